@@ -1,0 +1,90 @@
+"""Bytes to `Insn`: the tables are generated from the instruction rows (isa/generate.py).
+
+References
+----------
+SDM Vol. 2A, Instruction Format; Vol. 2D, Opcode Map.
+"""
+
+from pykern_c.types cimport u8, u16, u32, u64, i8
+from pykern_c.cpu cimport Cpu, Insn, Handler, Body
+
+# How a row's mandatory prefix matches.
+cdef enum:
+    PREFIX_ANY = 0
+    PREFIX_NONE = 1
+    PREFIX_66 = 2
+    PREFIX_F3 = 3
+    PREFIX_F2 = 4
+
+# What the reg field, the rm field and the opcode's low bits name.
+cdef enum:
+    OPERAND_NONE = 0
+    OPERAND_GPR8 = 1
+    OPERAND_GPR = 2
+    OPERAND_SEG = 3
+    OPERAND_CR = 4
+    OPERAND_DR = 5
+    OPERAND_XMM = 6
+    OPERAND_MMX = 7
+
+cdef enum:
+    IMM_NONE = 0
+    IMM_IB = 1          # 8 bits, zero-extended
+    IMM_IBS = 2         # 8 bits, sign-extended
+    IMM_IW = 3
+    IMM_IZ = 4          # 16 or 32 bits, sign-extended
+    IMM_IV = 5          # 16, 32 or 64 bits
+    IMM_CB = 6          # branch displacement, 8 bits
+    IMM_CZ = 7          # branch displacement, 16 or 32 bits
+    IMM_MOFFS = 8       # address, by address size
+    IMM_FAR = 9         # offset 16 or 32, then selector
+    IMM_IB2 = 10        # a second byte, into Insn.x (ENTER)
+
+cdef enum:
+    ROW_MODRM = 1
+    ROW_LOCK = 2
+    ROW_D64 = 4         # operand size defaults to 64 in 64-bit mode
+    ROW_F64 = 8         # operand size is 64 in 64-bit mode
+    ROW_ENDS = 16       # nothing behind it is decoded into the same block
+    ROW_I64 = 32        # invalid in 64-bit mode
+    ROW_O64 = 64        # only in 64-bit mode
+    ROW_NOREXB = 128
+    ROW_OPREG = 256     # register in the opcode's low three bits
+
+
+cdef struct Row:
+    u8 prefix
+    i8 digit            # ModRM.reg, or -1
+    i8 rm               # ModRM.rm, or -1
+    u8 mod              # 0 any, 1 memory, 2 register
+    u8 w                # 0 any, 1 W0, 2 W1
+    u8 r_kind
+    u8 b_kind
+    u8 imm1
+    u8 imm2
+    u16 attr
+    u16 feature         # 0: always there
+    u16 handler[3]      # by operand size 16, 32, 64
+    u16 next            # next candidate of the same opcode, 0: none
+
+
+# The generated handlers of a (row, width): the general body and the fast forms that exist.
+cdef struct Handlers:
+    Body body
+    Handler slow        # calls body, then goes on
+    Handler reg         # register operand
+    Handler mem         # base + displacement in flat 64-bit addressing
+    Handler memx        # base + index << scale + displacement, likewise
+
+
+cdef enum:
+    DECODE_OK = 0
+    DECODE_MORE = 1     # the instruction goes on behind the bytes given
+    DECODE_UD = 2
+    DECODE_LONG = 3     # more than 15 bytes
+
+
+# Decode one instruction. `insn.off` is set by the caller; everything else is filled in.
+cdef int decode(Cpu* cpu, const u8* code, int available, Insn* insn, bint* ends) noexcept nogil
+cdef Handlers* handlers_of(u32 form) noexcept nogil
+cdef void decode_init() noexcept

@@ -1,0 +1,325 @@
+"""The instruction decoder."""
+
+from pykern_c.types cimport *
+from pykern_c.cpu cimport *
+
+include "_generated/tables.pxi"
+
+cdef Handlers* handlers_of(u32 form) noexcept nogil:
+    return &HANDLERS[form]
+
+
+cdef void decode_init() noexcept:
+    """Collect the handlers of the instruction families; done once, at import."""
+    install_all()
+
+
+cdef struct Prefixes:
+    bint operand        # 66
+    bint address        # 67
+    bint lock
+    u8 rep              # 0, F2 or F3: the last one
+    i8 segment          # SegReg or -1
+    u8 rex
+
+
+# ---------------------------------------------------------------------------------------------
+
+cdef inline int _prefix(u8 byte, bint mode64, Prefixes* p) noexcept nogil:
+    """Take a legacy prefix; 0 if the byte is none."""
+    cdef int segment = -1
+    if byte == 0x66:
+        p.operand = True
+    elif byte == 0x67:
+        p.address = True
+    elif byte == 0xF0:
+        p.lock = True
+    elif byte == 0xF2 or byte == 0xF3:
+        p.rep = byte
+    elif byte & 0xFE == 0x64:
+        p.segment = <i8>(FS + (byte & 1))
+    elif byte & 0xE7 == 0x26:
+        if not mode64:
+            p.segment = <i8>((byte >> 3) & 3)
+    else:
+        return 0
+    return 1
+
+
+cdef inline bint _row_matches(Cpu* cpu, const Row* row, Prefixes* p, u8 modrm,
+                              bint mode64) noexcept nogil:
+    if row.prefix != PREFIX_ANY:
+        if row.prefix == PREFIX_NONE:
+            if p.rep or p.operand:
+                return False
+        elif row.prefix == PREFIX_66:
+            if p.rep or not p.operand:
+                return False
+        elif row.prefix == PREFIX_F3:
+            if p.rep != 0xF3:
+                return False
+        elif p.rep != 0xF2:
+            return False
+    if row.digit >= 0 and (modrm >> 3) & 7 != row.digit:
+        return False
+    if row.rm >= 0 and modrm & 7 != row.rm:
+        return False
+    if row.mod and (row.mod == 2) != (modrm >= 0xC0):
+        return False
+    if row.w and (row.w == 2) != ((p.rex & 8) != 0):
+        return False
+    if row.attr & ROW_I64 and mode64:
+        return False
+    if row.attr & ROW_O64 and not mode64:
+        return False
+    if row.attr & ROW_NOREXB and p.rex & 1:
+        return False
+    return row.feature == 0 or feature(cpu, row.feature)
+
+
+cdef inline int _opsize(const Row* row, Prefixes* p, u8 mode) noexcept nogil:
+    """Return the operand size: 0 16, 1 32, 2 64 bits."""
+    cdef bint small = p.operand and row.prefix != PREFIX_66
+    if mode & MODE_64:
+        if row.attr & ROW_F64 or p.rex & 8:
+            return 2
+        if small:
+            return 0
+        return 2 if row.attr & ROW_D64 else 1
+    return (1 if small else 0) if not mode & MODE_32 else (0 if small else 1)
+
+
+cdef inline u8 _gpr8(u32 number, u8 rex) noexcept nogil:
+    """Byte offset in Cpu.regs of an 8-bit register."""
+    if rex == 0 and number >= 4 and number < 8:
+        return <u8>((number - 4) * 8 + 1)
+    return <u8>(number * 8)
+
+
+cdef inline u8 _register(u8 kind, u32 number, u8 rex) noexcept nogil:
+    """Number a register operand the way handlers want it."""
+    if kind == OPERAND_GPR8:
+        return _gpr8(number, rex)
+    if kind == OPERAND_SEG or kind == OPERAND_MMX:
+        return <u8>(number & 7)
+    return <u8>number
+
+
+cdef inline int _imm_size(u8 kind, int opsize, int asize) noexcept nogil:
+    if kind == IMM_NONE:
+        return 0
+    if kind == IMM_IW:
+        return 2
+    if kind == IMM_IZ or kind == IMM_CZ:
+        return 2 if opsize == 0 else 4
+    if kind == IMM_IV:
+        return 2 << opsize
+    if kind == IMM_MOFFS:
+        return 2 << asize
+    if kind == IMM_FAR:
+        return 4 if opsize == 0 else 6
+    return 1
+
+
+cdef inline void _immediate(u8 kind, int size, const u8* at, Insn* insn) noexcept nogil:
+    cdef u64 value = 0
+    memcpy(&value, at, size)
+    if kind == IMM_IBS or kind == IMM_CB:
+        value = <u64><i64><i8>value
+    elif kind == IMM_IZ or kind == IMM_CZ:
+        value = <u64><i64><i16>value if size == 2 else <u64><i64><i32>value
+    if kind == IMM_CB or kind == IMM_CZ:
+        insn.disp = <i32>value
+    elif kind == IMM_IB2:
+        insn.x = <u8>value
+    else:
+        insn.imm = value
+
+
+cdef inline int _memory16(const u8* code, int pos, int available, u8 modrm,
+                          Insn* insn) noexcept nogil:
+    """16-bit addressing forms; return the new position, -1: more bytes needed."""
+    cdef u32 mod = modrm >> 6, rm = modrm & 7
+    cdef int size = mod if mod < 3 else 0
+    insn.b = RBX if rm in (0, 1, 7) else RBP if rm in (2, 3, 6) else RSI if rm == 4 else RDI
+    insn.x = RSI if rm in (0, 2) else RDI if rm in (1, 3) else REG_ZERO
+    if mod == 0 and rm == 6:
+        insn.b = REG_ZERO
+        size = 2
+    if pos + size > available:
+        return -1
+    if size == 1:
+        insn.disp = <i8>code[pos]
+    elif size == 2:
+        insn.disp = <i16>(code[pos] | <u16>(code[pos + 1]) << 8)
+    insn.seg = SS if insn.b == RBP else DS
+    return pos + size
+
+
+cdef inline int _memory(const u8* code, int pos, int available, u8 modrm, u8 rex,
+                        bint mode64, bint* relative, Insn* insn) noexcept nogil:
+    """32- and 64-bit addressing forms; return the new position, -1: more bytes needed."""
+    cdef u32 mod = modrm >> 6, rm = modrm & 7
+    cdef int size = 1 if mod == 1 else 4 if mod == 2 else 0
+    cdef u8 sib
+    insn.b = <u8>(rm | (rex & 1) << 3)
+    insn.x = REG_ZERO
+    if rm == 4:
+        if pos >= available:
+            return -1
+        sib = code[pos]
+        pos += 1
+        insn.scale = sib >> 6
+        insn.x = ((sib >> 3) & 7) | (rex & 2) << 2
+        if insn.x == RSP:
+            insn.x = REG_ZERO
+            insn.scale = 0
+        insn.b = (sib & 7) | (rex & 1) << 3
+        if sib & 7 == 5 and mod == 0:
+            insn.b = REG_ZERO
+            size = 4
+    elif rm == 5 and mod == 0:
+        insn.b = REG_PAGE if mode64 else REG_ZERO
+        relative[0] = mode64
+        size = 4
+    if pos + size > available:
+        return -1
+    if size == 1:
+        insn.disp = <i8>code[pos]
+    elif size == 4:
+        memcpy(&insn.disp, code + pos, 4)
+    insn.seg = SS if insn.b == RSP or insn.b == RBP else DS
+    return pos + size
+
+
+cdef inline void _relative(Insn* insn) noexcept nogil:
+    """Make a RIP-relative displacement count from the start of the page."""
+    cdef i64 disp = <i64>insn.disp + insn.off + insn.len
+    if disp > 0x7FFFFFFF:
+        insn.x = REG_4096
+        disp -= 4096
+    insn.disp = <i32>disp
+
+
+cdef inline Handler _choose(Cpu* cpu, Insn* insn, bint modrm_row) noexcept nogil:
+    """Pick the fastest handler that fits the operands."""
+    cdef Handlers* h = &HANDLERS[insn.form]
+    if DEBUG_BUILD or insn.flags & INSN_LOCK:
+        return <Handler>h.body if DEBUG_BUILD else h.slow
+    if not insn.flags & INSN_MEM:
+        return h.reg if h.reg != NULL else h.slow
+    if insn.flags & INSN_ASIZE != 2 << INSN_ASIZE_SHIFT or insn.seg >= FS:
+        return h.slow
+    if insn.x == REG_ZERO:
+        if h.mem != NULL:
+            return h.mem
+    return h.memx if h.memx != NULL else h.slow
+
+
+cdef int decode(Cpu* cpu, const u8* code, int available, Insn* insn, bint* ends) noexcept nogil:
+    cdef Prefixes p
+    cdef int pos = 0, opsize, asize, size, limit = available if available < 15 else 15
+    cdef int short_of = DECODE_MORE if available < 15 else DECODE_LONG
+    cdef u32 table = 0, number
+    cdef u8 opcode, modrm = 0
+    cdef u8 mode = cpu.mode
+    cdef bint mode64 = (mode & MODE_64) != 0, relative = False
+    cdef const Row* row
+    cdef u16 index
+
+    p.operand = p.address = p.lock = False
+    p.rep = p.rex = 0
+    p.segment = -1
+    insn.disp = 0
+    insn.imm = 0
+    insn.r = insn.b = 0
+    insn.x = 0
+    insn.scale = 0
+    insn.seg = DS
+    insn.flags = 0
+    insn.n = 1
+    ends[0] = True
+    while True:
+        if pos >= limit:
+            return short_of
+        opcode = code[pos]
+        pos += 1
+        if mode64 and opcode & 0xF0 == 0x40:
+            p.rex = opcode
+            continue
+        if not _prefix(opcode, mode64, &p):
+            break
+        p.rex = 0                               # REX counts only right before the opcode
+    if opcode == 0x0F:
+        if pos >= limit:
+            return short_of
+        opcode = code[pos]
+        pos += 1
+        table = 1
+        if opcode == 0x38 or opcode == 0x3A:
+            table = 2 if opcode == 0x38 else 3
+            if pos >= limit:
+                return short_of
+            opcode = code[pos]
+            pos += 1
+    index = FIRST_ROW[table * 256 + opcode]
+    if index == 0:
+        return DECODE_UD
+    if ROWS[index].attr & ROW_MODRM:
+        if pos >= limit:
+            return short_of
+        modrm = code[pos]
+        pos += 1
+    while index and not _row_matches(cpu, &ROWS[index], &p, modrm, mode64):
+        index = ROWS[index].next
+    if index == 0:
+        return DECODE_UD
+    row = &ROWS[index]
+    if p.lock and (not row.attr & ROW_LOCK or modrm >= 0xC0):
+        return DECODE_UD
+
+    opsize = _opsize(row, &p, mode)
+    if mode64:
+        asize = 1 if p.address else 2
+    else:
+        asize = (1 if p.address else 0) if not mode & MODE_32 else (0 if p.address else 1)
+    insn.form = row.handler[opsize]
+    insn.flags = <u8>(asize << INSN_ASIZE_SHIFT | opsize << INSN_OPSIZE_SHIFT)
+    if p.lock:
+        insn.flags |= INSN_LOCK
+    if p.rep:
+        insn.flags |= INSN_REP if p.rep == 0xF3 else INSN_REPNE
+    if row.attr & ROW_OPREG:
+        insn.r = _register(row.r_kind, (opcode & 7) | (p.rex & 1) << 3, p.rex)
+    elif row.attr & ROW_MODRM:
+        insn.r = _register(row.r_kind, ((modrm >> 3) & 7) | (p.rex & 4) << 1, p.rex)
+    if row.attr & ROW_MODRM:
+        if modrm >= 0xC0 or row.r_kind == OPERAND_CR or row.r_kind == OPERAND_DR:
+            insn.b = _register(row.b_kind, (modrm & 7) | (p.rex & 1) << 3, p.rex)
+        else:
+            insn.flags |= INSN_MEM
+            if asize == 0:
+                pos = _memory16(code, pos, limit, modrm, insn)
+            else:
+                pos = _memory(code, pos, limit, modrm, p.rex, mode64, &relative, insn)
+            if pos < 0:
+                return short_of
+    if p.segment >= 0:
+        insn.seg = <u8>p.segment
+    if row.imm1:
+        size = _imm_size(row.imm1, opsize, asize)
+        if pos + size > limit:
+            return short_of
+        _immediate(row.imm1, size, code + pos, insn)
+        pos += size
+        if row.imm2:
+            if pos + 1 > limit:
+                return short_of
+            _immediate(row.imm2, 1, code + pos, insn)
+            pos += 1
+    insn.len = <u8>pos
+    if relative:
+        _relative(insn)
+    insn.fn = _choose(cpu, insn, (row.attr & ROW_MODRM) != 0)
+    ends[0] = (row.attr & ROW_ENDS) != 0
+    return DECODE_OK

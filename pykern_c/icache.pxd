@@ -1,0 +1,31 @@
+"""Decoded code: blocks of instruction records, kept by physical page.
+
+A block is a contiguous array of `Insn`; its last record leaves it. Blocks of one page are invalidated together: every
+record of the page is turned into "fetch again", so that a processor standing in the middle of one
+finds out at its very next instruction.
+"""
+
+from pykern_c.types cimport u8, u16, u32, u64, i64
+from pykern_c.cpu cimport Cpu, Insn, Platform, JumpEntry, JUMP_SIZE, CodeCache, CodePage
+
+
+cdef CodeCache* code_cache_new() noexcept nogil
+cdef void code_cache_free(CodeCache* cache) noexcept nogil
+cdef void code_cache_empty(Platform* p) noexcept nogil
+# A write hit a page that has code.
+cdef void code_written(Platform* p, u64 paddr, int size) noexcept nogil
+# Find or decode the block at cpu.rip; NULL: a fault was raised while fetching.
+# `limit`: at most so many instructions (they may come from a scratch buffer).
+cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil
+
+
+cdef inline JumpEntry* jump_entry(Cpu* cpu, u64 laddr) noexcept nogil:
+    return &cpu.jumps[(laddr ^ (laddr >> 11)) & (JUMP_SIZE - 1)]
+
+
+cdef inline Insn* jump_lookup(Cpu* cpu, u64 laddr) noexcept nogil:
+    """Return the block at a linear address if this processor was there lately, else NULL."""
+    cdef JumpEntry* e = jump_entry(cpu, laddr)
+    if (e.laddr ^ laddr) | (e.key ^ cpu.code_key):
+        return NULL
+    return e.insn

@@ -1,0 +1,87 @@
+"""The integer types of the core and its build-dependent assertion."""
+
+from libc.stdint cimport (
+    int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
+)
+
+ctypedef uint8_t u8
+ctypedef uint16_t u16
+ctypedef uint32_t u32
+ctypedef uint64_t u64
+ctypedef int8_t i8
+ctypedef int16_t i16
+ctypedef int32_t i32
+ctypedef int64_t i64
+
+cdef extern from *:
+    """
+    #ifndef PYKERN_TYPES
+    #define PYKERN_TYPES
+    #include <stdint.h>
+    typedef unsigned __int128 pk_u128;
+    typedef __int128 pk_i128;
+    typedef struct __attribute__((aligned(16))) { uint64_t q[2]; } pk_xmm;
+    #define PK_COLD_INT __attribute__((noinline, cold)) int
+    #define PK_COLD_VOID __attribute__((noinline, cold)) void
+    #define PK_NOINLINE_INT __attribute__((noinline)) int
+    #define pk_likely(x) __builtin_expect(!!(x), 1)
+    #define pk_unlikely(x) __builtin_expect(!!(x), 0)
+    #ifdef PYKERN_DEBUG
+    #include <stdio.h>
+    #include <stdlib.h>
+    #define pk_assert(x) do { if (!(x)) { \
+        fprintf(stderr, "pykern_c: assertion failed: %s (%s:%d)\\n", #x, __FILE__, __LINE__); \
+        abort(); } } while (0)
+    #define PK_DEBUG_BUILD 1
+    #else
+    #define pk_assert(x) do { if (!(x)) __builtin_unreachable(); } while (0)
+    #define PK_DEBUG_BUILD 0
+    #endif
+    #endif
+    """
+    ctypedef u64 u128 "pk_u128"
+    ctypedef i64 i128 "pk_i128"
+    # Return types that carry a function attribute: Cython has no syntax for those.
+    ctypedef int cold_int "PK_COLD_INT"
+    ctypedef void cold_void "PK_COLD_VOID"
+    ctypedef int noinline_int "PK_NOINLINE_INT"
+    bint likely_ "pk_likely"(bint condition) noexcept nogil
+    bint unlikely_ "pk_unlikely"(bint condition) noexcept nogil
+    # Checked in the debug build, a promise to the compiler in release.
+    void assert_ "pk_assert"(bint condition) noexcept nogil
+    const int DEBUG_BUILD "PK_DEBUG_BUILD"
+
+    ctypedef struct xmm_t "pk_xmm":
+        u64 q[2]
+
+cdef extern from "<string.h>" nogil:
+    # Fixed sizes fold to one move; unaligned guest data makes a plain dereference undefined in C.
+    void* memcpy(void* to, const void* source, size_t size) noexcept
+    void* memmove(void* to, const void* source, size_t size) noexcept
+    void* memset(void* to, int value, size_t size) noexcept
+
+
+cdef inline u64 mask(int w) noexcept nogil:
+    """Return the low `w` bits set; w is 8, 16, 32 or 64."""
+    return (~<u64>0) >> (64 - w)
+
+
+cdef inline u64 trunc(u64 value, int w) noexcept nogil:
+    """Return the low `w` bits of a value."""
+    return value & mask(w)
+
+
+cdef inline u64 sext(u64 value, int w) noexcept nogil:
+    """Return the low `w` bits of a value, sign-extended to 64."""
+    if w == 8:
+        return <u64><i64><i8>value
+    if w == 16:
+        return <u64><i64><i16>value
+    if w == 32:
+        return <u64><i64><i32>value
+    return value
+
+
+cdef inline u64 sign_bit(u64 value, int w) noexcept nogil:
+    """Return bit `w - 1` as 0 or 1."""
+    return (value >> (w - 1)) & 1
