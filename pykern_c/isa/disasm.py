@@ -1,0 +1,416 @@
+"""Disassembler: Intel syntax as GNU objdump prints it, from the instruction rows alone.
+
+References
+----------
+SDM Vol. 2A, Instruction Format; the GNU Binary Utilities, objdump, ``-M intel``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from .rows import Form, Operand, load, specificity
+
+Symbols = Callable[[int], str | None]
+
+LEGACY = frozenset({0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3})
+SEGMENT_PREFIX = {0x26: "es", 0x2E: "cs", 0x36: "ss", 0x3E: "ds", 0x64: "fs", 0x65: "gs"}
+SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs", "?", "?")
+GPR64 = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split()
+GPR32 = "eax ecx edx ebx esp ebp esi edi r8d r9d r10d r11d r12d r13d r14d r15d".split()
+GPR16 = "ax cx dx bx sp bp si di r8w r9w r10w r11w r12w r13w r14w r15w".split()
+GPR8 = "al cl dl bl spl bpl sil dil r8b r9b r10b r11b r12b r13b r14b r15b".split()
+GPR8_LEGACY = "al cl dl bl ah ch dh bh".split()
+BY_WIDTH = {16: GPR16, 32: GPR32, 64: GPR64}
+POINTER = {8: "BYTE", 16: "WORD", 32: "DWORD", 64: "QWORD", 80: "TBYTE", 128: "XMMWORD", 48: "FWORD"}
+FIXED_BY_SIZE = {"rAX": 0, "eAX": 0, "rCX": 1, "rDX": 2, "eDX": 2, "rBX": 3, "rSP": 4, "rBP": 5,
+                 "rSI": 6, "rDI": 7}
+ADDRESS_16 = ("bx+si", "bx+di", "bp+si", "bp+di", "si", "di", "bp", "bx")
+STRING_PREFIXED = frozenset("MOVS LODS STOS INS OUTS".split())
+REPEAT_COMPARE = frozenset("CMPS SCAS".split())
+
+
+class Undecodable(Exception):
+    """The bytes are no instruction; `length` of them were looked at."""
+
+
+@dataclass
+class _Bytes:
+    """Instruction bytes with a position."""
+
+    code: bytes
+    position: int = 0
+
+    def take(self, count: int = 1) -> int:
+        end = self.position + count
+        if end > len(self.code) or end > 15:
+            raise Undecodable
+        value = int.from_bytes(self.code[self.position : end], "little")
+        self.position = end
+        return value
+
+    def signed(self, count: int) -> int:
+        value = self.take(count)
+        return value - (1 << 8 * count) if value >> (8 * count - 1) else value
+
+
+@dataclass
+class _Decoded:
+    """What the bytes say, before operands are printed."""
+
+    bits: int
+    address: int
+    prefixes: list[int] = field(default_factory=list)
+    rex: int = 0
+    form: Form | None = None
+    modrm: int = 0
+    opcode: int = 0
+    opsize: int = 32
+    asize: int = 32
+    memory: str = ""
+    rip_target: int | None = None
+    used: set[int] = field(default_factory=set)
+    length: int = 0
+
+    @property
+    def segment(self) -> str:
+        """Effective segment override, empty without one."""
+        for prefix in reversed(self.prefixes):
+            name = SEGMENT_PREFIX.get(prefix)
+            if name and (self.bits != 64 or name in {"fs", "gs"}):
+                self.used.add(prefix)
+                return name
+        return ""
+
+    @property
+    def repeat(self) -> int:
+        """F2 or F3, the last one; 0 without."""
+        return next((p for p in reversed(self.prefixes) if p in {0xF2, 0xF3}), 0)
+
+
+@lru_cache(maxsize=1)
+def _tables() -> dict[tuple[int, int], tuple[Form, ...]]:
+    """Forms by map and opcode, the most special first."""
+    table: dict[tuple[int, int], list[Form]] = {}
+    for form in load():
+        for opcode in range(form.opcode, form.opcode + (8 if form.plus_r else 1)):
+            table.setdefault((form.map, opcode), []).append(form)
+    return {key: tuple(sorted(forms, key=specificity, reverse=True)) for key, forms in table.items()}
+
+
+def _matches(form: Form, d: _Decoded) -> bool:
+    operand_prefix = 0x66 in d.prefixes
+    if form.prefix is not None:
+        mandatory = d.repeat or (0x66 if operand_prefix else 0)
+        if form.prefix != mandatory:
+            return False
+    if form.modrm.isdigit() and (d.modrm >> 3 & 7) != int(form.modrm):
+        return False
+    if form.modrm_rm is not None and d.modrm & 7 != form.modrm_rm:
+        return False
+    if (form.register_only and d.modrm < 0xC0 and form.has_modrm) or (form.memory_only and d.modrm >= 0xC0):
+        return False
+    if form.w is not None and form.w != d.rex >> 3 & 1:
+        return False
+    if "norexb" in form.attributes and d.rex & 1:
+        return False
+    return ("o64" if d.bits != 64 else "i64") not in form.attributes
+
+
+def _find(d: _Decoded, data: _Bytes) -> Form:
+    opcode_map, opcode = 0, data.take()
+    if opcode == 0x0F:
+        opcode_map, opcode = 1, data.take()
+        if opcode in {0x38, 0x3A}:
+            opcode_map, opcode = (2 if opcode == 0x38 else 3), data.take()
+    forms = _tables().get((opcode_map, opcode), ())
+    d.opcode = opcode
+    if forms and forms[0].has_modrm:
+        d.modrm = data.take()
+    for form in forms:
+        if _matches(form, d):
+            return form
+    raise Undecodable
+
+
+def _sizes(d: _Decoded, form: Form) -> None:
+    small = 0x66 in d.prefixes and form.prefix != 0x66
+    if d.bits == 64:
+        d.asize = 32 if 0x67 in d.prefixes else 64
+        if "f64" in form.attributes or d.rex & 8:
+            d.opsize = 64
+        else:
+            d.opsize = 16 if small else 64 if "d64" in form.attributes else 32
+        return
+    flipped = 48 - d.bits
+    d.opsize = flipped if small else d.bits
+    d.asize = flipped if 0x67 in d.prefixes else d.bits
+
+
+# -------------------------------------------------------------------------------------------------
+# Memory operands
+
+
+def _hex(value: int) -> str:
+    return f"-{-value:#x}" if value < 0 else f"{value:#x}"
+
+
+def _displacement(value: int, alone: bool, width: int) -> str:
+    if alone:
+        return f"{value & ((1 << width) - 1):#x}"
+    return f"+{value:#x}" if value >= 0 else f"-{-value:#x}"
+
+
+def _memory16(d: _Decoded, data: _Bytes) -> str:
+    mod, rm = d.modrm >> 6, d.modrm & 7
+    if mod == 0 and rm == 6:
+        return _absolute(d, data.take(2))
+    disp = _displacement(data.signed(mod), False, 16) if mod else ""
+    return f"[{ADDRESS_16[rm]}{disp}]"
+
+
+def _absolute(d: _Decoded, address: int) -> str:
+    """An address without registers: objdump names the segment."""
+    d.absolute = True  # type: ignore[attr-defined]
+    return f"{address:#x}"
+
+
+def _sib(d: _Decoded, data: _Bytes, mod: int) -> tuple[list[str], bool]:
+    """Return the register terms, and whether a 32-bit displacement stands alone for the base."""
+    names = BY_WIDTH[d.asize]
+    sib = data.take()
+    index, base = (sib >> 3 & 7) | (d.rex & 2) << 2, (sib & 7) | (d.rex & 1) << 3
+    terms = []
+    no_base = sib & 7 == 5 and mod == 0
+    if not no_base:
+        terms.append(names[base])
+    if index != 4:
+        terms.append(f"{names[index]}*{1 << (sib >> 6)}")
+    elif sib >> 6 or (no_base and d.bits == 32) or (not no_base and sib & 7 != 4):
+        terms.append(f"{'eiz' if d.asize == 32 else 'riz'}*{1 << (sib >> 6)}")
+    return terms, no_base
+
+
+def _memory(d: _Decoded, data: _Bytes) -> str:
+    mod, rm = d.modrm >> 6, d.modrm & 7
+    if d.asize == 16:
+        return _memory16(d, data)
+    names = BY_WIDTH[d.asize]
+    if mod == 0 and rm == 5:
+        disp = data.signed(4)
+        if d.bits != 64:
+            return _absolute(d, disp & 0xFFFFFFFF)
+        d.rip_target = disp
+        return f"[{'rip' if d.asize == 64 else 'eip'}{_displacement(disp, False, 64)}]"
+    no_base = False
+    if rm == 4:
+        terms, no_base = _sib(d, data, mod)
+    else:
+        terms = [names[rm | (d.rex & 1) << 3]]
+    if no_base:
+        disp = data.signed(4)
+        if not terms:
+            return _absolute(d, disp & ((1 << d.asize) - 1))
+        return f"[{'+'.join(terms)}{_displacement(disp, False, 64)}]"
+    text = _displacement(data.signed(1 if mod == 1 else 4), False, 64) if mod else ""
+    return f"[{'+'.join(terms)}{text}]"
+
+
+# -------------------------------------------------------------------------------------------------
+# Operands
+
+
+def _gpr(d: _Decoded, number: int, width: int) -> str:
+    if width == 8:
+        return GPR8[number] if d.rex or number > 7 else GPR8_LEGACY[number]
+    return BY_WIDTH[width][number]
+
+
+def _segment_text(d: _Decoded, default: str) -> str:
+    return f"{d.segment or default}:"
+
+
+def _memory_operand(d: _Decoded, form: Form, operand: Operand) -> str:
+    width = operand.width(d.opsize)
+    pointer = POINTER.get(width, "")
+    if operand.text == "M":
+        pointer = form.options.get("ptr", "").upper()
+    elif operand.text in {"Mp", "Ma", "Ms"}:
+        pointer = {16: "DWORD", 32: "FWORD", 64: "TBYTE"}[d.opsize] if operand.text == "Mp" else ""
+    prefix = f"{pointer} PTR " if pointer else ""
+    absolute = getattr(d, "absolute", False)
+    segment = f"{d.segment}:" if d.segment else "ds:" if absolute else ""
+    return f"{prefix}{segment}{d.memory}"
+
+
+def _register(d: _Decoded, operand: Operand, number: int) -> str:
+    letter = operand.letter
+    if letter in "VWU":
+        return f"xmm{number}"
+    if letter in "PQN":
+        return f"mm{number & 7}"
+    if letter == "S":
+        return SEGMENTS[number & 7]
+    if letter in "CD":
+        return f"{'cr' if letter == 'C' else 'dr'}{number}"
+    return _gpr(d, number, min(operand.width(d.opsize), 64))
+
+
+def _fixed(d: _Decoded, operand: Operand) -> str:
+    text = operand.text
+    if text in FIXED_BY_SIZE:
+        return BY_WIDTH[operand.width(d.opsize)][FIXED_BY_SIZE[text]]
+    if text == "ST(i)":
+        return f"st({d.modrm & 7})"
+    return text.lower()
+
+
+def _immediate(d: _Decoded, form: Form, operand: Operand, data: _Bytes) -> str:
+    width = operand.width(d.opsize)
+    if operand.letter == "J":
+        value = data.signed(1 if operand.size == "b" else 2 if d.opsize == 16 else 4)
+        return f"J{value}"
+    if operand.size == "bs":
+        width = max((o.width(d.opsize) for o in form.operands if o.letter != "I"), default=d.opsize)
+        return f"{data.signed(1) & ((1 << width) - 1):#x}"
+    if operand.text == "Iz":
+        width = max((o.width(d.opsize) for o in form.operands if o.letter != "I"), default=d.opsize)
+        return f"{data.signed(2 if d.opsize == 16 else 4) & ((1 << width) - 1):#x}"
+    return f"{data.take(width // 8):#x}"
+
+
+def _string(d: _Decoded, operand: Operand) -> str:
+    width = operand.width(d.opsize)
+    index = BY_WIDTH[d.asize][7 if operand.letter == "Y" else 6]
+    segment = "es:" if operand.letter == "Y" else _segment_text(d, "ds")
+    return f"{POINTER[width]} PTR {segment}[{index}]"
+
+
+def _operand(d: _Decoded, form: Form, operand: Operand, data: _Bytes) -> str:
+    letter = operand.letter
+    if operand.fixed:
+        return _fixed(d, operand)
+    if letter in "IJ":
+        return _immediate(d, form, operand, data)
+    if letter == "O":
+        return f"{_segment_text(d, 'ds')}{data.take(d.asize // 8):#x}"
+    if letter == "A":
+        offset = data.take(2 if d.opsize == 16 else 4)
+        return f"{data.take(2):#x}:{offset:#x}"
+    if letter in "XY":
+        return _string(d, operand)
+    if letter == "Z":
+        return _register(d, operand, (d.opcode & 7) | (d.rex & 1) << 3)
+    if letter in "EMWQ" and d.modrm < 0xC0:
+        return _memory_operand(d, form, operand)
+    if letter in "EMWQRUN":
+        return _register(d, operand, (d.modrm & 7) | (d.rex & 1) << 3)
+    return _register(d, operand, (d.modrm >> 3 & 7) | (d.rex & 4) << 1)
+
+
+# -------------------------------------------------------------------------------------------------
+# Text
+
+
+def _mnemonic(d: _Decoded, form: Form) -> str:
+    names = form.options.get("names", form.mnemonic).split("/")
+    if len(names) == 1:
+        return names[0].lower()
+    size = d.asize if form.options.get("by") == "asize" else d.opsize
+    index = {16: 0, 32: 1, 64: 2}[size]
+    return names[min(index, len(names) - 1)].lower()
+
+
+def _prefix_words(d: _Decoded, form: Form) -> Iterator[str]:
+    if 0xF0 in d.prefixes:
+        yield "lock"
+    if d.repeat and form.prefix not in {0xF2, 0xF3}:
+        if form.mnemonic.rstrip("BWDQ") in REPEAT_COMPARE or form.options.get("rep") == "compare":
+            yield "repz" if d.repeat == 0xF3 else "repnz"
+        else:
+            yield "rep" if d.repeat == 0xF3 and form.options.get("rep") else (
+                "repz" if d.repeat == 0xF3 else "repnz")
+
+
+def _decode(data: _Bytes, bits: int, address: int) -> _Decoded:
+    d = _Decoded(bits, address)
+    while True:
+        byte = data.take()
+        if bits == 64 and byte & 0xF0 == 0x40:
+            d.rex = byte
+        elif byte in LEGACY:
+            d.prefixes.append(byte)
+            d.rex = 0
+        else:
+            break
+    data.position -= 1
+    form = _find(d, data)
+    if 0xF0 in d.prefixes and ("lock" not in form.attributes or d.modrm >= 0xC0):
+        raise Undecodable
+    d.form = form
+    _sizes(d, form)
+    if form.has_modrm and d.modrm < 0xC0 and not {"C", "D"} & {o.letter for o in form.operands}:
+        d.memory = _memory(d, data)
+    return d
+
+
+def disassemble(code: bytes, address: int = 0, bits: int = 64,
+                symbols: Symbols | None = None) -> tuple[int, str]:
+    """Disassemble the first instruction of some bytes.
+
+    Parameters
+    ----------
+    code : at least one byte; 15 are enough
+    address : linear address of the first byte
+    bits : 16, 32 or 64: the code segment's default size
+    symbols : names an address for branch targets, or returns None
+
+    Returns
+    -------
+    Length in bytes and text; ``(1, "(bad)")`` if the bytes are no instruction.
+    """
+    data = _Bytes(bytes(code[:15]))
+    try:
+        d = _decode(data, bits, address)
+        form = d.form
+        assert form is not None
+        operands = [_operand(d, form, o, data) for o in _shown(form)]
+    except Undecodable:
+        return 1, "(bad)"
+    d.length = data.position
+    end = address + d.length
+    texts = [_branch(t, end, d, symbols) if t.startswith("J") else t for t in operands]
+    words = [*_prefix_words(d, form), _mnemonic(d, form)]
+    text = " ".join(words) + (" " + ",".join(texts) if texts else "")
+    if d.rip_target is not None:
+        target = (end + d.rip_target) & 0xFFFFFFFFFFFFFFFF
+        text += f"        # {_named(target, symbols)}"
+    return d.length, text
+
+
+def _shown(form: Form) -> Sequence[Operand]:
+    hidden = form.options.get("hide", "")
+    return [o for o in form.operands if o.text not in hidden.split("+")]
+
+
+def _branch(text: str, end: int, d: _Decoded, symbols: Symbols | None) -> str:
+    width = 64 if d.bits == 64 else d.opsize
+    return _named((end + int(text[1:])) & ((1 << width) - 1), symbols)
+
+
+def _named(target: int, symbols: Symbols | None) -> str:
+    name = symbols(target) if symbols else None
+    return f"{target:#x} <{name}>" if name else f"{target:#x}"
+
+
+def listing(code: bytes, address: int = 0, bits: int = 64,
+            symbols: Symbols | None = None) -> Iterator[tuple[int, bytes, str]]:
+    """Disassemble all of some bytes: (address, bytes, text) one after another."""
+    position = 0
+    while position < len(code):
+        length, text = disassemble(code[position : position + 15], address + position, bits, symbols)
+        length = min(length, len(code) - position)
+        yield address + position, code[position : position + length], text
+        position += length
