@@ -31,7 +31,7 @@ DEBUG_FLAGS = [
     "-O1", "-g1", "-fno-strict-aliasing", "-DPYKERN_DEBUG", "-fsanitize=undefined",
     "-fno-sanitize=alignment", "-fno-sanitize-recover=undefined",
 ]
-CORE = ("mmu", "icache", "decode", "exceptions", "execute", "events", "interrupts", "machine")
+CORE = ("mmu", "icache", "decode", "exceptions", "execute", "events", "interrupts", "machine", "vcpu", "context")
 
 
 def extension(module: str, source: str) -> Extension:

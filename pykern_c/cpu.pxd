@@ -340,6 +340,9 @@ cdef struct Cpu:
     Tlb* tlbs                   # TLB_COUNT of them
     JumpEntry* jumps            # JUMP_SIZE of them
     Insn scratch[MAX_BLOCK + 2]
+    u64 hook_skip               # retired count + 1 at which an execution hook has been served
+    u32 hook_pass               # the next instruction is executed without looking at hooks
+    u32 hook_id                 # EXIT_HOOK: which one
     u64 tlb_flushes
     u64 insn_form               # debug build: form executed last
 
@@ -356,9 +359,29 @@ cdef enum:
     PAGE_CODE = 1               # blocks have been decoded from it
     PAGE_DIRTY = 2              # written since the last clear_dirty
     PAGE_HOOK = 4               # never enters a TLB: every access is looked at
+    PAGE_TOUCHED = 8            # written since the machine was made
     MAX_RAM_RANGES = 32
     MAX_CPUS = 64
+    MAX_HOOKS = 256
 
+# What a hook listens to.
+cdef enum:
+    HOOK_READ = 1
+    HOOK_WRITE = 2
+    HOOK_EXEC = 4
+    HOOK_OPCODE = 8
+    HOOK_IN = 16
+    HOOK_OUT = 32
+
+
+
+# A filter that is evaluated before Python is called; the callable stands in Machine.hooks.
+cdef struct Hook:
+    u64 first               # linear addresses, ports, or opcodes (map << 8 | last byte)
+    u64 last
+    u32 kinds               # HOOK_*
+    u32 cpls                # bit n: CPL n
+    u32 id                  # 0: free
 
 
 # Decoded code, kept by physical page (icache.pyx).
@@ -413,6 +436,8 @@ cdef struct Platform:
     # A page flagged PAGE_HOOK, or one with an armed data breakpoint, was accessed.
     void (*access_hook)(Cpu*, u64 laddr, u64 paddr, int size, int kind) noexcept nogil
     u32 hostcall_port           # 0: no hostcalls
+    Hook hooks[MAX_HOOKS]
+    u32 hook_kinds              # HOOK_* of all hooks together
 
 
 cdef inline u64 cpu_now(Cpu* cpu) noexcept nogil:

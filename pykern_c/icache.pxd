@@ -6,7 +6,7 @@ finds out at its very next instruction.
 """
 
 from pykern_c.types cimport u8, u16, u32, u64, i64
-from pykern_c.cpu cimport Cpu, Insn, Platform, JumpEntry, JUMP_SIZE, CodeCache, CodePage
+from pykern_c.cpu cimport Cpu, Hook, Insn, Platform, JumpEntry, JUMP_SIZE, CodeCache, CodePage
 
 
 cdef CodeCache* code_cache_new() noexcept nogil
@@ -17,6 +17,9 @@ cdef void code_written(Platform* p, u64 paddr, int size) noexcept nogil
 # Find or decode the block at cpu.rip; NULL: a fault was raised while fetching.
 # `limit`: at most so many instructions (they may come from a scratch buffer).
 cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil
+
+
+cdef bint hook_matches(Cpu* cpu, Hook* hook, u32 kinds, u64 first, u64 last) noexcept nogil
 
 
 cdef inline JumpEntry* jump_entry(Cpu* cpu, u64 laddr) noexcept nogil:

@@ -53,6 +53,49 @@ cdef int op_too_long(Cpu* cpu, Insn* insn) noexcept nogil:
     return LEFT
 
 
+cdef bint hook_matches(Cpu* cpu, Hook* hook, u32 kinds, u64 first, u64 last) noexcept nogil:
+    """Whether a hook listens to these kinds, this privilege level and a part of the range."""
+    return (hook.kinds & kinds) != 0 and (hook.cpls >> cpu.cpl & 1) != 0 and (
+        first <= hook.last and last >= hook.first)
+
+
+cdef int op_hooked(Cpu* cpu, Insn* insn) noexcept nogil:
+    """An instruction that a hook may want: look closely, once per execution."""
+    cdef u64 laddr = cpu.regs[REG_PAGE] + insn.off
+    cdef Hook* hook
+    cdef u32 i
+    cdef u32 kinds
+    if not in_64bit(cpu):
+        laddr = <u32>(laddr + cpu.seg[CS].base)
+    if cpu.hook_skip != hook_time(cpu, insn):
+        for i in range(MAX_HOOKS):
+            hook = &cpu.platform.hooks[i]
+            if hook.id == 0:
+                continue
+            kinds = hook.kinds & HOOK_OPCODE
+            if hook_matches(cpu, hook, HOOK_EXEC, laddr, laddr) or (
+                    kinds and hook_matches(cpu, hook, kinds, insn.imm, insn.imm)):
+                cpu.budget += insn.n
+                cpu.rip = instruction_pointer(cpu, insn)
+                cpu.hook_id = hook.id
+                cpu.exit_reason = EXIT_HOOK
+                cpu.hook_skip = hook_time(cpu, NULL)
+                return LEFT
+    # Nobody wants it, or it has been served: execute it out of the scratch buffer.
+    cpu.budget += insn.n
+    cpu.rip = instruction_pointer(cpu, insn)
+    cpu.hook_pass = 1
+    return LEFT
+
+
+cdef u64 hook_time(Cpu* cpu, Insn* insn) noexcept nogil:
+    """Return the number of this execution, from 1 on: an instruction is hooked once each time."""
+    cdef i64 rest = cpu.budget
+    if insn != NULL:
+        rest += insn.n
+    return cpu.retired + <u64>(cpu.slice_budget - rest) + 1
+
+
 # ---------------------------------------------------------------------------------------------
 # The cache
 
@@ -215,6 +258,8 @@ cdef u32 _decode_run(Cpu* cpu, const u8* code, u32 off, u32 limit, Insn* out,
             out[n].len = 1
             out[n].n = 1
             ends = True
+        elif cpu.platform.hook_kinds & (HOOK_EXEC | HOOK_OPCODE):
+            _hook(cpu, code + off, &out[n])
         off += out[n].len
         n += 1
         if ends:
@@ -229,6 +274,42 @@ cdef u32 _decode_run(Cpu* cpu, const u8* code, u32 off, u32 limit, Insn* out,
     out[n].len = 0
     end[0] = off
     return n
+
+
+cdef void _hook(Cpu* cpu, const u8* code, Insn* insn) noexcept nogil:
+    """Mark a record if an execution hook might want it; op_hooked decides each time."""
+    cdef u32 i
+    cdef Hook* hook
+    cdef u64 opcode
+    if cpu.hook_pass:
+        return
+    opcode = opcode_of(code, insn.len, in_64bit(cpu))
+    for i in range(MAX_HOOKS):
+        hook = &cpu.platform.hooks[i]
+        if hook.id == 0:
+            continue
+        if hook.kinds & HOOK_EXEC and ((hook.last - hook.first) >= 4095 or (
+                (insn.off - hook.first) & 0xFFF) <= hook.last - hook.first):
+            insn.fn = <Handler>op_hooked
+        if hook.kinds & HOOK_OPCODE and hook.first <= opcode <= hook.last:
+            insn.fn = <Handler>op_hooked
+    if insn.fn == <Handler>op_hooked:
+        insn.imm = opcode
+
+
+cdef u64 opcode_of(const u8* code, u32 length, bint mode64) noexcept nogil:
+    """Return map << 8 | opcode byte of an instruction that has been decoded."""
+    cdef u32 i = 0
+    while i < length and (code[i] in (0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x26, 0x2E, 0x36, 0x3E, 0x64,
+                                      0x65) or (mode64 and code[i] & 0xF0 == 0x40)):
+        i += 1
+    if code[i] != 0x0F:
+        return code[i]
+    if code[i + 1] == 0x38:
+        return 0x200 | code[i + 2]
+    if code[i + 1] == 0x3A:
+        return 0x300 | code[i + 2]
+    return 0x100 | code[i + 1]
 
 
 cdef Insn* _build(Cpu* cpu, CodePage* page, const u8* code, u32 off) noexcept nogil:
@@ -284,6 +365,8 @@ cdef Insn* _scratch(Cpu* cpu, u8* host, u64 laddr, i64 limit) noexcept nogil:
     if result != DECODE_OK:
         insn.fn = <Handler>op_undefined if result == DECODE_UD else <Handler>op_too_long
         insn.len = 1
+    elif cpu.platform.hook_kinds & (HOOK_EXEC | HOOK_OPCODE):
+        _hook(cpu, bytes, insn)
     insn.n = 1
     insn[1].fn = <Handler>op_end
     insn[1].off = <u16>(off + insn.len)         # may be beyond 4096: only added to REG_PAGE
@@ -338,20 +421,25 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
     off = laddr & 0xFFF
     cpu.regs[REG_PAGE] = cpu.rip - off
     insn = jump_lookup(cpu, laddr)
-    if insn != NULL and insn.n <= limit and insn.fn != <Handler>op_refetch and (
+    if insn != NULL and not cpu.hook_pass and insn.n <= limit and insn.fn != <Handler>op_refetch and (
             _segment_allows(cpu, off)):
         _link(cpu, branch, insn, laddr)
         return insn
     if fetch_page(cpu, laddr, &host, &paddr):
         return NULL
     if host == NULL or not _segment_allows(cpu, off):
-        return _limited(cpu, _scratch(cpu, host, laddr, 1))
+        insn = _limited(cpu, _scratch(cpu, host, laddr, 1))
+        cpu.hook_pass = 0
+        return insn
     page = _page(cpu, paddr - off, limit > 1)
     insn = page.entry[off] if page != NULL else NULL
     if insn == NULL and page != NULL and limit >= MAX_BLOCK:
         insn = _build(cpu, page, host - off, <u32>off)
-    if insn == NULL or insn.n > limit:
+    if insn == NULL or insn.n > limit or cpu.hook_pass:
+        if cpu.hook_pass:
+            limit = 1
         insn = _scratch(cpu, host, laddr, limit)
+        cpu.hook_pass = 0
         if insn != NULL and page != NULL:
             page.lines |= _lines(<u32>off, insn[insn.n].off - 1 if insn[insn.n].off < 4096 else 4095)
         return insn

@@ -1,17 +1,9 @@
 """The machine for other Cython modules and for the callbacks of the core."""
 
 from pykern_c.types cimport u8, u16, u32, u64
-from pykern_c.cpu cimport Cpu, Platform, RamRange, Seg
+from pykern_c.cpu cimport Cpu, Platform, RamRange
 from pykern_c.events cimport Events
 from pykern_c.interrupts cimport ApicBus
-
-
-cdef class Vcpu:
-    cdef Cpu* cpu
-    cdef Machine machine
-    cdef readonly int index
-
-    cdef object _read_segment(self, Seg* s, str part)
 
 
 cdef class Machine:
@@ -29,15 +21,27 @@ cdef class Machine:
     cdef object error               # exception raised by a device
     cdef object stop_reason
     cdef object interrupt_source
-    cdef u32 turn                   # which CPU begins the next window
-    cdef u64 window
+    cdef readonly dict hooks        # number → callable
+    cdef bint running               # inside run_slice
+    # The window in progress: run() can leave in the middle of it and come back.
+    cdef u32 turn                   # which CPU begins
+    cdef bint window_open
+    cdef u64 window_start
+    cdef u64 window_end
+    cdef u32 window_place           # CPUs that are through
+    cdef u64 window_done            # ns that the current one has run
+    cdef u64 window_last            # when the last instruction so far retired
 
     cdef object device_at(self, u64 paddr, u64* offset)
-    cdef int run_window(self, u64 until) except -1
+    cdef int run_window(self) except -1
     cdef u32 _new_range(self, u64 base, u64 size, bint rom) except *
-    cdef Vcpu _make_vcpu(self, int i)
+    cdef void _account(self, Cpu* c)
+    cdef int _time_passed(self) except -1
+    cdef object _exit_of(self, int i)
+    cdef u64 _deadline(self) noexcept
+    cdef bint _runnable(self, Cpu* c) noexcept
     cdef void _wire_apic(self, Cpu* c, int i)
     cdef RamRange* _range(self, u64 paddr, u64 size) except NULL
     cdef u64 _random_next(self) noexcept
-    cdef u64 _window_end(self, u64 until) noexcept
+    cdef void _open_window(self, u64 until) noexcept
     cdef bint _idle(self) noexcept

@@ -1,7 +1,7 @@
 """The Python face of the core: Machine, Vcpu, Context, Exit."""
 
 import bisect
-from enum import IntEnum
+import hashlib
 
 from cpython.buffer cimport PyBUF_WRITE, PyBUF_READ
 from cpython.exc cimport PyErr_CheckSignals
@@ -19,9 +19,13 @@ from pykern_c.execute cimport cpu_reset, run_slice
 from pykern_c.flags cimport get_rflags, set_arith_flags
 from pykern_c.icache cimport code_cache_empty, code_cache_free, code_cache_new, code_written
 from pykern_c.memory cimport page_written, ram_find
-from pykern_c.mmu cimport context_changed, page_walk, tlb_drop_page, tlb_flush, Walk, ACCESS_READ
+from pykern_c.mmu cimport context_changed, tlb_flush, ACCESS_WRITE, tlb_drop_page
+
+from pykern_c.vcpu cimport Vcpu, vcpu_new
+from pykern_c.icache cimport hook_matches
 
 from pykern_c import cpuid_bits
+from pykern_c.exits import Exit, ExitReason, FaultRecord
 
 cdef extern from "<sys/mman.h>" nogil:
     void* mmap(void* address, size_t length, int protection, int flags, int fd, long offset)
@@ -37,41 +41,6 @@ decode_init()
 
 cdef u64 IOAPIC_BASE = 0xFEC00000           # constant
 cdef u64 FOREVER = 0xFFFFFFFFFFFFFFFFULL    # constant
-
-
-class ExitReason(IntEnum):
-    """Why `Machine.run` or `Vcpu.step` came back."""
-
-    BUDGET = EXIT_BUDGET
-    HLT = EXIT_HLT
-    HOSTCALL = EXIT_HOSTCALL
-    DEBUG = EXIT_DEBUG
-    SHUTDOWN = EXIT_SHUTDOWN
-    STOPPED = EXIT_STOPPED
-    HOOK = EXIT_HOOK
-
-
-class Exit:
-    """What ended a run: data, never a callback.
-
-    Attributes
-    ----------
-    reason : ExitReason
-    vcpu : index of the processor concerned
-    code : hostcall number, or what the device that stopped the machine said
-    detail : more, by reason (SHUTDOWN: the chain of faults)
-    """
-
-    __slots__ = ("reason", "vcpu", "code", "detail")
-
-    def __init__(self, reason, vcpu=0, code=0, detail=None):
-        self.reason = ExitReason(reason)
-        self.vcpu = vcpu
-        self.code = code
-        self.detail = detail
-
-    def __repr__(self):
-        return f"Exit({self.reason.name}, vcpu={self.vcpu}, code={self.code!r}, detail={self.detail!r})"
 
 
 # ---------------------------------------------------------------------------------------------
@@ -150,6 +119,8 @@ cdef void _python_mmio_write(Cpu* cpu, u64 paddr, int size, u64 value) noexcept:
 
 cdef u64 _port_read(Cpu* cpu, u32 port, int size) noexcept nogil:
     _device_begins(cpu)
+    if cpu.platform.hook_kinds & HOOK_IN:
+        _port_hook(cpu, port, size, HOOK_IN)
     with gil:
         return _python_port_read(cpu, port, size)
 
@@ -170,6 +141,8 @@ cdef u64 _python_port_read(Cpu* cpu, u32 port, int size) noexcept:
 
 cdef void _port_write(Cpu* cpu, u32 port, int size, u64 value) noexcept nogil:
     _device_begins(cpu)
+    if cpu.platform.hook_kinds & HOOK_OUT:
+        _port_hook(cpu, port, size, HOOK_OUT)
     with gil:
         _python_port_write(cpu, port, size, value & _all_ones(size))
 
@@ -205,88 +178,38 @@ cdef int _python_acknowledge(Cpu* cpu) noexcept:
 
 
 cdef void _access_hook(Cpu* cpu, u64 laddr, u64 paddr, int size, int kind) noexcept nogil:
-    pass
+    """Memory hooks: the filter runs here, Python only where it matches."""
+    cdef u32 i
+    cdef u32 wanted = HOOK_WRITE if kind == ACCESS_WRITE else HOOK_READ
+    for i in range(MAX_HOOKS):
+        if cpu.platform.hooks[i].id and hook_matches(
+                cpu, &cpu.platform.hooks[i], wanted, laddr, laddr + size - 1):
+            with gil:
+                _call_hook(cpu, cpu.platform.hooks[i].id, laddr, size, kind == ACCESS_WRITE)
+
+
+cdef void _port_hook(Cpu* cpu, u32 port, int size, u32 kind) noexcept nogil:
+    cdef u32 i
+    for i in range(MAX_HOOKS):
+        if cpu.platform.hooks[i].id and hook_matches(
+                cpu, &cpu.platform.hooks[i], kind, port, port + size - 1):
+            with gil:
+                _call_hook(cpu, cpu.platform.hooks[i].id, port, size, kind == HOOK_OUT)
+
+
+cdef void _call_hook(Cpu* cpu, u32 number, u64 address, int size, bint write) noexcept:
+    """Call a hook in the middle of an instruction; what it raises ends run()."""
+    cdef Machine machine = <Machine>cpu.platform.owner
+    if machine.error is not None:
+        return
+    try:
+        machine.hooks[number](machine.vcpus[cpu.index], address, size, write)
+    except BaseException as error:
+        machine.error = error
+    _device_done(cpu, machine)
 
 
 # ---------------------------------------------------------------------------------------------
-
-REGISTERS_64 = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-                "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
-SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
-
-
-cdef class Vcpu:
-    """One logical processor."""
-
-    def read_register(self, str name):
-        """Return a register by its SDM name, an int."""
-        cdef Cpu* c = self.cpu
-        if name in REGISTERS_64:
-            return c.regs[REGISTERS_64.index(name)]
-        if name == "rip":
-            return c.rip
-        if name == "rflags":
-            return get_rflags(c)
-        if name.startswith("cr"):
-            return {"cr0": c.cr0, "cr2": c.cr2, "cr3": c.cr3, "cr4": c.cr4}[name]
-        if name == "efer":
-            return c.efer
-        if name[:2] in SEGMENTS:
-            return self._read_segment(&c.seg[SEGMENTS.index(name[:2])], name[2:])
-        raise KeyError(f"no register named {name!r}")
-
-    cdef object _read_segment(self, Seg* s, str part):
-        return {"": s.sel, ".base": s.base, ".limit": s.limit, ".attr": s.attr}[part]
-
-    def write_register(self, str name, value):
-        """Set a register by its SDM name."""
-        cdef Cpu* c = self.cpu
-        cdef Seg* s
-        cdef u64 v = value & 0xFFFFFFFFFFFFFFFF
-        if name in REGISTERS_64:
-            c.regs[REGISTERS_64.index(name)] = v
-        elif name == "rip":
-            c.rip = v
-        elif name == "rflags":
-            set_arith_flags(c, v)
-            c.rflags = v
-        elif name == "cr0":
-            c.cr0 = v
-        elif name == "cr2":
-            c.cr2 = v
-        elif name == "cr3":
-            c.cr3 = v
-        elif name == "cr4":
-            c.cr4 = v
-        elif name == "efer":
-            c.efer = v
-        elif name[:2] in SEGMENTS:
-            s = &c.seg[SEGMENTS.index(name[:2])]
-            if name[2:] == "":
-                s.sel = <u16>v
-            elif name[2:] == ".base":
-                s.base = v
-            elif name[2:] == ".limit":
-                s.limit = <u32>v
-            elif name[2:] == ".attr":
-                s.attr = <u32>v
-                if name[:2] == "ss":
-                    c.cpl = (s.attr >> 5) & 3
-        else:
-            raise KeyError(f"no register named {name!r}")
-        tlb_flush(c, True)
-        context_changed(c)
-
-    def step(self, n=1):
-        """Execute `n` instructions on this processor alone; return the Exit."""
-        cdef i64 budget = n
-        cdef Cpu* c = self.cpu
-        cdef u64 now = self.machine.platform.clock.now
-        with nogil:
-            run_slice(c, now, budget)
-        self.machine._after_slice(self.index)
-        return self.machine._exit_of(self.index)
-
 
 cdef class Machine:
     """A computer: processors, memory, interrupt controllers and a clock."""
@@ -304,6 +227,8 @@ cdef class Machine:
         self.random = seed ^ 0x9E3779B97F4A7C15
         self.mmio = []
         self.ports = [None] * 65536
+        self.hooks = {}
+        self.ram_ranges = ()
         self._make_platform(cpus)
         self._make_memory(memory)
         self._make_cpus(cpus)
@@ -335,7 +260,7 @@ cdef class Machine:
             ranges = sorted(memory)
         for base, size in ranges:
             self._add_range(base, size, False)
-        self.ram_ranges = tuple(ranges)
+            self.ram_ranges = (*self.ram_ranges, (base, size))
 
     cdef u32 _new_range(self, u64 base, u64 size, bint rom) except *:
         cdef Platform* p = self.platform
@@ -359,7 +284,7 @@ cdef class Machine:
     def _add_range(self, base, size, rom):
         if base % 4096 or size % 4096 or size <= 0:
             raise ValueError(f"memory range {base:#x}+{size:#x} is not made of whole 4 KiB pages")
-        for other, length in self.ram_ranges or ():
+        for other, length in self.ram_ranges:
             if base < other + length and other < base + size and not rom:
                 raise ValueError(f"memory range {base:#x}+{size:#x} overlaps {other:#x}+{length:#x}")
         return self._new_range(base, size, rom)
@@ -387,20 +312,13 @@ cdef class Machine:
                 c.tlbs[k].entry[0].rtag = c.tlbs[k].entry[0].wtag = c.tlbs[k].entry[0].xtag = 4096
             for feature in cpuid_bits.FEATURES.values():
                 c.features[feature >> 5] |= <u64>1 << (feature & 31)
-            vcpus.append(self._make_vcpu(i))
+            vcpus.append(vcpu_new(self, c, i))
             self._wire_apic(c, i)
         p.apics.count = cpus
         p.apics.ioapic = &p.ioapic
         p.ioapic.bus = &p.apics
         self.apics = ApicBus.wrap(&p.apics, self.events, self)
         self.vcpus = tuple(vcpus)
-
-    cdef Vcpu _make_vcpu(self, int i):
-        cdef Vcpu v = Vcpu.__new__(Vcpu)
-        v.cpu = &self.storage[i]
-        v.machine = self
-        v.index = i
-        return v
 
     cdef void _wire_apic(self, Cpu* c, int i):
         c.lapic.id = i
@@ -512,39 +430,174 @@ cdef class Machine:
         for i in range(self.platform.cpu_count):
             apic_virtual_wire(&self.storage[i].lapic, self.platform.clock.now)
 
+    # -- hooks
+
+    def add_hook(self, callback, *, kinds, first=0, last=None, cpl=(0, 1, 2, 3)):
+        """Call Python when the guest does something.
+
+        Parameters
+        ----------
+        callback : for "r", "w", "in", "out": called in the middle of the instruction as ``callback(vcpu, address, size, write)``.
+            For "x" and "opcode": called before the instruction as ``callback(vcpu)``; None: `run` returns an Exit with reason HOOK.
+        kinds : "r", "w" (linear addresses), "x" (address of an instruction), "opcode" (map << 8 | opcode
+            byte, e.g. 0x105 for SYSCALL), "in", "out" (ports); one or several
+        first, last : the range, both included; last defaults to first
+        cpl : privilege levels that count
+
+        Returns
+        -------
+        Number of the hook, for `remove_hook`.
+        """
+        names = {"r": HOOK_READ, "w": HOOK_WRITE, "x": HOOK_EXEC, "opcode": HOOK_OPCODE,
+                 "in": HOOK_IN, "out": HOOK_OUT}
+        cdef u32 mask = 0, i
+        cdef Hook* hook
+        for kind in (kinds,) if isinstance(kinds, str) else kinds:
+            mask |= names[kind]
+        for i in range(MAX_HOOKS):
+            hook = &self.platform.hooks[i]
+            if hook.id == 0:
+                break
+        else:
+            raise ValueError(f"more than {MAX_HOOKS} hooks")
+        hook.first, hook.last = first, first if last is None else last
+        hook.kinds = mask
+        hook.cpls = sum(1 << level for level in cpl)
+        hook.id = i + 1
+        self.hooks[i + 1] = callback
+        self._hooks_changed()
+        return i + 1
+
+    def remove_hook(self, int number):
+        """Take a hook away; valid at once."""
+        del self.hooks[number]
+        self.platform.hooks[number - 1].id = 0
+        self.platform.hooks[number - 1].kinds = 0
+        self._hooks_changed()
+
+    def _hooks_changed(self):
+        """Let decoded code and TLBs follow; a linear address can be mapped anywhere, so all of RAM."""
+        cdef Platform* p = self.platform
+        cdef u32 i
+        cdef u64 k
+        p.hook_kinds = 0
+        for i in range(MAX_HOOKS):
+            p.hook_kinds |= p.hooks[i].kinds
+        for i in range(p.ram_count):
+            for k in range(p.ram[i].size >> 12):
+                if p.hook_kinds & (HOOK_READ | HOOK_WRITE):
+                    p.ram[i].page[k] |= PAGE_HOOK
+                else:
+                    p.ram[i].page[k] &= ~PAGE_HOOK
+        for i in range(p.cpu_count):
+            tlb_flush(p.cpus[i], True)
+            p.cpus[i].attention = 1
+        if not self.running:
+            code_cache_empty(p)
+        else:
+            p.code.full = True
+
+    # -- the state as a whole
+
+    def dirty_pages(self):
+        """Return physical addresses of the 4 KiB pages written since the last `clear_dirty`, sorted."""
+        cdef Platform* p = self.platform
+        cdef u32 i
+        cdef u64 k
+        out = []
+        for i in range(p.ram_count):
+            for k in range(p.ram[i].size >> 12):
+                if p.ram[i].page[k] & PAGE_DIRTY:
+                    out.append(p.ram[i].base + (k << 12))
+        return sorted(out)
+
+    def clear_dirty(self):
+        """Start dirty tracking anew."""
+        cdef Platform* p = self.platform
+        cdef u32 i
+        cdef u64 k
+        for i in range(p.ram_count):
+            for k in range(p.ram[i].size >> 12):
+                p.ram[i].page[k] &= ~PAGE_DIRTY
+        for i in range(p.cpu_count):
+            tlb_flush(p.cpus[i], True)
+
+    def state_hash(self):
+        """Return a hash (hex) of memory, processors, interrupt controllers and clock.
+
+        Devices are not in it: their owner adds them.
+        """
+        cdef Platform* p = self.platform
+        cdef u32 i
+        cdef u64 k
+        h = hashlib.blake2b(digest_size=16)
+        for i in range(p.ram_count):
+            for k in range(p.ram[i].size >> 12):
+                if p.ram[i].page[k] & PAGE_TOUCHED:
+                    h.update((p.ram[i].base + (k << 12)).to_bytes(8, "little"))
+                    h.update((<char*>p.ram[i].host + (k << 12))[:4096])
+        for vcpu in self.vcpus:
+            h.update(repr(sorted(vcpu.registers().items())).encode())
+            h.update(repr((vcpu.activity, vcpu.retired)).encode())
+            h.update(repr(sorted(self.apics.local[vcpu.index].save().items())).encode())
+        h.update(repr(sorted(self.apics.ioapic.save().items())).encode())
+        h.update(p.clock.now.to_bytes(8, "little"))
+        return h.hexdigest()
+
     # -- running
 
-    def stop(self, reason, code=0):
-        """End the current run; called by devices."""
+    def stop(self, str reason, int code=0):
+        """End the current run; called by devices and hooks. `reason` comes back in Exit.what."""
         self.stop_reason = (reason, code)
 
-    def _after_slice(self, int i):
+    def step_vcpu(self, int i, i64 n=1):
+        """Execute `n` instructions on one processor alone, then what has fallen due."""
         cdef Cpu* c = &self.storage[i]
-        cdef u64 end = c.slice_start + <u64>(c.slice_budget - c.budget)
+        cdef int who
+        self.running = True
+        with nogil:
+            run_slice(c, self.platform.clock.now, n)
+        self.running = False
+        self._account(c)
+        self.platform.clock.now = max(
+            self.platform.clock.now, c.slice_start + <u64>(c.slice_budget - c.budget))
+        self._time_passed()
+        return self._exit_of(i)
+
+    cdef void _account(self, Cpu* c):
+        """After a slice: retired instructions, and a code cache that is full."""
         c.retired += <u64>(c.slice_budget - c.budget)
-        if end > self.platform.clock.now:
-            self.platform.clock.now = end
+        c.slice_start += <u64>(c.slice_budget - c.budget)
+        c.slice_budget = c.budget
         if self.platform.code.full:
             code_cache_empty(self.platform)
 
-    def _exit_of(self, int i):
+    cdef int _time_passed(self) except -1:
+        apics_fire_timers(&self.platform.apics, self.platform.clock.now)
+        self.events.run_due(self.platform.clock.now)
+        return 0
+
+    cdef object _exit_of(self, int i):
+        """Return the Exit that a processor's state describes; raise what a device raised."""
         cdef Cpu* c = &self.storage[i]
         cdef u32 k
         if self.error is not None:
             error, self.error = self.error, None
             raise error
         if self.stop_reason is not None:
-            (reason, code), self.stop_reason = self.stop_reason, None
-            return Exit(ExitReason.STOPPED, i, code, reason)
-        if c.exit_reason == EXIT_SHUTDOWN:
-            chain = [{"vector": c.chain[k].vector, "error": c.chain[k].error,
-                      "address": c.chain[k].address, "rip": c.chain_rip[k]}
-                     for k in range(min(c.nesting + 1, 3))]
-            return Exit(ExitReason.SHUTDOWN, i, 0, chain)
-        return Exit(c.exit_reason, i, c.exit_code)
+            (what, code), self.stop_reason = self.stop_reason, None
+            return Exit(ExitReason.STOPPED, i, code, what)
+        if c.exit_reason != EXIT_SHUTDOWN:
+            return Exit(ExitReason(c.exit_reason), i, c.exit_code)
+        faults = []
+        for k in range(min(c.nesting, 3)):
+            faults.append(FaultRecord(
+                c.chain[k].vector, c.chain[k].error if c.chain[k].has_error else None,
+                c.chain_rip[k], c.chain[k].address))
+        return Exit(ExitReason.SHUTDOWN, i, faults=tuple(faults))
 
     cdef u64 _random_next(self) noexcept:
-        # splitmix64
+        """splitmix64: the seed's only use is to choose quanta."""
         cdef u64 z
         self.random += 0x9E3779B97F4A7C15ULL
         z = self.random
@@ -552,64 +605,84 @@ cdef class Machine:
         z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL
         return z ^ (z >> 31)
 
-    cdef u64 _window_end(self, u64 until) noexcept:
-        """Return when the next window ends: the next deadline, or a seeded quantum."""
+    cdef u64 _deadline(self) noexcept:
+        return min(self.events.next_deadline, apics_next_deadline(&self.platform.apics))
+
+    cdef void _open_window(self, u64 until) noexcept:
+        """Begin a window of virtual time in which every processor runs once.
+
+        With several processors its length is a seeded quantum and does not depend on where the caller
+        wants to stop, so that looking at a machine does not change what it does.
+        """
         cdef u64 now = self.platform.clock.now
-        cdef u64 quantum = 1 << 20
-        cdef u64 deadline = min(self.events.next_deadline, apics_next_deadline(&self.platform.apics))
+        cdef u64 end = now + (1 << 20)
         if self.platform.cpu_count > 1:
-            quantum = 500 + self._random_next() % 4000
-        return min(min(deadline, now + quantum), until)
+            end = now + 500 + self._random_next() % 4000
+        else:
+            end = min(end, until)
+        self.window_start = now
+        self.window_end = min(end, self._deadline())
+        self.window_place = 0
+        self.window_done = 0
+        self.window_open = True
+
+    cdef bint _runnable(self, Cpu* c) noexcept:
+        return c.activity == ACTIVE or c.activity == SHUTDOWN or c.attention != 0
 
     cdef bint _idle(self) noexcept:
         cdef u32 i
         for i in range(self.platform.cpu_count):
-            if self.storage[i].activity == ACTIVE or self.storage[i].activity == SHUTDOWN:
-                return False
-            if self.storage[i].attention:
+            if self._runnable(&self.storage[i]):
                 return False
         return True
 
-    cdef int run_window(self, u64 until) except -1:
-        """Run every CPU once; return the index of the CPU with a reason to stop, plus 1, or 0."""
+    cdef int run_window(self) except -1:
+        """Run the processors through the rest of a window; return 1 + index of one that exits, or 0."""
         cdef Platform* p = self.platform
-        cdef u64 start, end, deadline
-        cdef u32 k, i
         cdef Cpu* c
+        cdef u64 begin
         cdef int reason
-        if self._idle():
-            deadline = min(self.events.next_deadline, apics_next_deadline(&p.apics))
-            p.clock.now = max(p.clock.now, min(deadline, until))
-        else:
-            start = p.clock.now
-            end = self._window_end(until)
-            for k in range(p.cpu_count):
-                i = (self.turn + k) % p.cpu_count
-                c = p.cpus[i]
-                if c.activity != ACTIVE and not c.attention and c.activity != SHUTDOWN:
-                    continue
+        while self.window_place < p.cpu_count:
+            c = p.cpus[(self.window_place + self.turn) % p.cpu_count]
+            begin = self.window_start + self.window_done
+            if self._runnable(c) and begin < self.window_end:
+                self.running = True
                 with nogil:
-                    reason = run_slice(c, start, <i64>(end - start))
-                c.retired += <u64>(c.slice_budget - c.budget)
-                if c.slice_start + <u64>c.slice_budget < end:
-                    end = c.slice_start + <u64>c.slice_budget
-                if p.code.full:
-                    code_cache_empty(p)
-                if reason != EXIT_BUDGET and reason != EXIT_HLT:
-                    p.clock.now = max(p.clock.now, c.slice_start + <u64>(c.slice_budget - c.budget))
-                    return i + 1
-            self.turn += 1
-            p.clock.now = max(p.clock.now, end)
-        apics_fire_timers(&p.apics, p.clock.now)
-        self.events.run_due(p.clock.now)
+                    reason = run_slice(c, begin, <i64>(self.window_end - begin))
+                self.running = False
+                self._account(c)
+                if c.slice_start + <u64>c.budget < self.window_end:
+                    self.window_end = c.slice_start + (<u64>c.budget if c.budget > 0 else 0)
+                self.window_done = c.slice_start - self.window_start
+                self.window_last = max(self.window_last, c.slice_start)
+                if (reason != EXIT_BUDGET and reason != EXIT_HLT) or self.error is not None:
+                    p.clock.now = max(p.clock.now, c.slice_start)
+                    return c.index + 1
+            self.window_place += 1
+            self.window_done = 0
+        self.window_open = False
+        self.turn += 1
+        # When everybody has halted, time stands where the last one did; run() takes it from there.
+        p.clock.now = max(p.clock.now, self.window_last if self._idle() else self.window_end)
         return 0
+
+    def _hooked(self, int index):
+        """Serve an execution hook; return whether the run goes on."""
+        cdef Cpu* c = &self.storage[index]
+        callback = self.hooks.get(c.hook_id)
+        if callback is None:
+            return False
+        callback(self.vcpus[index])
+        return True
 
     def run(self, until_ns=None):
         """Run all processors until virtual time `until_ns`, or until something happens.
 
+        With several processors it stops at the end of the window (at most 4.5 µs) that contains `until_ns`.
+
         Returns
         -------
-        Exit : BUDGET when the time is reached, HLT when every processor waits for ever
+        Exit : BUDGET: the time is reached; HLT: every processor waits, and nothing will ever wake one
         """
         cdef u64 until = FOREVER if until_ns is None else until_ns
         cdef Platform* p = self.platform
@@ -618,14 +691,26 @@ cdef class Machine:
             PyErr_CheckSignals()
             if self.error is not None or self.stop_reason is not None:
                 return self._exit_of(0)
-            if p.clock.now >= until:
-                return Exit(ExitReason.BUDGET)
-            if self._idle() and self.events.next_deadline == FOREVER and (
-                    apics_next_deadline(&p.apics) == FOREVER) and until == FOREVER:
-                return Exit(ExitReason.HLT)
-            who = self.run_window(until)
-            if who:
+            if not self.window_open:
+                if p.clock.now >= until:
+                    return Exit(ExitReason.BUDGET)
+                if self._idle():
+                    if self._deadline() == FOREVER and until == FOREVER:
+                        return Exit(ExitReason.HLT)
+                    p.clock.now = max(p.clock.now, min(self._deadline(), until))
+                    self._time_passed()
+                    continue
+                self._open_window(until)
+            who = self.run_window()
+            if who == 0:
+                self._time_passed()
+            elif self.storage[who - 1].exit_reason != EXIT_HOOK or not self._hooked(who - 1):
                 return self._exit_of(who - 1)
+
+    @property
+    def now(self):
+        """Virtual time in ns since the machine was made."""
+        return self.platform.clock.now
 
     @property
     def retired(self):

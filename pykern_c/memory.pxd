@@ -1,7 +1,7 @@
 """Physical memory: RAM and ROM ranges on the host, everything else goes to the devices."""
 
 from pykern_c.types cimport u8, u16, u32, u64, memcpy, memset
-from pykern_c.cpu cimport Cpu, Platform, RamRange, PAGE_CODE, PAGE_DIRTY
+from pykern_c.cpu cimport Cpu, Platform, RamRange, PAGE_CODE, PAGE_DIRTY, PAGE_TOUCHED
 from pykern_c.icache cimport code_written
 
 
@@ -24,7 +24,7 @@ cdef inline void page_written(Platform* p, RamRange* r, u64 offset, int size) no
     cdef u8* flags = &r.page[offset >> 12]
     if flags[0] & PAGE_CODE:
         code_written(p, r.base + offset, size)
-    flags[0] |= PAGE_DIRTY
+    flags[0] |= PAGE_DIRTY | PAGE_TOUCHED
 
 
 cdef inline u64 phys_read(Cpu* cpu, u64 paddr, int size) noexcept nogil:

@@ -379,7 +379,7 @@ cdef int _translate(Cpu* cpu, int which, u64 laddr, int size, int kind,
     part.ram = ram_find(cpu.platform, part.paddr)
     if part.ram != NULL:
         if kind == ACCESS_WRITE and not part.ram.rom:
-            part.ram.page[(part.paddr - part.ram.base) >> 12] |= PAGE_DIRTY
+            part.ram.page[(part.paddr - part.ram.base) >> 12] |= PAGE_DIRTY | PAGE_TOUCHED
         _fill(cpu, which, laddr, kind, &walk, part.ram)
     return 0
 

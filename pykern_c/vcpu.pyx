@@ -1,0 +1,309 @@
+"""One logical processor for Python: registers by their SDM names, linear memory, stepping."""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+
+from pykern_c.types cimport *
+from pykern_c.cpu cimport *
+from pykern_c.flags cimport get_rflags, set_arith_flags
+from pykern_c.icache cimport code_written
+from pykern_c.memory cimport page_written, ram_find
+from pykern_c.mmu cimport (
+    ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, Walk, context_changed, load_pdptes, page_walk, tlb_flush,
+)
+from pykern_c.apic_registers cimport apic_read_cr8, apic_write_cr8
+
+GPRS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+        "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
+SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr")
+SEGMENT_PARTS = ("", ".base", ".limit", ".attr")
+X87 = ("fcw", "fsw", "ftw", "fop", "fip", "fdp", "fcs", "fds")
+LEVELS = ("PML4E", "PDPTE", "PDE", "PTE")
+ACCESS_KINDS = {"r": ACCESS_READ, "w": ACCESS_WRITE, "x": ACCESS_EXEC}
+
+cdef object _fields(Cpu* c):
+    """Map register names to (offset in Cpu, size in bytes)."""
+    cdef char* base = <char*>c
+    cdef int i
+    out = {name: (<char*>&c.regs[i] - base, 8) for i, name in enumerate(GPRS)}
+    out.update({
+        "rip": (<char*>&c.rip - base, 8),
+        "cr0": (<char*>&c.cr0 - base, 8), "cr2": (<char*>&c.cr2 - base, 8),
+        "cr3": (<char*>&c.cr3 - base, 8), "cr4": (<char*>&c.cr4 - base, 8),
+        "xcr0": (<char*>&c.xcr0 - base, 8), "efer": (<char*>&c.efer - base, 8),
+        "star": (<char*>&c.star - base, 8), "lstar": (<char*>&c.lstar - base, 8),
+        "cstar": (<char*>&c.cstar - base, 8), "fmask": (<char*>&c.fmask - base, 8),
+        "kernel_gs_base": (<char*>&c.kernel_gs_base - base, 8),
+        "sysenter_cs": (<char*>&c.sysenter_cs - base, 8),
+        "sysenter_esp": (<char*>&c.sysenter_esp - base, 8),
+        "sysenter_eip": (<char*>&c.sysenter_eip - base, 8),
+        "tsc_aux": (<char*>&c.tsc_aux - base, 8), "pat": (<char*>&c.pat - base, 8),
+        "gdtr.base": (<char*>&c.gdtr.base - base, 8), "gdtr.limit": (<char*>&c.gdtr.limit - base, 4),
+        "idtr.base": (<char*>&c.idtr.base - base, 8), "idtr.limit": (<char*>&c.idtr.limit - base, 4),
+        "mxcsr": (<char*>&c.mxcsr - base, 4),
+        "fcw": (<char*>&c.fpu.fcw - base, 2), "fsw": (<char*>&c.fpu.fsw - base, 2),
+        "ftw": (<char*>&c.fpu.ftw - base, 1), "fop": (<char*>&c.fpu.fop - base, 2),
+        "fip": (<char*>&c.fpu.fip - base, 8), "fdp": (<char*>&c.fpu.fdp - base, 8),
+        "fcs": (<char*>&c.fpu.fcs - base, 2), "fds": (<char*>&c.fpu.fds - base, 2),
+    })
+    for i in range(8):
+        out[f"dr{i}"] = (<char*>&c.dr[i] - base, 8)
+        out[f"mm{i}"] = (<char*>&c.fpu.st[i] - base, 8)
+        out[f"r{i}_x87"] = (<char*>&c.fpu.st[i] - base, 10)
+    for i in range(16):
+        out[f"xmm{i}"] = (<char*>&c.xmm[i].lo - base, 16)
+        out[f"ymm{i}"] = (<char*>&c.xmm[i] - base, 32)
+    for i, name in enumerate(SEGMENTS):
+        out.update(_segment_fields(base, name, _segment(c, i)))
+    return out
+
+
+cdef Seg* _segment(Cpu* c, int i) noexcept:
+    if i < 6:
+        return &c.seg[i]
+    return &c.ldtr if i == 6 else &c.tr
+
+
+cdef object _segment_fields(char* base, str name, Seg* s):
+    return {
+        name: (<char*>&s.sel - base, 2), name + ".base": (<char*>&s.base - base, 8),
+        name + ".limit": (<char*>&s.limit - base, 4), name + ".attr": (<char*>&s.attr - base, 4),
+    }
+
+
+cdef Cpu _layout
+FIELDS = _fields(&_layout)
+#: Every register that `Vcpu.read_register` knows.
+REGISTER_NAMES = (*FIELDS, "rflags", "eflags", "cpl", "cr8", *(f"st{i}" for i in range(8)))
+
+
+cdef Vcpu vcpu_new(object machine, Cpu* cpu, int index):
+    """Wrap a processor; the machine owns its memory."""
+    cdef Vcpu v = Vcpu.__new__(Vcpu)
+    v.machine = machine
+    v.cpu = cpu
+    v.index = index
+    return v
+
+
+cdef class Vcpu:
+    """One logical processor of a `Machine`."""
+
+    def read_register(self, str name):
+        """Return a register by its SDM name.
+
+        Segment registers are selectors; their hidden parts are ``cs.base``, ``cs.limit``, ``cs.attr`` (VMX
+        access-rights format). ``st0`` … are x87 stack registers as 80-bit integers, ``xmm0`` … 128 bits.
+
+        Raises
+        ------
+        KeyError : no register has that name
+        """
+        cdef Cpu* c = self.cpu
+        if name == "rflags" or name == "eflags":
+            return get_rflags(c)
+        if name == "cpl":
+            return c.cpl
+        if name == "cr8":
+            return apic_read_cr8(&c.lapic)
+        offset, size = self._field(name)
+        return int.from_bytes((<char*>c + <Py_ssize_t>offset)[:size], "little")
+
+    def _field(self, str name):
+        if len(name) == 3 and name.startswith("st") and name[2] in "01234567":
+            return FIELDS[f"r{((self.cpu.fpu.fsw >> 11) + int(name[2])) & 7}_x87"]
+        try:
+            return FIELDS[name]
+        except KeyError:
+            raise KeyError(f"no register is named {name!r}") from None
+
+    def write_register(self, str name, value):
+        """Set a register by its SDM name, without the checks an instruction would make.
+
+        What depends on it (TLB, code mode, CPL from SS) follows at once. Values are truncated to the register's size.
+        """
+        cdef Cpu* c = self.cpu
+        cdef const unsigned char[::1] data
+        if name == "rflags" or name == "eflags":
+            c.rflags = (value & 0x3FFFFF) & ~<u64>FLAGS_ARITH | 2
+            set_arith_flags(c, value & FLAGS_ARITH)
+        elif name == "cpl":
+            c.cpl = value & 3
+        elif name == "cr8":
+            apic_write_cr8(&c.lapic, value & 15)
+        else:
+            offset, size = self._field(name)
+            data = (value & ((1 << 8 * size) - 1)).to_bytes(size, "little")
+            memcpy(<char*>c + <Py_ssize_t>offset, &data[0], size)
+            if name == "ss.attr":
+                c.cpl = (c.seg[SS].attr >> 5) & 3
+        if name[:2] not in ("xm", "st", "mm") and name not in FIELDS_PLAIN:
+            self._context_written(name)
+
+    def _context_written(self, str name):
+        """Let everything that is derived from a control or segment register follow."""
+        cdef Cpu* c = self.cpu
+        if c.cr0 & CR0_PG and c.cr4 & CR4_PAE and not c.efer & EFER_LMA and name[:2] == "cr":
+            load_pdptes(c, c.cr3)
+        tlb_flush(c, True)
+        context_changed(c)
+        c.link = NULL
+
+    def registers(self):
+        """Return all registers as a dictionary."""
+        return {name: self.read_register(name) for name in REGISTER_NAMES}
+
+    @property
+    def activity(self):
+        """What the processor does: "active", "halted", "shutdown", "wait-for-sipi" or "mwait"."""
+        return ("active", "halted", "shutdown", "wait-for-sipi", "mwait")[self.cpu.activity]
+
+    @property
+    def code_bits(self):
+        """Default size of the current code segment: 16, 32 or 64."""
+        return 64 if self.cpu.mode & MODE_64 else 32 if self.cpu.mode & MODE_32 else 16
+
+    @property
+    def retired(self):
+        """Instructions retired since the machine was made."""
+        return self.cpu.retired
+
+    def step(self, n=1):
+        """Execute `n` instructions on this processor alone; return the Exit (BUDGET: all done)."""
+        return self.machine.step_vcpu(self.index, n)
+
+    def inject(self, int vector):
+        """Make a fixed interrupt pending at the local APIC, as a message on the bus would."""
+        if not 16 <= vector <= 255:
+            raise ValueError(f"vector {vector}: interrupts have vectors 16 to 255")
+        self.machine.apics.local[self.index].accept(vector)
+
+    # -- linear memory
+
+    def translate(self, u64 laddr, str access="r"):
+        """Walk the page tables for a linear address, changing nothing.
+
+        Parameters
+        ----------
+        laddr : linear address
+        access : "r", "w" or "x", with the rights of the current privilege level
+
+        Returns
+        -------
+        Translation
+        """
+        cdef Walk walk
+        cdef Cpu* c = self.cpu
+        cdef bint user = c.cpl == 3
+        cdef bint smap = not user and c.cr4 & CR4_SMAP and not c.rflags & FLAG_AC
+        cdef bint good = page_walk(c, laddr, ACCESS_KINDS[access], user, smap, False, &walk)
+        names = LEVELS if c.efer & EFER_LMA else LEVELS[1:] if c.cr4 & CR4_PAE else LEVELS[2:]
+        entries = tuple((names[i], walk.entry_paddr[i], walk.entry[i]) for i in range(walk.levels))
+        return Translation(
+            laddr, walk.paddr if good else None, None if good else walk.error,
+            entries, walk.page_size if good else 0, walk.writable, walk.user, not walk.no_execute)
+
+    cdef object linear_part(self, u64 laddr, u64 size, const unsigned char* data):
+        """Read (data NULL) or write inside one page, ignoring rights; None if it is not mapped RAM."""
+        cdef Walk walk
+        cdef RamRange* r
+        cdef u64 offset
+        if not page_walk(self.cpu, laddr, ACCESS_READ, False, False, False, &walk):
+            return None
+        r = ram_find(self.cpu.platform, walk.paddr)
+        if r == NULL:
+            return None
+        offset = walk.paddr - r.base
+        if data == NULL:
+            return PyBytes_FromStringAndSize(<char*>r.host + offset, size)
+        memcpy(r.host + offset, data, size)
+        page_written(self.cpu.platform, r, offset, <int>size)
+        return b""
+
+    def read_linear(self, u64 laddr, u64 size):
+        """Return bytes at a linear address, whatever the privilege.
+
+        Raises
+        ------
+        ValueError : a page is not mapped, or not to RAM or ROM
+        """
+        parts = []
+        for start, length in _pages(laddr, size):
+            part = self.linear_part(start, length, NULL)
+            if part is None:
+                raise ValueError(f"linear {start:#x} is not mapped to memory")
+            parts.append(part)
+        return b"".join(parts)
+
+    def write_linear(self, u64 laddr, data):
+        """Write bytes at a linear address, whatever the protection; decoded code follows."""
+        cdef const unsigned char[::1] view = data
+        cdef u64 done = 0
+        for start, length in _pages(laddr, view.shape[0]):
+            if self.linear_part(start, length, &view[done]) is None:
+                raise ValueError(f"linear {start:#x} is not mapped to memory")
+            done += length
+
+
+FIELDS_PLAIN = frozenset(GPRS) | {"rip"} | set(X87) | {"mxcsr"}
+
+
+def _pages(u64 laddr, u64 size):
+    """Split a range at page boundaries."""
+    cdef u64 done = 0, length
+    while done < size:
+        length = min(size - done, 4096 - ((laddr + done) & 0xFFF))
+        yield laddr + done, length
+        done += length
+
+
+class Translation:
+    """A page walk and its outcome.
+
+    Attributes
+    ----------
+    laddr : linear address
+    paddr : physical address, None if the access would fault
+    error : page-fault error code, None without a fault
+    entries : (level name, physical address of the entry, entry), from the top
+    page_size : bytes
+    writable, user, executable : rights of all levels together
+    """
+
+    __slots__ = ("entries", "error", "executable", "laddr", "paddr", "page_size", "user", "writable")
+
+    def __init__(self, laddr, paddr, error, entries, page_size, writable, user, executable):
+        self.laddr = laddr
+        self.paddr = paddr
+        self.error = error
+        self.entries = entries
+        self.page_size = page_size
+        self.writable = bool(writable)
+        self.user = bool(user)
+        self.executable = bool(executable)
+
+    def explain(self):
+        """Return the walk as lines of text, the level that failed marked."""
+        lines = [f"linear {self.laddr:#x}"]
+        for name, paddr, entry in self.entries:
+            bits = " ".join(flag for flag, bit in _ENTRY_BITS if entry >> bit & 1)
+            lines.append(f"  {name:5} at {paddr:#012x} = {entry:#018x}  {bits or 'not present'}")
+        if self.error is None:
+            lines.append(f"  physical {self.paddr:#x}, page of {self.page_size:#x} bytes")
+        else:
+            lines.append(f"  #PF error code {self.error:#x}: {_error_words(self.error)}")
+        return "\n".join(lines)
+
+    def __repr__(self):
+        return f"<Translation {self.explain()}>"
+
+
+_ENTRY_BITS = (("P", 0), ("W", 1), ("U", 2), ("A", 5), ("D", 6), ("PS", 7), ("G", 8), ("NX", 63))
+
+
+def _error_words(error):
+    """Return a page-fault error code in words (SDM Vol. 3A, Page-Fault Exceptions)."""
+    return ", ".join((
+        "fetch" if error & 16 else "write" if error & 2 else "read",
+        "in user mode" if error & 4 else "in supervisor mode",
+        "reserved bit set" if error & 8 else "rights violated" if error & 1 else "page not present",
+    ))
