@@ -329,11 +329,11 @@ def test_an_ext_int_message_waits_for_its_inta_cycle(apic):
 
 def test_lint0_passes_the_8259_through(apic):
     apic.lint(0).set(True)
-    assert apic.pending == NONE          # masked after reset
+    assert apic.pending == NONE  # masked after reset
     apic.write(LVT_LINT0, 4, EXTINT)
     assert apic.pending == Pending.EXTINT
     apic.extint_done()
-    assert apic.pending == Pending.EXTINT   # a level: the 8259 lowers it
+    assert apic.pending == Pending.EXTINT  # a level: the 8259 lowers it
     apic.lint(0).set(False)
     assert apic.pending == NONE
 
@@ -440,8 +440,14 @@ def dirty(apic):
     """Put something into every register."""
     enabled(apic)
     for offset, value in (
-        (0xD0, 0x5A000000), (0xE0, 0x0FFFFFFF), (0x310, 3 << 24), (0x3E0, 0xB), (0x320, 0x20040),
-        (0x380, 1000), (0x340, 0x77), (TPR, 0x22),
+        (0xD0, 0x5A000000),
+        (0xE0, 0x0FFFFFFF),
+        (0x310, 3 << 24),
+        (0x3E0, 0xB),
+        (0x320, 0x20040),
+        (0x380, 1000),
+        (0x340, 0x77),
+        (TPR, 0x22),
     ):
         apic.write(offset, 4, value)
     for vector in (0x90, 0x91, 3):
@@ -454,9 +460,25 @@ def dirty(apic):
 
 
 RESET_VALUES = {
-    0x80: 0, 0xA0: 0, 0xD0: 0, 0xE0: 0xFFFFFFFF, 0xF0: 0xFF, 0x280: 0, 0x2F0: MASKED, 0x300: 0,
-    0x310: 0, 0x320: MASKED, 0x330: MASKED, 0x340: MASKED, 0x350: MASKED, 0x360: MASKED,
-    0x370: MASKED, 0x380: 0, 0x390: 0, 0x3E0: 0, **dict.fromkeys(range(0x100, 0x280, 0x10), 0),
+    0x80: 0,
+    0xA0: 0,
+    0xD0: 0,
+    0xE0: 0xFFFFFFFF,
+    0xF0: 0xFF,
+    0x280: 0,
+    0x2F0: MASKED,
+    0x300: 0,
+    0x310: 0,
+    0x320: MASKED,
+    0x330: MASKED,
+    0x340: MASKED,
+    0x350: MASKED,
+    0x360: MASKED,
+    0x370: MASKED,
+    0x380: 0,
+    0x390: 0,
+    0x3E0: 0,
+    **dict.fromkeys(range(0x100, 0x280, 0x10), 0),
 }
 
 

@@ -101,9 +101,13 @@ def test_destinations_agree_with_the_model(model, data):
         sender = data.draw(st.sampled_from(active))
         wide = model[sender].mode == "x2apic"
         destination = data.draw(
-            st.integers(0, 64) | st.sampled_from([0xFF, 0xF1, 0x3F])
-            | (st.sampled_from([0xFFFFFFFF, 0x10001, 0x2FFFF, 0xFFFF, 0x1000F, 0x100]) if wide
-               else st.integers(0, 255))
+            st.integers(0, 64)
+            | st.sampled_from([0xFF, 0xF1, 0x3F])
+            | (
+                st.sampled_from([0xFFFFFFFF, 0x10001, 0x2FFFF, 0xFFFF, 0x1000F, 0x100])
+                if wide
+                else st.integers(0, 255)
+            )
         )
         logical = data.draw(st.booleans())
         shorthand = data.draw(st.sampled_from([0, 0, 0, SELF, ALL, OTHERS]))
@@ -166,7 +170,7 @@ def test_ffh_is_an_ordinary_id_for_an_x2apic_sender():
 def test_init_sipi_sipi(mode):
     bus = simple(4, mode)
     send(bus, 0, 0, INIT | ASSERT | LEVEL | OTHERS)
-    send(bus, 0, 0, INIT | LEVEL | OTHERS)      # de-assert: nothing since the Pentium 4
+    send(bus, 0, 0, INIT | LEVEL | OTHERS)  # de-assert: nothing since the Pentium 4
     assert receivers(bus, Pending.INIT) == {1, 2, 3}
     send(bus, 0, 2, SIPI | ASSERT | 0x8F)
     send(bus, 0, 2, SIPI | ASSERT | 0x8F)
@@ -199,7 +203,7 @@ def test_reserved_delivery_modes_deliver_nothing(mode):
     bus.local[0].write(ICR, 4, 0)
     after = [local.save() for local in bus.local]
     before[0].pop("icr"), after[0].pop("icr")
-    after[0]["esr_logged"] = 0                  # the null command above has vector 0
+    after[0]["esr_logged"] = 0  # the null command above has vector 0
     assert after == before
 
 

@@ -16,8 +16,16 @@ ONE_SHOT, PERIODIC, DEADLINE = 0, 1 << 17, 2 << 17
 MASKED = 1 << 16
 TSC_DEADLINE = 0x6E0
 # Divide Configuration Register values and their divisors (SDM's figure).
-DIVISORS = {0b0000: 2, 0b0001: 4, 0b0010: 8, 0b0011: 16, 0b1000: 32, 0b1001: 64, 0b1010: 128,
-            0b1011: 1}
+DIVISORS = {
+    0b0000: 2,
+    0b0001: 4,
+    0b0010: 8,
+    0b0011: 16,
+    0b1000: 32,
+    0b1001: 64,
+    0b1010: 128,
+    0b1011: 1,
+}
 M64 = (1 << 64) - 1
 
 
@@ -78,7 +86,7 @@ def test_periodic_keeps_its_phase_when_it_is_served_late():
     timer.apic.write(INITIAL, 4, 100)
     timer.to(100)
     assert timer.fired()
-    timer.to(575)                       # 200, 300, 400 and 500 merge into one request
+    timer.to(575)  # 200, 300, 400 and 500 merge into one request
     assert timer.fired()
     assert not timer.fired()
     assert timer.apic.timer_deadline == 600

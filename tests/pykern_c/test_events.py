@@ -196,7 +196,7 @@ class EventsModel(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.events = Events()
-        self.model = []                 # (deadline, number, Event)
+        self.model = []  # (deadline, number, Event)
         self.called = []
         self.count = 0
 

@@ -206,9 +206,9 @@ def test_the_level_dance(bus):
     assert apic.acknowledge() == 0x3A
     assert apic.tmr == 1 << 0x3A
     line.set(False)
-    line.set(True)                              # still in service: nothing is sent
+    line.set(True)  # still in service: nothing is sent
     assert apic.irr == 0
-    apic.write(0xB0, 4, 0)                      # EOI: the line is active, so it comes again
+    apic.write(0xB0, 4, 0)  # EOI: the line is active, so it comes again
     assert io.entry(10) == LEVEL | REMOTE_IRR | 0x3A
     assert apic.acknowledge() == 0x3A
     line.set(False)
@@ -240,7 +240,7 @@ def test_eoi_of_another_vector_does_not_end_it(bus):
     bus.ioapic.write(EOI, 4, 0x3B)
     assert bus.ioapic.entry(10) & REMOTE_IRR
     bus.ioapic.write(EOI, 4, 0x3A)
-    assert bus.local[0].irr == 1 << 0x3A        # still active: sent again
+    assert bus.local[0].irr == 1 << 0x3A  # still active: sent again
     assert bus.ioapic.entry(10) & REMOTE_IRR
 
 
@@ -258,7 +258,7 @@ def test_two_pins_that_share_a_vector_end_together(bus):
 def test_an_edge_interrupt_of_the_same_vector_sends_no_eoi(bus):
     redirect(bus.ioapic, 10, LEVEL | 0x3A)
     bus.ioapic.line(10).set(True)
-    bus.local[0].accept(0x3A)                   # clears the TMR bit
+    bus.local[0].accept(0x3A)  # clears the TMR bit
     assert serve(bus.local[0]) == 0x3A
     assert bus.ioapic.entry(10) & REMOTE_IRR
 
@@ -272,7 +272,7 @@ def test_eoi_suppression_leaves_it_to_the_eoi_register(bus):
     line.set(False)
     assert serve(apic) == 0x3A
     assert bus.ioapic.entry(10) & REMOTE_IRR
-    bus.ioapic.write(EOI, 1, 0x3A)              # 32-bit accesses only
+    bus.ioapic.write(EOI, 1, 0x3A)  # 32-bit accesses only
     assert bus.ioapic.entry(10) & REMOTE_IRR
     bus.ioapic.write(EOI, 4, 0x3A)
     assert not bus.ioapic.entry(10) & REMOTE_IRR
@@ -378,7 +378,7 @@ class LevelModel(RuleBasedStateMachine):
     def directed_eoi(self, data):
         vector = data.draw(st.sampled_from(sorted(set(self.vector.values()))))
         if any(self.in_service[p] and self.vector[p] == vector for p in self.PINS):
-            return                      # would let IRR and remote IRR drift apart, legally
+            return  # would let IRR and remote IRR drift apart, legally
         self.io.write(EOI, 4, vector)
 
     @invariant()
