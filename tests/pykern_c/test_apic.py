@@ -342,6 +342,7 @@ def test_virtual_wire_mode_connects_the_8259_to_the_bsp_only():
     bus = ApicBus(2)
     for local in bus.local:
         local.virtual_wire()
+        assert local.read(SVR, 4) == 0x1FF
     bus.lint(0).set(True)
     assert [local.pending for local in bus.local] == [Pending.EXTINT, NONE]
     bus.lint(1).set(True)
@@ -396,6 +397,31 @@ def test_a_level_triggered_lint0_comes_again_until_it_is_released(apic):
     apic.eoi()
     assert apic.read(LVT_LINT0, 4) == LEVEL | 0x45
     assert apic.pending == NONE
+
+
+def test_a_level_triggered_lint0_in_service_is_not_requested_twice(apic):
+    apic.write(LVT_LINT0, 4, LEVEL | 0x45)
+    line = apic.lint(0)
+    line.set(True)
+    apic.acknowledge()
+    line.set(False)
+    line.set(True)
+    assert apic.irr == 0
+
+
+def test_a_masked_level_at_lint0_comes_when_unmasked(apic):
+    apic.write(LVT_LINT0, 4, MASKED | LEVEL | 0x45)
+    apic.lint(0).set(True)
+    assert apic.irr == 0
+    apic.write(LVT_LINT0, 4, LEVEL | 0x45)
+    assert apic.irr == 1 << 0x45
+
+
+def test_lint0_leaves_service_when_it_is_made_an_edge(apic):
+    apic.write(LVT_LINT0, 4, LEVEL | 0x45)
+    apic.lint(0).set(True)
+    apic.write(LVT_LINT0, 4, 0x45)
+    assert apic.read(LVT_LINT0, 4) == 0x45
 
 
 def test_an_edge_triggered_lint0_comes_once(apic):
