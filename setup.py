@@ -15,6 +15,8 @@ sys.path.insert(0, str(ROOT))
 from pykern_c.isa import generate  # noqa: E402 - needs the path above
 
 DEBUG = os.environ.get("PYKERN_BUILD") == "debug"
+# Objects and C text of the two builds must not be taken for each other.
+BUILD_BASE = "build/debug" if DEBUG else "build/release"
 GENERATED = ROOT / "pykern_c" / "_generated"
 DIRECTIVES = {
     "language_level": 3,
@@ -22,6 +24,7 @@ DIRECTIVES = {
     "wraparound": False,
     "cdivision": True,
     "auto_pickle": False,
+    "autotestdict": False,
     "binding": True,
     "embedsignature": True,
 }
@@ -60,9 +63,10 @@ def extensions() -> list[Extension]:
 setup(
     ext_modules=cythonize(
         extensions(),
-        build_dir="build/cython",
+        build_dir=f"{BUILD_BASE}/cython",
         compiler_directives=DIRECTIVES,
         emit_linenums=False,
         quiet=True,
-    )
+    ),
+    options={"build": {"build_base": BUILD_BASE}},
 )
