@@ -31,8 +31,13 @@ DIRECTIVES = {
 # A tail call per instruction needs -O2; the debug build loops instead. Plain -fwrapv costs 10 %.
 RELEASE_FLAGS = ["-O2", "-fno-tree-slp-vectorize", "-fno-strict-aliasing", "-fno-plt", "-g0"]
 DEBUG_FLAGS = [
-    "-O1", "-g1", "-fno-strict-aliasing", "-DPYKERN_DEBUG", "-fsanitize=undefined",
-    "-fno-sanitize=alignment", "-fno-sanitize-recover=undefined",
+    "-O1",
+    "-g1",
+    "-fno-strict-aliasing",
+    "-DPYKERN_DEBUG",
+    "-fsanitize=undefined",
+    "-fno-sanitize=alignment",
+    "-fno-sanitize-recover=undefined",
 ]
 CORE = ("mmu", "icache", "decode", "exceptions", "execute", "events", "interrupts", "machine")
 

@@ -7,6 +7,8 @@ Every exemption carries its reason, and one that is no longer needed fails as we
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -44,7 +46,10 @@ TESTS_OF_WHOLES: dict[str, str] = {
 # Sources whose behaviour is shown by a test of something wider.
 TESTED_ELSEWHERE: dict[str, str] = {}
 
-HOST_CLOCK_USERS: dict[str, str] = {}
+HOST_CLOCK_USERS: dict[str, str] = {
+    "pykern/bench/own.py": "measures",
+    "pykern/cli/host_clock.py": "paces an interactive session",
+}
 
 # --- layers --------------------------------------------------------------------------------------
 
@@ -228,6 +233,14 @@ def test_paths_in_documents_exist(document):
     wrong = [name for name in paths if not (ROOT / name).exists()]
     wrong += [name for name in LINK.findall(text) if not (here / name).exists()]
     assert wrong == []
+
+
+def test_options_in_the_readme_exist():
+    command = [sys.executable, "-m", "pykern", "boot", "--help"]
+    known = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    named = re.findall(r"(?<!\w)--[a-z][a-z-]+", read(Path("README.md")))
+    assert named
+    assert [option for option in named if option not in known] == []
 
 
 def test_ci_runs_the_test_command_of_the_readme():
