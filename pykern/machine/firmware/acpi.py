@@ -104,7 +104,7 @@ class _Block:
         self.data[offset : offset + len(table)] = table
 
 
-def checksum(data: bytes) -> int:
+def checksum(data: bytes | bytearray) -> int:
     """Return the byte that makes the sum of `data` and itself zero modulo 256."""
     return -sum(data) & 0xFF
 
@@ -320,9 +320,7 @@ def _pci_root() -> bytes:
         aml.device(
             "KBD",
             aml.name("_HID", aml.eisa_id("PNP0303")),
-            aml.name(
-                "_CRS", aml.resource_template(aml.io(0x60, 1), aml.io(0x64, 1), aml.irq(1))
-            ),
+            aml.name("_CRS", aml.resource_template(aml.io(0x60, 1), aml.io(0x64, 1), aml.irq(1))),
         ),
         aml.device(
             "MOU",

@@ -10,7 +10,10 @@ Resource Data Types for ACPI (resource descriptors).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ZERO_OP, _ONE_OP, _ONES_OP = b"\x00", b"\x01", b"\xff"
 _NAME_OP, _SCOPE_OP, _BUFFER_OP, _PACKAGE_OP = b"\x08", b"\x10", b"\x11", b"\x12"

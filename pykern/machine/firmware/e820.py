@@ -18,10 +18,12 @@ ACPI Specification 6.5, System Address Map Interfaces, INT 15H, E820H - Query Sy
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from construct import Enum, Int32ul, Int64ul, Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 EBDA_BASE = 0x9FC00
 VGA_MEMORY_BASE = 0xA0000

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pykern.machine.firmware import acpi, acpi_tables
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def table(image: acpi.AcpiImage, signature: str) -> bytes:
@@ -76,7 +79,7 @@ def test_fadt_points_to_the_fixed_hardware(image: acpi.AcpiImage) -> None:
     assert (fadt.PM1a_EVT_BLK, fadt.PM1a_CNT_BLK, fadt.PM_TMR_BLK) == (0x600, 0x604, 0x608)
     assert fadt.X_PM1a_CNT_BLK.Address == 0x604
     assert fadt.DSDT == fadt.X_DSDT == image.tables["DSDT"]
-    assert fadt.FIRMWARE_CTRL == image.tables["FACS"]
+    assert image.tables["FACS"] == fadt.FIRMWARE_CTRL
     assert fadt.FIRMWARE_CTRL % 64 == 0
     assert fadt.RESET_REG.Address == 0xCF9
 
@@ -87,7 +90,9 @@ def test_madt_lists_every_processor_and_the_io_apic(image: acpi.AcpiImage) -> No
     assert cpus == list(range(len(cpus)))
     (io_apic,) = [e for e in entries if e.Type == acpi_tables.IO_APIC]
     assert (io_apic.Body.IOAPICID, io_apic.Body.IOAPICAddress) == (len(cpus), 0xFEC00000)
-    assert [e.Length for e in entries if e.Type == acpi_tables.INTERRUPT_SOURCE_OVERRIDE] == [10] * 2
+    assert [e.Length for e in entries if e.Type == acpi_tables.INTERRUPT_SOURCE_OVERRIDE] == [
+        10
+    ] * 2
 
 
 @pytest.mark.skipif(shutil.which("iasl") is None, reason="acpica-tools is not installed")
