@@ -38,6 +38,15 @@ class FirmwareRom:
                 f"{options.name}: {len(image)} bytes, expected a ROM: a multiple of "
                 f"{_GRANULE} up to {_MAXIMUM} bytes"
             )
-        machine.map_rom(FOUR_GIB - len(image), image)
+        if not _is_mapped(image, machine):
+            machine.map_rom(FOUR_GIB - len(image), image)
         shadow = image[-SHADOW_SIZE:]
         machine.write(EXTENDED_MEMORY_BASE - len(shadow), shadow)
+
+
+def _is_mapped(image: bytes, machine: BootMachine) -> bool:
+    """Tell whether this ROM is there from an earlier boot of the same machine."""
+    try:
+        return machine.read(FOUR_GIB - len(image), len(image)) == image
+    except ValueError:
+        return False

@@ -34,6 +34,9 @@ class BootMachine(Protocol):
     def write(self, paddr: int, data: bytes) -> None:
         """Write physical memory."""
 
+    def read(self, paddr: int, size: int) -> bytes:
+        """Read RAM or ROM; ValueError outside of them."""
+
     def map_rom(self, paddr: int, data: bytes) -> None:
         """Place read-only memory."""
 

@@ -23,6 +23,14 @@ _FADT_REVISION, _MADT_REVISION, _DSDT_REVISION = 3, 3, 2  # DSDT 2: 64-bit AML i
 _ALL_PROCESSORS = 0xFF
 _LEVEL_2_UNSUPPORTED, _LEVEL_3_UNSUPPORTED = 101, 1001  # latencies in µs that mean "no C2", "no C3"
 _DESKTOP = 1
+_FIXED_FEATURES = (
+    acpi.WBINVD
+    | acpi.PROC_C1
+    | acpi.SLP_BUTTON  # there is no sleep button in the fixed hardware
+    | acpi.FIX_RTC
+    | acpi.TMR_VAL_EXT
+    | acpi.RESET_REG_SUP
+)
 
 
 @dataclass(frozen=True)
@@ -228,7 +236,7 @@ def _fadt(platform: AcpiPlatform, dsdt: int, facs: int) -> bytes:
         MON_ALRM=0,
         CENTURY=platform.century,
         IAPC_BOOT_ARCH=acpi.LEGACY_DEVICES | acpi.I8042,
-        Flags=acpi.WBINVD | acpi.PROC_C1 | acpi.SLP_BUTTON | acpi.FIX_RTC | acpi.RESET_REG_SUP,
+        Flags=_FIXED_FEATURES,
         RESET_REG=_io_register(platform.reset_port, 1),
         RESET_VALUE=platform.reset_value,
         ARM_BOOT_ARCH=0,

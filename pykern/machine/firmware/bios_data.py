@@ -11,18 +11,13 @@ ROM Tables (BIOS Data Area).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pykern.machine.firmware.e820 import EBDA_BASE
 
-if TYPE_CHECKING:
-    from typing import Protocol
 
-    class PhysicalMemory(Protocol):
-        """What is needed of the machine."""
-
-        def write(self, paddr: int, data: bytes) -> None:
-            """Write physical memory."""
+class _Memory(Protocol):
+    def write(self, paddr: int, data: bytes) -> None: ...
 
 
 _DUMMY_IRET_OFFSET = 0xFF53  # where IBM's BIOS keeps its dummy interrupt handler, F000:FF53
@@ -49,7 +44,7 @@ _FIELDS: dict[int, bytes] = {
 }
 
 
-def install(memory: PhysicalMemory) -> None:
+def install(memory: _Memory) -> None:
     """Write the interrupt vector table, the BIOS data area and the head of the EBDA."""
     vector = _DUMMY_IRET_OFFSET.to_bytes(2, "little") + (0xF000).to_bytes(2, "little")
     memory.write(0x000, vector * 256)
