@@ -26,28 +26,11 @@ class SerialSpec:
 
 
 @dataclass(frozen=True)
-class MachineConfig:
-    """A machine and how long to run it.
+class HashSpec:
+    """How often the state is hashed, in ns of virtual time, and where to; None: stderr."""
 
-    Parameters
-    ----------
-    cpus : number of processors
-    memory : bytes of RAM
-    cpu : model, one of `CPU_MODELS`
-    seed : of the order in which processors take turns, and of RDRAND
-    timeout_ns : virtual time at which the run ends; None: never
-    reboot : boot again when the guest resets the machine
-    hash_every_ns : virtual time between two hashes of the whole state; None: never
-    """
-
-    cpus: int = 1
-    memory: int = 512 * MIB
-    cpu: str = "max"
-    seed: int = 0
-    timeout_ns: int | None = None
-    reboot: bool = True
-    hash_every_ns: int | None = None
-    traces: frozenset[str] = frozenset()
+    interval_ns: int
+    path: Path | None = None
 
 
 def parse_size(text: str) -> int:
@@ -98,6 +81,15 @@ def parse_serial(text: str) -> SerialSpec:
     if kind == "file" and path:
         return SerialSpec("file", Path(path))
     raise ValueError(f"serial port {text!r}, expected stdio, null or file:PATH")
+
+
+def parse_hashing(text: str) -> HashSpec:
+    """Return the meaning of `NS` or `NS:FILE`."""
+    interval, _, path = text.partition(":")
+    ns = parse_number(interval)
+    if ns == 0:
+        raise ValueError("an interval of 0 ns, expected at least 1")
+    return HashSpec(ns, Path(path) if path else None)
 
 
 def parse_traces(text: str) -> frozenset[str]:

@@ -1,8 +1,8 @@
 """The exit status of `pykern boot`: a contract with scripts and continuous integration.
 
-0 means that the guest powered the machine off. A guest that ends through the debug-exit port chooses
-its own status, which is odd ((value << 1) | 1, as QEMU has it); 33, the status of the value 10h, is what
-test kernels commonly use for one of their two outcomes. Everything that goes wrong has a number of its own.
+0 means that the guest powered the machine off. A guest that ends through the debug-exit port
+chooses its own status, which is odd ((value << 1) | 1, as QEMU has it); 33, for the value 10h, is
+what test kernels commonly use. Everything that goes wrong has a number of its own.
 """
 
 from __future__ import annotations
@@ -38,4 +38,6 @@ class ExitStatus(enum.IntEnum):
 def table() -> str:
     """Return the contract as text, one line for each status."""
     lines = [f"{int(status):5}  {status.description}" for status in ExitStatus]
-    return "\n".join([*lines, "  odd  (value << 1) | 1, which the guest wrote to the debug-exit port"])
+    return "\n".join(
+        [*lines, "  odd  (value << 1) | 1, which the guest wrote to the debug-exit port"]
+    )

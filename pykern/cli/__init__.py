@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pykern.cli import arguments
 from pykern.cli.errors import UsageError
 from pykern.exit_status import ExitStatus
 from pykern.machine.boot import BootError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["main"]
 
@@ -36,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(ExitStatus.USAGE, f"{where}{error.strerror or error}")
     except KeyboardInterrupt:
         return _fail(ExitStatus.INTERRUPTED, "interrupted")
-    except Exception as error:  # noqa: BLE001  # the last line of defence: no traceback for users
+    except Exception as error:  # the last line of defence: no traceback for users
         return _internal_error(error)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pykern import config, exit_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
 
@@ -64,15 +66,15 @@ def _checked(parse_value: Callable[[str], T]) -> Callable[[str], T]:
     return convert
 
 
-_Subparsers = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def _add_boot(commands: _Subparsers) -> None:
+def _add_boot(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "boot",
         allow_abbrev=False,
         help="boot a kernel, a boot sector or a firmware ROM",
-        description="Boot FILE: a Linux/x86 image, a Multiboot or 64-bit ELF kernel, a boot sector.",
+        description="Boot FILE: a Linux/x86 image, a Multiboot or ELF kernel, a boot sector.",
         epilog=f"exit status:\n{exit_status.table()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -201,13 +203,13 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--state-hash-every",
-        nargs="+",
-        metavar=("NS", "FILE"),
-        help="write a hash of the whole state at every multiple of NS, to FILE or stderr",
+        type=_checked(config.parse_hashing),
+        metavar="NS[:FILE]",
+        help="write a hash of the whole state every NS of virtual time, to FILE or stderr",
     )
 
 
-def _add_disasm(commands: _Subparsers) -> None:
+def _add_disasm(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "disasm",
         allow_abbrev=False,
@@ -231,7 +233,7 @@ def _add_disasm(commands: _Subparsers) -> None:
     )
 
 
-def _add_bench(commands: _Subparsers) -> None:
+def _add_bench(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "bench", add_help=False, help="measure the speed of this machine, beside QEMU and Bochs"
     )

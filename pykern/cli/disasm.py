@@ -5,15 +5,18 @@ One line an instruction, in the columns of `objdump -d -M intel`: address, bytes
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pykern.cli.elf_sections import SHF_EXECINSTR, Section, Symbols, read_sections, read_symbols
 from pykern.cli.errors import UsageError
 from pykern.exit_status import ExitStatus
 from pykern.machine.boot import elf_file
+
+if TYPE_CHECKING:
+    import argparse
 
 Disassembler = Callable[[bytes, int, int], tuple[int, str]]
 
@@ -32,7 +35,7 @@ class Code:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from pykern_c.isa.disasm import disassemble  # noqa: PLC0415  # --help needs no compiled module
+    from pykern_c.isa.disasm import disassemble  # --help needs no compiled module
 
     image = args.file.read_bytes()
     if elf_file.is_elf(image):
@@ -78,9 +81,7 @@ def _print(code: Code, bits: int, symbols: Symbols, disassemble: Disassembler) -
         write(line + "\n")
 
 
-def lines(
-    code: Code, bits: int, symbols: Symbols, disassemble: Disassembler
-) -> Iterator[str]:
+def lines(code: Code, bits: int, symbols: Symbols, disassemble: Disassembler) -> Iterator[str]:
     """Yield the lines of a run of code."""
     position = 0
     while position < len(code.data):

@@ -154,7 +154,9 @@ def read_symbols(sections: list[Section], elf_class: int) -> Symbols:
     for table in sections:
         if table.type != SHT_SYMTAB or table.link >= len(sections):
             continue
-        symbols = np.frombuffer(table.data[: len(table.data) // dtype.itemsize * dtype.itemsize], dtype)
+        symbols = np.frombuffer(
+            table.data[: len(table.data) // dtype.itemsize * dtype.itemsize], dtype
+        )
         kinds = symbols["st_info"] & 0xF
         defined = symbols["st_shndx"] != 0
         for kind in (STT_NOTYPE, STT_FUNC):

@@ -1,11 +1,14 @@
-"""Pace virtual time to the wall clock (`--clock host`): the one place that reads the host's clock."""
+"""Pace virtual time to the wall clock (`--clock host`): nothing else reads the host's clock."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pykern.config import NS_PER_SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class HostPacer:

@@ -8,10 +8,12 @@ import select
 import stat
 import sys
 import termios
-from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from pykern.config import SerialSpec
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pykern.config import SerialSpec
 
 _CHUNK = 4096
 # Positions in the list of termios.tcgetattr.
@@ -79,7 +81,7 @@ class Output:
 
 
 @contextlib.contextmanager
-def opened_output(spec: SerialSpec) -> Iterator[Output]:
+def opened_output(spec: SerialSpec) -> Generator[Output, None, None]:
     """Open what a `--serial` option names for writing."""
     if spec.path is not None:
         with spec.path.open("wb") as stream:
@@ -89,7 +91,7 @@ def opened_output(spec: SerialSpec) -> Iterator[Output]:
 
 
 @contextlib.contextmanager
-def opened_input(spec: SerialSpec) -> Iterator[NoInput | FileInput]:
+def opened_input(spec: SerialSpec) -> Generator[NoInput | FileInput, None, None]:
     """Open the input that belongs to a `--serial` option; a terminal is raw until the end."""
     fd = _standard_input() if spec.kind == "stdio" else None
     if fd is None:
@@ -108,7 +110,7 @@ def _standard_input() -> int | None:
 
 
 @contextlib.contextmanager
-def _raw(fd: int) -> Iterator[None]:
+def _raw(fd: int) -> Generator[None, None, None]:
     """Hand every key to the guest as it is typed, but leave Ctrl-C to end the run."""
     if not os.isatty(fd):
         yield

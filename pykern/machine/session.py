@@ -7,12 +7,14 @@ done by the `Pacer` handed in, and console input enters between slices, stamped 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pykern.exit_status import ExitStatus
 from pykern.machine.shutdown import explain_shutdown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 SLICE_NS = 10_000_000
 _RFLAGS_IF = 1 << 9

@@ -24,14 +24,17 @@ def test_size(text, size):
     assert config.parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1M", "12T", "640K", "1.5G", "9999999G", "\N{SUPERSCRIPT TWO}"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1M", "12T", "640K", "1.5G", "9999999G", "\N{SUPERSCRIPT TWO}"]
+)
 def test_bad_size(text):
     with pytest.raises(ValueError, match="memory size"):
         config.parse_size(text)
 
 
 @pytest.mark.parametrize(
-    ("text", "ns"), [("10", 10**10), ("0.25", 250_000_000), ("0.000000001", 1), ("3.1", 3_100_000_000)]
+    ("text", "ns"),
+    [("10", 10**10), ("0.25", 250_000_000), ("0.000000001", 1), ("3.1", 3_100_000_000)],
 )
 def test_seconds_are_exact(text, ns):
     assert config.parse_seconds(text) == ns
@@ -68,6 +71,13 @@ def test_numbers():
     for text in ("-1", "ten", ""):
         with pytest.raises(ValueError, match="expected a number"):
             config.parse_number(text)
+
+
+def test_hashing():
+    assert config.parse_hashing("1000") == config.HashSpec(1000)
+    assert config.parse_hashing("0x10:h.txt") == config.HashSpec(16, Path("h.txt"))
+    with pytest.raises(ValueError, match="at least 1"):
+        config.parse_hashing("0")
 
 
 def test_traces():

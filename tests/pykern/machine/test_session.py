@@ -11,9 +11,7 @@ from pykern.machine.session import SLICE_NS, Session
 
 
 def exit_(reason, code=0, detail=None):
-    return SimpleNamespace(
-        reason=SimpleNamespace(name=reason), code=code, detail=detail, vcpu=0
-    )
+    return SimpleNamespace(reason=SimpleNamespace(name=reason), code=code, detail=detail, vcpu=0)
 
 
 BUDGET = exit_("BUDGET")

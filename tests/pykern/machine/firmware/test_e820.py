@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 from hypothesis import given
@@ -44,7 +45,7 @@ def test_entries_are_sorted_and_do_not_overlap(ram, reserved):
     ranges = [(i * 128 * MIB + base * MIB, size * MIB) for i, (base, size) in enumerate(ram)]
     spans = [(first << 12, (first + pages) << 12) for first, pages in reserved]
     entries = e820.memory_map(ranges, spans)
-    for before, after in zip(entries, entries[1:], strict=False):
+    for before, after in itertools.pairwise(entries):
         assert before.end <= after.base
     assert all(entry.length > 0 for entry in entries)
     for first, last in usable(entries):
