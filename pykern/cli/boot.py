@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pykern.cli import trace
 from pykern.cli.errors import UsageError
 from pykern.cli.host_clock import HostPacer
 from pykern.cli.terminal import opened_input, opened_output
-from pykern.machine import boot, firmware
-from pykern.machine.firmware.acpi import AcpiPlatform
-from pykern.machine.session import SLICE_NS, Outcome, Session
+from pykern.machine import boot
+from pykern.machine.board import BoardOptions
+from pykern.machine.computer import Computer, Image, MachineConfig
+from pykern.machine.session import Console, Outcome, Session
 from pykern.machine.state_hash import state_hash
+from pykern_c import Machine
 
 if TYPE_CHECKING:
     import argparse
 
     from pykern.config import HashSpec
-
-
-@dataclass(frozen=True)
-class Image:
-    """What is booted, and how."""
-
-    data: bytes
-    protocol: boot.BootProtocol
-    options: boot.BootOptions
 
 
 def run(args: argparse.Namespace) -> int:
@@ -79,50 +71,38 @@ def _read(path: Path) -> bytes:
 
 
 def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) -> Outcome:
-    from pykern_c import Machine
-
-    from pykern.machine.board import Board, BoardOptions  # needs the compiled core
-
     serial = stack.enter_context(opened_output(args.serial))
     debugcon = stack.enter_context(opened_output(args.debugcon))
     console = stack.enter_context(opened_input(args.serial))
-    make = trace.tracing_machine(Machine, _note) if "mmio" in args.trace else Machine
-    machine = make(args.memory, cpus=args.smp, cpu=args.cpu, seed=args.seed)
-    board = Board(machine, BoardOptions(com1=serial.write, debugcon=debugcon.write))
+    board = BoardOptions(com1=serial.write, debugcon=debugcon.write)
+    config = MachineConfig(args.smp, args.memory, args.cpu, args.seed, board)
+    traced = "mmio" in args.trace
+    computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
+    session = _session(args, image, computer, console)
+    _add_checkpoints(session, args.state_hash_every, computer, stack)
+    outcome = session.run()
+    if args.screenshot is not None:
+        computer.display.render().save(args.screenshot, format="PNG")
+    return outcome
+
+
+def _session(
+    args: argparse.Namespace, image: Image, computer: Computer, console: Console
+) -> Session:
     session = Session(
-        machine=machine,
-        start=lambda: start(machine, board, image),
-        send=board.com1.receive,
+        machine=computer.machine,
+        start=lambda: computer.start(image),
+        send=computer.board.com1.receive,
         console=console,
         timeout_ns=args.timeout,
         reboot=not args.no_reboot,
         pacer=HostPacer() if args.clock == "host" else None,
-        slice_ns=1 if "insn" in args.trace else SLICE_NS,
-        before_slice=trace.instruction_tracer(machine, _note) if "insn" in args.trace else None,
         note=lambda line: _note(f"pykern: {line}"),
     )
-    _add_checkpoints(session, args.state_hash_every, machine, board, stack)
-    outcome = session.run()
-    if args.screenshot is not None:
-        display(board).render().save(args.screenshot, format="PNG")
-    return outcome
-
-
-def start(machine: Any, board: Any, image: Image) -> None:
-    """Bring the machine to reset, and load the image into it."""
-    machine.reset()
-    board.reset()
-    options = image.options
-    if image.protocol.name != "firmware":
-        rsdp = firmware.install(machine, AcpiPlatform(cpus=len(machine.vcpus)))
-        options = boot.BootOptions(options.name, options.command_line, options.modules, rsdp)
-        machine.virtual_wire()
-    image.protocol.load(image.data, machine, options)
-
-
-def display(board: Any) -> Any:
-    """Return what is on the screen: the framebuffer if the machine has one, else the VGA."""
-    return getattr(board, "framebuffer", board.vga)
+    if "insn" in args.trace:
+        session.slice_ns = 1  # one instruction takes a nanosecond
+        session.before_slice = trace.instruction_tracer(computer.machine, _note)
+    return session
 
 
 def _note(line: str) -> None:
@@ -132,8 +112,7 @@ def _note(line: str) -> None:
 def _add_checkpoints(
     session: Session,
     wanted: HashSpec | None,
-    machine: Any,
-    board: Any,
+    computer: Computer,
     stack: contextlib.ExitStack,
 ) -> None:
     """Have the state hashed as --state-hash-every asks for."""
@@ -142,7 +121,7 @@ def _add_checkpoints(
     out = stack.enter_context(wanted.path.open("w")) if wanted.path else sys.stderr
 
     def write(now: int) -> None:
-        print(f"{now} {state_hash(machine, board.save())}", file=out, flush=True)
+        print(f"{now} {state_hash(computer.machine, computer.board.save())}", file=out, flush=True)
 
     session.checkpoint_ns = wanted.interval_ns
     session.checkpoint = write

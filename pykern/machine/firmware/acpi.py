@@ -1,6 +1,6 @@
 """Build the ACPI tables that describe the board.
 
-RSDP → RSDT and XSDT → FADT (→ DSDT, FACS), MADT, HPET. All of them lie in one block, the RSDP at
+RSDP → RSDT and XSDT → FADT (→ DSDT, FACS), MADT, HPET, MCFG. All of them lie in one block, the RSDP at
 its start, in the range 0E0000h-0FFFFFh where a kernel searches for it.
 
 References
@@ -58,6 +58,8 @@ class AcpiPlatform:
     reset_value: int = 0x06
     soft_off_type: int = 0
     century: int = 0x32
+    ecam: int = 0xE0000000
+    last_bus: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def build(platform: AcpiPlatform, base: int = FIRMWARE_BASE) -> AcpiImage:
         block.place("FACP", _fadt(platform, dsdt, facs)),
         block.place("APIC", _madt(platform)),
         block.place("HPET", _hpet(platform)),
+        block.place("MCFG", _mcfg(platform)),
     ]
     rsdt = block.place("RSDT", _table(acpi.RSDT, b"RSDT", 1, Entry=tables))
     xsdt = block.place("XSDT", _table(acpi.XSDT, b"XSDT", 1, Entry=tables))
@@ -295,6 +298,16 @@ def _hpet(platform: AcpiPlatform) -> bytes:
         MainCounterMinimumClockTick=100,
         PageProtectionAndOEMAttribute=0,
     )
+
+
+def _mcfg(platform: AcpiPlatform) -> bytes:
+    allocation = {
+        "BaseAddress": platform.ecam,
+        "PCISegmentGroupNumber": 0,
+        "StartBusNumber": 0,
+        "EndBusNumber": platform.last_bus,
+    }
+    return _table(acpi.MCFG, b"MCFG", 1, ConfigurationSpaceBaseAddressAllocation=[allocation])
 
 
 def _dsdt(platform: AcpiPlatform) -> bytes:

@@ -5,7 +5,8 @@ Every definition parses what it builds; field names are those of the specificati
 References
 ----------
 ACPI Specification 6.5, ACPI Hardware Specification and ACPI Software Programming Model;
-IA-PC HPET Specification 1.0a, The ACPI 2.0 HPET Description Table (HPET).
+IA-PC HPET Specification 1.0a, The ACPI 2.0 HPET Description Table (HPET); PCI Firmware Specification
+3.3, MCFG Table Description.
 """
 
 from __future__ import annotations
@@ -197,6 +198,21 @@ MADT = Struct(
     "LocalInterruptControllerAddress" / Int32ul,
     "Flags" / Int32ul,
     "InterruptControllerStructure" / GreedyRange(InterruptController),
+)
+
+MCFG = Struct(
+    "Header" / DESCRIPTION_HEADER,
+    Padding(8),
+    "ConfigurationSpaceBaseAddressAllocation"
+    / GreedyRange(
+        Struct(
+            "BaseAddress" / Int64ul,
+            "PCISegmentGroupNumber" / Int16ul,
+            "StartBusNumber" / Int8ul,
+            "EndBusNumber" / Int8ul,
+            Padding(4),
+        )
+    ),
 )
 
 HPET = Struct(

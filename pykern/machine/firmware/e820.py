@@ -64,6 +64,7 @@ AddressRangeDescriptor = Struct(
 _PC_RESERVED = (
     (EBDA_BASE, VGA_MEMORY_BASE),
     (FIRMWARE_BASE, EXTENDED_MEMORY_BASE),
+    (0xE0000000, 0xE0100000),  # PCI configuration space (ECAM) of bus 0
     (0xFEC00000, 0xFEC01000),  # I/O APIC
     (0xFED00000, 0xFED01000),  # HPET
     (0xFEE00000, 0xFEE01000),  # local APICs

@@ -25,13 +25,14 @@ def image(request: pytest.FixtureRequest) -> acpi.AcpiImage:
     return acpi.build(acpi.AcpiPlatform(cpus=request.param))
 
 
-STANDARD = ("RSDT", "XSDT", "FACP", "APIC", "HPET", "DSDT")
+STANDARD = ("RSDT", "XSDT", "FACP", "APIC", "HPET", "MCFG", "DSDT")
 DEFINITIONS = {
     "RSDT": acpi_tables.RSDT,
     "XSDT": acpi_tables.XSDT,
     "FACP": acpi_tables.FADT,
     "APIC": acpi_tables.MADT,
     "HPET": acpi_tables.HPET,
+    "MCFG": acpi_tables.MCFG,
     "DSDT": acpi_tables.DSDT,
 }
 
@@ -68,7 +69,7 @@ def test_everything_fits_below_the_bios() -> None:
 
 
 def test_both_root_tables_name_the_same_tables(image: acpi.AcpiImage) -> None:
-    expected = [image.tables[s] for s in ("FACP", "APIC", "HPET")]
+    expected = [image.tables[s] for s in ("FACP", "APIC", "HPET", "MCFG")]
     assert list(acpi_tables.RSDT.parse(table(image, "RSDT")).Entry) == expected
     assert list(acpi_tables.XSDT.parse(table(image, "XSDT")).Entry) == expected
 
