@@ -18,7 +18,7 @@ from pykern.machine.boot import elf_file
 if TYPE_CHECKING:
     import argparse
 
-Disassembler = Callable[[bytes, int, int], tuple[int, str]]
+Disassembler = Callable[[bytes, int, int, Callable[[int], str | None]], tuple[int, str]]
 
 _MAX_INSTRUCTION = 15
 _BYTES_PER_LINE = 7
@@ -89,7 +89,9 @@ def lines(code: Code, bits: int, symbols: Symbols, disassemble: Disassembler) ->
         label = symbols.at(address)
         if label:
             yield f"\n{address:016x} <{label}>:"
-        length, text = disassemble(code.data[position : position + _MAX_INSTRUCTION], address, bits)
+        length, text = disassemble(
+            code.data[position : position + _MAX_INSTRUCTION], address, bits, symbols.near
+        )
         length = max(1, min(length, len(code.data) - position))
         encoded = code.data[position : position + length]
         yield f"{address:8x}:\t{encoded[:_BYTES_PER_LINE].hex(' '):<20} \t{text}".rstrip()

@@ -7,7 +7,8 @@ System V Application Binary Interface, Object Files: Sections, and Symbol Table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import bisect
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,10 @@ class Symbols:
     """Names of addresses."""
 
     names: dict[int, str]
+    addresses: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "addresses", sorted(self.names))
 
     @classmethod
     def none(cls) -> Symbols:
@@ -86,6 +91,15 @@ class Symbols:
     def at(self, address: int) -> str:
         """Return the name of exactly this address, or an empty string."""
         return self.names.get(address, "")
+
+    def near(self, address: int) -> str | None:
+        """Return `name` or `name+0x12` by the nearest symbol below, as objdump does."""
+        index = bisect.bisect_right(self.addresses, address)
+        if index == 0:
+            return None
+        nearest = self.addresses[index - 1]
+        offset = address - nearest
+        return f"{self.names[nearest]}+{offset:#x}" if offset else self.names[nearest]
 
 
 def read_sections(image: bytes, name: str) -> tuple[int, list[Section]]:

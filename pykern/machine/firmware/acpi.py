@@ -1,7 +1,7 @@
 """Build the ACPI tables that describe the board.
 
-RSDP → RSDT and XSDT → FADT (→ DSDT, FACS), MADT, HPET, MCFG. All of them lie in one block, the RSDP at
-its start, in the range 0E0000h-0FFFFFh where a kernel searches for it.
+RSDP → RSDT and XSDT → FADT (→ DSDT, FACS), MADT, HPET, MCFG. All of them lie in one block, the
+RSDP at its start, in the range 0E0000h-0FFFFFh where a kernel searches for it.
 
 References
 ----------

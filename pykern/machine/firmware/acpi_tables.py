@@ -5,8 +5,8 @@ Every definition parses what it builds; field names are those of the specificati
 References
 ----------
 ACPI Specification 6.5, ACPI Hardware Specification and ACPI Software Programming Model;
-IA-PC HPET Specification 1.0a, The ACPI 2.0 HPET Description Table (HPET); PCI Firmware Specification
-3.3, MCFG Table Description.
+IA-PC HPET Specification 1.0a, The ACPI 2.0 HPET Description Table (HPET); PCI Firmware
+Specification 3.3, MCFG Table Description.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def test_reset_boots_again(build, boot):
 
 
 def test_screenshot(build, boot, tmp_path):
-    from PIL import Image  # noqa: PLC0415
+    from PIL import Image
 
     shot = tmp_path / "screen.png"
     verb = f"movw $0x4F41, 0xB8000\n{EXIT_33}"

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from pykern.cli import main
 from pykern.cli.disasm import Code, _clip, lines
 from pykern.cli.elf_sections import SHF_EXECINSTR, Symbols, read_sections, read_symbols
 from pykern.machine.boot import BootError
@@ -24,7 +25,7 @@ table:  .quad 1
 """
 
 
-def fake(code, address, bits):
+def fake(code, address, bits, _symbols):
     """Take the first byte for the length."""
     return code[0], f"len{code[0]} @{address:x} {bits}"
 
@@ -81,6 +82,30 @@ def test_sections_and_symbols(tmp_path, bits):
     assert symbols.at(0x401000) == "_start"
     assert symbols.at(0x401001) == "local"
     assert symbols.at(0x400FFF) == ""
+    assert symbols.near(0x400000) is None
+    assert symbols.near(0x401000) == "_start"
+    assert symbols.near(0x401001) == "local"
+
+
+@needs_tools
+def test_the_command(tmp_path, capsys):
+    (tmp_path / "a.S").write_text("_start: jmp 1f\nnop\n1: mov %rsp, %rbp\n")
+    subprocess.run(["as", "-o", "a.o", "a.S"], cwd=tmp_path, check=True)
+    subprocess.run(["ld", "-Ttext=0x401000", "-o", "a.out", "a.o"], cwd=tmp_path, check=True)
+    assert main(["disasm", str(tmp_path / "a.out"), "--start", "0x401000"]) == 0
+    out = capsys.readouterr().out
+    assert "0000000000401000 <_start>:" in out
+    assert "jmp 0x401003 <_start+0x3>" in out
+    assert "401003:\t48 89 e5" in out
+    assert main(["disasm", str(tmp_path / "a.out"), "--section", ".none"]) == 2
+    assert "no section .none; there are .text" in capsys.readouterr().err
+
+
+def test_raw_code(tmp_path, capsys):
+    path = tmp_path / "raw"
+    path.write_bytes(b"\x90\xb8\x34\x12")
+    assert main(["disasm", str(path), "--bits", "16", "--base", "0x7c00"]) == 0
+    assert "7c01:\tb8 34 12" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

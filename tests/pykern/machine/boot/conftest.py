@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
+import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class FakeVcpu:
@@ -15,7 +21,8 @@ class FakeVcpu:
         self.registers[name] = value
 
     def __getitem__(self, name: str) -> int:
-        return self.registers[name]
+        reset = {"efer": 0, "cr3": 0, "cr4": 0}
+        return self.registers[name] if name in self.registers else reset[name]
 
 
 class FakeMachine:
@@ -114,6 +121,103 @@ class ElfBuilder:
             ehsize, phsize, len(self.segments), 0, 0, 0,
         )  # fmt: skip
         return ident + ehdr + headers + body
+
+
+ROM = """
+    .code16
+    .globl _start
+_start:
+    cli
+    lgdtl %cs:gdtr
+    mov ${cr4}, %eax
+    mov %eax, %cr4
+    mov ${cr3}, %eax
+    mov %eax, %cr3
+    mov ${efer}, %eax
+    xor %edx, %edx
+    mov $0xC0000080, %ecx
+    wrmsr
+    mov ${cr0}, %eax
+    mov %eax, %cr0
+    ljmpl ${cs}, $0xF0000 + flat
+gdtr:
+    .word {gdt_limit}
+    .long {gdt_base}
+    .code{bits}
+flat:
+    mov ${ds}, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %fs
+    mov %eax, %gs
+    mov %eax, %ss
+    mov ${rax}, %{a}ax
+    mov ${rbx}, %{a}bx
+    mov ${rdi}, %{a}di
+    mov ${rsi}, %{a}si
+    mov ${rsp}, %{a}sp
+    mov ${rip}, %{a}cx
+    jmp *%{a}cx
+    .org 0xFFF0
+    .code16
+    ljmp $0xF000, $_start
+    .org 0x10000
+"""
+
+
+def qemu_command(machine: FakeMachine, folder: Path) -> list[str]:
+    """Have QEMU enter what lies in a fake machine, in the state that its registers say.
+
+    A ROM of ours sets that state from the reset vector; RAM comes from files.
+    """
+    cpu = machine.cpu
+    wide = bool(cpu["efer"])
+    names = ("cr0", "cr3", "cr4", "efer", "cs", "ds", "rax", "rbx", "rdi", "rsi", "rsp", "rip")
+    values: dict[str, int] = {name: cpu[name] for name in names}
+    values["efer"] &= ~0x400  # LMA is the processor's to set
+    text = ROM.format(
+        **values,
+        gdt_limit=cpu["gdtr.limit"],
+        gdt_base=cpu["gdtr.base"],
+        bits=64 if wide else 32,
+        a="r" if wide else "e",
+    )
+    (folder / "rom.s").write_text(text)
+    bits, emulation = ("--64", "elf_x86_64") if wide else ("--32", "elf_i386")
+    for command in (
+        ["as", bits, "-o", "rom.o", "rom.s"],
+        ["ld", "-m", emulation, "-Ttext=0", "--oformat=binary", "-o", "rom.bin", "rom.o"],
+    ):
+        subprocess.run(command, cwd=folder, check=True)
+    (folder / "low.bin").write_bytes(machine.ram[0x1000:0x9FC00])
+    (folder / "high.bin").write_bytes(machine.ram[0x100000:])
+    return [
+        *("timeout", "60"),  # a guest that hangs fails the test instead of stopping it
+        *("qemu-system-x86_64", "-m", str(len(machine.ram) >> 20), "-bios", f"{folder}/rom.bin"),
+        *("-device", f"loader,file={folder}/low.bin,addr=0x1000"),
+        *("-device", f"loader,file={folder}/high.bin,addr=0x100000"),
+        *("-display", "none", "-serial", "stdio", "-no-reboot"),
+        *("-device", "isa-debug-exit,iobase=0xf4,iosize=4"),
+    ]
+
+
+@pytest.fixture
+def on_qemu(tmp_path):
+    """Return a function that runs a fake machine on QEMU until some text has come out of COM1."""
+    if not shutil.which("qemu-system-x86_64") or not shutil.which("as"):
+        pytest.skip("qemu-system-x86 or binutils is not installed")
+
+    def run(machine: FakeMachine, expected: bytes) -> bytes:
+        seen = b""
+        command = qemu_command(machine, tmp_path)
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as qemu:
+            assert qemu.stdout is not None
+            while expected not in seen and (data := qemu.stdout.read1()):
+                seen += data
+            qemu.kill()
+        return seen
+
+    return run
 
 
 @pytest.fixture

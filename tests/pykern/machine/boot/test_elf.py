@@ -34,6 +34,17 @@ def test_plain_kernel_is_entered_in_long_mode(machine, elf64):
     assert machine.u64(cpu["rsp"]) == 0
 
 
+# 64-bit code: print what cmdline_paddr of the start info in RDI points to, up to its 0, and exit.
+PRINT_COMMAND_LINE = bytes.fromhex("48 8b 77 18 66 ba f8 03 ac 84 c0 74 03 ee eb f8 e6 f4")
+
+
+@pytest.mark.slow
+def test_qemu_runs_a_high_half_kernel_from_our_entry_state(machine, elf64, on_qemu):
+    elf64.segment(HIGH + 0x100000, PRINT_COMMAND_LINE, paddr=0x100000)
+    load(machine, elf64.build(HIGH + 0x100000), command_line="from the high half")
+    assert on_qemu(machine, b"high half") == b"from the high half"
+
+
 def test_low_4_gib_are_identity_mapped(machine, elf64):
     load(machine, elf64.segment(0x100000, CODE).build(0x100000))
     for laddr in (0, 0x1000, 0xB8000, 0x100000, 0xFEE00123, 0xFFFFFFFF):

@@ -175,6 +175,16 @@ def test_memtest(make_machine, name):
     assert machine.read(0x100000, len(image) - setup_size) == image[setup_size:]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MEMTEST)
+def test_qemu_runs_memtest_from_our_entry_state(make_machine, on_qemu, name):
+    machine = make_machine(32 << 20)
+    load(machine, MEMTEST[name].read_bytes(), command_line="console=ttyS0,115200")
+    screen = on_qemu(machine, b"Status: Testing")
+    assert b"Memtest86+ v6.10" in screen
+    assert b"32MB" in screen
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0x1F1, 0x270), st.binary(min_size=1, max_size=8))))
 def test_any_damage_is_a_boot_error_or_boots(make_machine, patches):
