@@ -1,0 +1,245 @@
+"""The grammar of the command line: our spellings, and QEMU's of the common options."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from pykern import config, exit_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+
+_PROLOGUE = "An x86-64 computer: boots kernels, disassembles them, measures itself."
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments; `command` is the function to call with them.
+
+    Raises
+    ------
+    SystemExit : with status 2 and a message, or 0 behind --help and --version
+    """
+    return _parser().parse_args(argv)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pykern", description=_PROLOGUE, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"pykern {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_boot(commands)
+    _add_disasm(commands)
+    _add_bench(commands)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return metadata.version("pykern")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _command(module: str) -> Callable[[argparse.Namespace], int]:
+    """Return a function that imports its module when called, so that --help needs no machine."""
+
+    def run(args: argparse.Namespace) -> int:
+        return int(importlib.import_module(module).run(args))
+
+    return run
+
+
+def _checked(parse_value: Callable[[str], T]) -> Callable[[str], T]:
+    """Make argparse show the parser's own message."""
+
+    def convert(text: str) -> T:
+        try:
+            return parse_value(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add_boot(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "boot",
+        allow_abbrev=False,
+        help="boot a kernel, a boot sector or a firmware ROM",
+        description="Boot FILE: a Linux/x86 image, a Multiboot or ELF kernel, a boot sector.",
+        epilog=f"exit status:\n{exit_status.table()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=_command("pykern.cli.boot"))
+    _add_image_options(parser)
+    _add_machine_options(parser)
+    _add_console_options(parser)
+    _add_run_options(parser)
+
+
+def _add_image_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("image")
+    group.add_argument("image", nargs="?", type=Path, metavar="FILE", help="what to boot")
+    group.add_argument(
+        "--kernel", "-kernel", type=Path, metavar="FILE", help="the same, as QEMU has it"
+    )
+    group.add_argument(
+        "--firmware", "--bios", "-bios", type=Path, metavar="FILE", help="a ROM; reset vector entry"
+    )
+    group.add_argument(
+        "--initrd",
+        "-initrd",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="initial RAM disk or boot module; may be repeated",
+    )
+    group.add_argument(
+        "--append", "-append", default="", metavar="STRING", help="the kernel's command line"
+    )
+    group.add_argument(
+        "--protocol",
+        metavar="NAME",
+        help="linux, multiboot, elf, bootsector or firmware; default: what the file says",
+    )
+
+
+def _add_machine_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("machine")
+    group.add_argument(
+        "--smp",
+        "-smp",
+        type=_checked(config.parse_cpus),
+        default=1,
+        metavar="N",
+        help=f"processors, 1 to {config.MAX_CPUS} (default 1)",
+    )
+    group.add_argument(
+        "-m",
+        "--memory",
+        type=_checked(config.parse_size),
+        default=512 * config.MIB,
+        metavar="SIZE",
+        help="RAM: 512M, 4G; a bare number is MiB (default 512M)",
+    )
+    group.add_argument(
+        "--cpu",
+        "-cpu",
+        choices=config.CPU_MODELS,
+        default="max",
+        help="x86-64-v1, x86-64-v2, or all there is (default)",
+    )
+    group.add_argument(
+        "--seed",
+        type=_checked(config.parse_number),
+        default=0,
+        metavar="N",
+        help="another order of the processors' turns",
+    )
+
+
+def _add_console_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("console")
+    group.add_argument(
+        "--serial",
+        "-serial",
+        type=_checked(config.parse_serial),
+        default=config.SerialSpec(),
+        metavar="WHERE",
+        help="first serial port: stdio (default), null, file:PATH",
+    )
+    group.add_argument(
+        "--nographic",
+        "-nographic",
+        action="store_const",
+        dest="serial",
+        const=config.SerialSpec(),
+        help="--serial stdio",
+    )
+    group.add_argument(
+        "--debugcon",
+        "-debugcon",
+        type=_checked(config.parse_serial),
+        default=config.SerialSpec("null"),
+        metavar="WHERE",
+        help="output of the debug ports 0xE9 and 0x402: stdio, null (default), file:PATH",
+    )
+    group.add_argument(
+        "--screenshot", type=Path, metavar="PNG", help="picture of the screen when the run ends"
+    )
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--timeout",
+        type=_checked(config.parse_seconds),
+        metavar="SECONDS",
+        help="end at this virtual time",
+    )
+    group.add_argument(
+        "--clock",
+        choices=config.CLOCKS,
+        default="virtual",
+        help="as fast as possible (virtual, default), or not faster than the wall clock (host)",
+    )
+    group.add_argument(
+        "--no-reboot", "-no-reboot", action="store_true", help="end when the guest resets"
+    )
+    group.add_argument(
+        "--trace",
+        type=_checked(config.parse_traces),
+        default=frozenset(),
+        metavar="LIST",
+        help="write to stderr what happens: insn, int, mmio",
+    )
+    group.add_argument(
+        "--state-hash-every",
+        type=_checked(config.parse_hashing),
+        metavar="NS[:FILE]",
+        help="write a hash of the whole state every NS of virtual time, to FILE or stderr",
+    )
+
+
+def _add_disasm(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "disasm",
+        allow_abbrev=False,
+        help="disassemble an ELF file or raw code",
+        description="Disassemble the executable sections of an ELF file, or a file of raw code.",
+    )
+    parser.set_defaults(command=_command("pykern.cli.disasm"))
+    parser.add_argument("file", type=Path, metavar="FILE")
+    number = _checked(config.parse_number)
+    parser.add_argument("--start", type=number, metavar="ADDRESS", help="first address")
+    parser.add_argument("--stop", type=number, metavar="ADDRESS", help="address to stop before")
+    parser.add_argument("--section", metavar="NAME", help="only this section")
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=(16, 32, 64),
+        help="mode of the code; default: what the ELF header says, 64 for raw code",
+    )
+    parser.add_argument(
+        "--base", type=number, default=0, metavar="ADDRESS", help="address of raw code (default 0)"
+    )
+
+
+def _add_bench(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "bench", add_help=False, help="measure the speed of this machine, beside QEMU and Bochs"
+    )
+    parser.set_defaults(command=_run_bench)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+
+
+def _run_bench(args: argparse.Namespace) -> int:
+    return int(importlib.import_module("pykern.bench").main(args.arguments) or 0)

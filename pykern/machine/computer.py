@@ -1,0 +1,95 @@
+"""A PC as a whole: processors, board, and the image it boots.
+
+The composition root of everything below the command line: what a test, a benchmark or a debugger
+takes to have a machine with a kernel in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pykern.machine import board as wiring
+from pykern.machine import boot, firmware
+from pykern.machine.board import Board, BoardOptions
+from pykern.machine.firmware.acpi import AcpiPlatform
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class MachineConfig:
+    """What is built.
+
+    Parameters
+    ----------
+    cpus : number of processors
+    memory : bytes of RAM
+    cpu : model: v1, v2 or max
+    seed : of the order in which processors take turns, and of RDRAND
+    board : what can be chosen of the board
+    """
+
+    cpus: int = 1
+    memory: int = 512 * MIB
+    cpu: str = "max"
+    seed: int = 0
+    board: BoardOptions = field(default_factory=BoardOptions)
+
+
+@dataclass(frozen=True)
+class Image:
+    """What is booted, and how."""
+
+    data: bytes
+    protocol: boot.BootProtocol
+    options: boot.BootOptions
+
+
+class Computer:
+    """A machine on its board.
+
+    Parameters
+    ----------
+    config : what to build
+    machine_class : `pykern_c.Machine`, or a class derived from it
+    """
+
+    def __init__(self, config: MachineConfig, machine_class: Any) -> None:
+        self.machine = machine_class(
+            config.memory, cpus=config.cpus, cpu=config.cpu, seed=config.seed
+        )
+        self.board = Board(self.machine, config.board)
+
+    def start(self, image: Image) -> None:
+        """Pull reset, do what firmware would do unless there is some, and load the image."""
+        self.machine.reset()
+        self.board.reset()
+        options = image.options
+        if image.protocol.name != "firmware":
+            rsdp = firmware.install(self.machine, platform(len(self.machine.vcpus)))
+            options = replace(options, rsdp=rsdp)
+            self.machine.virtual_wire()
+        image.protocol.load(image.data, self.machine, options)
+
+    @property
+    def display(self) -> Any:
+        """What shows the picture: the framebuffer if there is one, else the VGA."""
+        return getattr(self.board, "framebuffer", self.board.vga)
+
+
+def platform(cpus: int) -> AcpiPlatform:
+    """Return what the ACPI tables say of this board."""
+    return AcpiPlatform(
+        cpus=cpus,
+        hpet=wiring.HPET_BASE,
+        sci=wiring.SCI_IRQ,
+        smi_command=wiring.SMI_COMMAND,
+        pm1a_event=wiring.PM1A_EVENT,
+        pm1a_control=wiring.PM1A_CONTROL,
+        pm_timer=wiring.PM_TIMER,
+        gpe0=wiring.GPE0,
+        reset_port=wiring.RESET_CONTROL,
+        ecam=wiring.ECAM_BASE,
+        last_bus=(wiring.ECAM_SIZE >> 20) - 1,
+    )

@@ -1,0 +1,86 @@
+"""Explain a triple fault: the faults that led to it, in words, and the registers before reset.
+
+References
+----------
+SDM Vol. 3A, Exception and Interrupt Reference: Double Fault Exception, and Error Code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_NAMES = {
+    0: "#DE", 1: "#DB", 2: "NMI", 3: "#BP", 4: "#OF", 5: "#BR", 6: "#UD", 7: "#NM", 8: "#DF",
+    10: "#TS", 11: "#NP", 12: "#SS", 13: "#GP", 14: "#PF", 16: "#MF", 17: "#AC", 18: "#MC",
+    19: "#XM",
+}  # fmt: skip
+_WITH_SELECTOR = {10, 11, 12, 13}
+_WITH_ERROR_CODE = _WITH_SELECTOR | {8, 14, 17}
+_PAGE_FAULT = 14
+_REGISTERS = (
+    ("rax", "rbx", "rcx", "rdx"),
+    ("rsi", "rdi", "rbp", "rsp"),
+    ("r8", "r9", "r10", "r11"),
+    ("r12", "r13", "r14", "r15"),
+    ("rip", "rflags", "cr0", "cr2"),
+    ("cr3", "cr4", "efer"),
+)
+_SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs")
+
+
+def explain_shutdown(cpu: Any, exit_: Any) -> list[str]:
+    """Return what is known of a triple fault as lines of text.
+
+    Parameters
+    ----------
+    cpu : the processor that shut down, stopped before reset
+    exit_ : its Exit; `detail` is the chain of faults
+    """
+    lines = [f"triple fault on CPU {exit_.vcpu}"]
+    lines += [f"  {number}. {describe_fault(f)}" for number, f in enumerate(exit_.detail or (), 1)]
+    return lines + registers(cpu)
+
+
+def describe_fault(fault: Mapping[str, int]) -> str:
+    """Return a fault in words: name, place, error code and address where it has them."""
+    vector, error = fault["vector"], fault.get("error", 0)
+    text = f"{_NAMES.get(vector, f'vector {vector:#x}')} at RIP {fault.get('rip', 0):#x}"
+    if vector in _WITH_ERROR_CODE:
+        text += f", error code {error:#x} ({error_code(vector, error)})"
+    if vector == _PAGE_FAULT:
+        text += f", CR2 {fault.get('address', 0):#x}"
+    return text
+
+
+def error_code(vector: int, error: int) -> str:
+    """Return the bits of an error code in words."""
+    if vector == _PAGE_FAULT:
+        return _page_fault_code(error)
+    if vector in _WITH_SELECTOR and error:
+        table = "IDT" if error & 2 else "LDT" if error & 4 else "GDT"
+        external = ", external event" if error & 1 else ""
+        return f"{table} entry {error >> 3:#x}{external}"
+    return "no selector" if not error else "reserved"
+
+
+def _page_fault_code(error: int) -> str:
+    words = [
+        "protection" if error & 1 else "page not present",
+        "instruction fetch" if error & 0x10 else "write" if error & 2 else "read",
+        "user" if error & 4 else "supervisor",
+    ]
+    return ", ".join([*words, *["reserved bit set"] * bool(error & 8)])
+
+
+def registers(cpu: Any) -> list[str]:
+    """Return the general, control and segment registers of a processor as lines of text."""
+    lines = [_line((name, f"{cpu.read_register(name):016x}") for name in row) for row in _REGISTERS]
+    lines.append(_line((name, f"{cpu.read_register(name):04x}") for name in _SEGMENTS))
+    return lines
+
+
+def _line(pairs: Iterable[tuple[str, str]]) -> str:
+    return "  " + "  ".join(f"{name:>6} {value}" for name, value in pairs)

@@ -1,0 +1,192 @@
+"""Guests booted from the command line: what they print and what status they end with."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pykern.cli import main
+from pykern.exit_status import ExitStatus
+
+pytest.importorskip("pykern_c")
+pytest.importorskip("pykern.machine.board")
+
+pytestmark = pytest.mark.skipif(shutil.which("as") is None, reason="binutils is not installed")
+
+GUESTS = Path(__file__).parent / "guests"
+POWER_OFF, EXIT_33 = "POWER_OFF", "EXIT 0x10"
+HIGH_HALF = """
+ENTRY(_start)
+SECTIONS {
+    . = 0xFFFFFFFF80100000;
+    .text : AT(0x100000) { *(.text) }
+    .data : AT(ADDR(.data) - 0xFFFFFFFF80000000) { *(.data) }
+}
+"""
+LINK = {
+    "bootsector": ["-m", "elf_i386", "-Ttext=0x7c00", "--oformat=binary"],
+    "multiboot": ["-m", "elf_i386", "-Ttext=0x100000"],
+    "pvh": ["-m", "elf_i386", "-Ttext=0x100000"],
+    "elf64": ["--no-warn-rwx-segments", "-T", "high.ld"],
+}
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Assemble and link a guest; VERB is what it does at its end."""
+
+    def make(name, verb=EXIT_33):
+        source = f".macro VERB\n{verb}\n.endm\n{(GUESTS / name).with_suffix('.S').read_text()}"
+        (tmp_path / "guest.s").write_text(source)
+        (tmp_path / "high.ld").write_text(HIGH_HALF)
+        bits = "64" if name == "elf64" else "32"
+        for command in (
+            ["as", f"--{bits}", f"-I{GUESTS}", "-o", "guest.o", "guest.s"],
+            ["ld", *LINK[name], "-z", "noexecstack", "-o", name, "guest.o"],
+        ):
+            subprocess.run(command, cwd=tmp_path, check=True)
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def boot(capfdbinary, tmp_path):
+    """Boot; return the exit status, what came out of COM1, and what went to stderr."""
+
+    def run(*words):
+        serial = tmp_path / "serial"
+        status = main(["boot", "-m", "32M", "--serial", f"file:{serial}", *map(str, words)])
+        return status, serial.read_bytes().decode(), capfdbinary.readouterr().err.decode()
+
+    return run
+
+
+def test_boot_sector(build, boot):
+    assert boot(build("bootsector")) == (33, "sector\r\n", "")
+
+
+def test_multiboot(build, boot, tmp_path):
+    module = tmp_path / "module"
+    module.write_text("contents")
+    kernel = build("multiboot")
+    status, out, _ = boot(kernel, "--append", "a b", "--initrd", f"{module} x=1")
+    assert status == 33
+    lines = out.splitlines()
+    assert lines[:3] == [f"{kernel} a b", f"{module} x=1", "contents"]
+    assert lines[3].split() == ["00000000", "0009fc00", "00000001"]
+    assert ["00100000", "01f00000", "00000001"] in [line.split() for line in lines]
+
+
+def test_pvh(build, boot):
+    assert boot(build("pvh"), "--append", "hello") == (33, "hello", "")
+
+
+def test_high_half_elf(build, boot):
+    assert boot(build("elf64", POWER_OFF), "--append", "hello") == (0, "hello\n", "")
+
+
+def test_serial_on_stdout(build, capfdbinary):
+    assert main(["boot", str(build("elf64")), "--append", "x"]) == 33
+    assert capfdbinary.readouterr().out == b"x\n"
+
+
+def test_triple_fault(build, boot):
+    status, _, err = boot(build("elf64", "ud2"))
+    assert status == ExitStatus.TRIPLE_FAULT
+    assert err.startswith("pykern: triple fault on CPU 0\n  1. #UD at RIP 0xffffffff8010")
+    assert "#DF" in err
+    assert "cr3" in err
+
+
+def test_deadlock(build, boot):
+    status, _, err = boot(build("elf64", "cli\nhlt"))
+    assert status == ExitStatus.DEADLOCK
+    assert "interrupts off" in err
+
+
+def test_time_out_is_in_virtual_time(build, boot):
+    status, out, err = boot(build("elf64", "0: jmp 0b"), "--timeout", "0.02", "--append", "x")
+    assert status == ExitStatus.VIRTUAL_TIMEOUT
+    assert out == "x\n"
+    assert "0.02 s of virtual time" in err
+
+
+RESET = "mov $RESET_CONTROL, %dx\nmov $6, %al\nout %al, %dx\nhlt"
+
+
+def test_reset(build, boot):
+    status, out, err = boot(build("elf64", RESET), "--no-reboot")
+    assert (status, out) == (ExitStatus.RESET, "\n")
+    assert "reset" in err
+
+
+def test_reset_boots_again(build, boot):
+    again = f"incl 0x500\ncmpl $3, 0x500\nje 1f\n{RESET}\n1: POWER_OFF"
+    status, out, err = boot(build("elf64", again))
+    assert (status, out) == (0, "\n\n\n")
+    assert err.count("booting again") == 2
+
+
+def test_screenshot(build, boot, tmp_path):
+    from PIL import Image
+
+    shot = tmp_path / "screen.png"
+    verb = f"movw $0x4F41, 0xB8000\n{EXIT_33}"
+    assert boot(build("elf64", verb), "--screenshot", shot)[0] == 33
+    with Image.open(shot) as picture:
+        assert picture.format == "PNG"
+        assert picture.size[1] == 400
+        colours = {picture.convert("RGB").getpixel((x, y)) for x in range(8) for y in range(16)}
+    assert colours == {(0xAA, 0, 0), (0xFF, 0xFF, 0xFF)}
+
+
+def test_state_hashes_of_equal_runs_are_equal(build, boot, tmp_path):
+    kernel = build("elf64", "0: incq 0x500\njmp 0b")
+    files = [tmp_path / name for name in ("a", "b")]
+    for file in files:
+        boot(kernel, "--timeout", "0.003", "--state-hash-every", f"1000000:{file}")
+    first, second = (file.read_text().splitlines() for file in files)
+    assert first == second
+    assert [line.split()[0] for line in first] == ["1000000", "2000000", "3000000"]
+    assert len({line.split()[1] for line in first}) == 3
+
+
+ECHO = """
+0:  mov $COM1_LSR, %dx
+    in %dx, %al
+    test $1, %al
+    jz 0b
+    mov $COM1, %dx
+    in %dx, %al
+    out %al, %dx
+    cmp $'q', %al
+    jne 0b
+    POWER_OFF
+"""
+
+
+def test_standard_input_reaches_com1(build):
+    done = subprocess.run(
+        [sys.executable, "-m", "pykern", "boot", build("elf64", ECHO), "-m", "32"],
+        input=b"typed q",
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"\ntyped q", b"")
+
+
+def test_trace_of_device_accesses(build, boot):
+    _, _, err = boot(build("elf64"), "--append", "A", "--trace", "mmio")
+    assert err.splitlines()[:2] == ["port 0x3f8 1 <- 0x41", "port 0x3f8 1 <- 0xa"]
+
+
+def test_trace_of_instructions(build, boot):
+    _, _, err = boot(build("elf64", "ud2"), "--trace", "insn")
+    first = err.splitlines()[0]
+    assert "0010:ffffffff80100000" in first
+    assert "cmp" in first

@@ -1,0 +1,44 @@
+"""What is left in memory before a kernel starts."""
+
+from __future__ import annotations
+
+from pykern.machine import firmware
+from pykern.machine.firmware.acpi import AcpiPlatform
+
+
+class Memory:
+    def __init__(self):
+        self.data = bytearray(1 << 20)
+
+    def write(self, paddr, data):
+        self.data[paddr : paddr + len(data)] = data
+
+    def word(self, paddr):
+        return int.from_bytes(self.data[paddr : paddr + 2], "little")
+
+
+def installed():
+    memory = Memory()
+    return memory, firmware.install(memory, AcpiPlatform(cpus=2))
+
+
+def test_rsdp_is_found_by_search():
+    memory, rsdp = installed()
+    found = [a for a in range(0xE0000, 0x100000, 16) if memory.data[a : a + 8] == b"RSD PTR "]
+    assert found == [rsdp]
+
+
+def test_every_interrupt_vector_leads_to_an_iret():
+    memory, _ = installed()
+    for vector in range(256):
+        offset, segment = memory.word(vector * 4), memory.word(vector * 4 + 2)
+        assert memory.data[segment * 16 + offset] == 0xCF
+
+
+def test_bios_data_area():
+    memory, _ = installed()
+    assert memory.word(0x400) == 0x3F8
+    assert memory.word(0x413) == 639
+    assert memory.word(0x40E) << 4 == 639 << 10
+    assert memory.data[memory.word(0x40E) << 4] == 1  # the EBDA's size in KiB
+    assert (memory.data[0x449], memory.word(0x44A), memory.word(0x463)) == (3, 80, 0x3D4)
