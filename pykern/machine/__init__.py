@@ -1,0 +1,1 @@
+"""The computer around the CPU: board, devices, firmware, media and boot protocols."""
