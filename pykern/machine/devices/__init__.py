@@ -1,0 +1,1 @@
+"""Device models, one file per chip, named by part number where there is one."""
