@@ -83,7 +83,7 @@ cdef struct Lapic:
     u64 apic_base               # IA32_APIC_BASE
     u64 icr
     u64 timer_deadline          # ns at which apic_timer_fire has to be called; UINT64_MAX: never
-    u64 timer_zero              # ns at which the count reaches 0, masked or not; UINT64_MAX: stopped
+    u64 timer_zero              # ns at which the count reaches 0, even masked; UINT64_MAX: stopped
     u64 tsc_deadline            # IA32_TSC_DEADLINE
     u64 tsc_offset              # TSC - virtual ns
     u32 id                      # 32-bit x2APIC ID; the xAPIC ID is its low byte
@@ -153,48 +153,48 @@ cdef inline u64 never() noexcept nogil:
     return ~<u64>0
 
 
-cdef inline bint apic_enabled(const Lapic* l) noexcept nogil:
+cdef inline bint apic_enabled(const Lapic* lapic) noexcept nogil:
     """Whether IA32_APIC_BASE.EN is set: the processor has a local APIC at all."""
-    return (l.apic_base & APIC_BASE_EN) != 0
+    return (lapic.apic_base & APIC_BASE_EN) != 0
 
 
-cdef inline bint apic_x2(const Lapic* l) noexcept nogil:
+cdef inline bint apic_x2(const Lapic* lapic) noexcept nogil:
     """Whether the APIC is in x2APIC mode."""
-    return (l.apic_base & APIC_BASE_EXTD) != 0
+    return (lapic.apic_base & APIC_BASE_EXTD) != 0
 
 
-cdef inline bint apic_software_enabled(const Lapic* l) noexcept nogil:
+cdef inline bint apic_software_enabled(const Lapic* lapic) noexcept nogil:
     """Whether SVR bit 8 is set: fixed interrupts are accepted, LVT entries may be unmasked."""
-    return (l.svr & SVR_ENABLE) != 0
+    return (lapic.svr & SVR_ENABLE) != 0
 
 
-cdef inline bint apic_claims(const Lapic* l, u64 paddr) noexcept nogil:
+cdef inline bint apic_claims(const Lapic* lapic, u64 paddr) noexcept nogil:
     """Whether a physical address of this CPU is in its xAPIC register page.
 
     In x2APIC mode and when globally disabled the page belongs to the memory behind it.
     Source: SDM Vol. 3A, Local APIC Status and Location; x2APIC Mode.
     """
-    if (l.apic_base & (APIC_BASE_EN | APIC_BASE_EXTD)) != APIC_BASE_EN:
+    if (lapic.apic_base & (APIC_BASE_EN | APIC_BASE_EXTD)) != APIC_BASE_EN:
         return False
-    return paddr >> 12 == l.apic_base >> 12
+    return paddr >> 12 == lapic.apic_base >> 12
 
 
 # ---- priorities
 
-cdef inline u32 apic_ppr(const Lapic* l) noexcept nogil:
+cdef inline u32 apic_ppr(const Lapic* lapic) noexcept nogil:
     """Return the processor priority.
 
     Where TPR and ISRV are in one class the SDM leaves PPR[3:0] model-specific; as most
     implementations do, it is TPR[3:0].
     Source: SDM Vol. 3A, Interrupt, Task, and Processor Priority.
     """
-    cdef int in_service = vector_highest(l.isr)
-    if in_service < 0 or (l.tpr & 0xF0) >= (<u32>in_service & 0xF0):
-        return l.tpr
+    cdef int in_service = vector_highest(lapic.isr)
+    if in_service < 0 or (lapic.tpr & 0xF0) >= (<u32>in_service & 0xF0):
+        return lapic.tpr
     return in_service & 0xF0
 
 
-cdef inline int apic_intr(const Lapic* l) noexcept nogil:
+cdef inline int apic_intr(const Lapic* lapic) noexcept nogil:
     """Return the vector that the CPU would get from an acknowledge now, or -1.
 
     A software-disabled APIC accepts nothing new, but what is in IRR stays deliverable.
@@ -202,180 +202,180 @@ cdef inline int apic_intr(const Lapic* l) noexcept nogil:
     Been Software Disabled.
     """
     cdef int requested
-    if not apic_enabled(l):
+    if not apic_enabled(lapic):
         return -1
-    requested = vector_highest(l.irr)
-    if requested < 0 or (<u32>requested & 0xF0) <= (apic_ppr(l) & 0xF0):
+    requested = vector_highest(lapic.irr)
+    if requested < 0 or (<u32>requested & 0xF0) <= (apic_ppr(lapic) & 0xF0):
         return -1
     return requested
 
 
 # ---- LINT pins
 
-cdef inline bint lint_active(const Lapic* l, u32 pin) noexcept nogil:
+cdef inline bint lint_active(const Lapic* lapic, u32 pin) noexcept nogil:
     """Whether the level at a LINT pin is the one its polarity bit calls active."""
-    cdef u32 level = (l.lines >> pin) & 1
-    return level != ((l.lvt[LVT_LINT0 + pin] & LVT_ACTIVE_LOW) != 0)
+    cdef u32 level = (lapic.lines >> pin) & 1
+    return level != ((lapic.lvt[LVT_LINT0 + pin] & LVT_ACTIVE_LOW) != 0)
 
 
-cdef inline bint lint0_extint(const Lapic* l) noexcept nogil:
+cdef inline bint lint0_extint(const Lapic* lapic) noexcept nogil:
     """Whether the 8259 reaches the CPU through LINT0 and asks for service."""
-    cdef u32 entry = l.lvt[LVT_LINT0]
+    cdef u32 entry = lapic.lvt[LVT_LINT0]
     if entry & LVT_MASKED or (entry >> 8) & 7 != DELIVERY_EXTINT:
         return False
-    return lint_active(l, 0)
+    return lint_active(lapic, 0)
 
 
 # ---- towards the CPU
 
-cdef inline void apic_notice(Lapic* l) noexcept nogil:
+cdef inline void apic_notice(Lapic* lapic) noexcept nogil:
     """Make the CPU look at its APIC before the next instruction or deadline."""
-    if l.attention != NULL:
-        l.attention[0] = 1
+    if lapic.attention != NULL:
+        lapic.attention[0] = 1
 
 
-cdef inline void apic_update(Lapic* l) noexcept nogil:
+cdef inline void apic_update(Lapic* lapic) noexcept nogil:
     """Recompute the pending bits that follow from state; called after every change of it."""
     cdef u32 derived = 0
-    if not apic_enabled(l):
+    if not apic_enabled(lapic):
         # LINT0 is the INTR pin then.
-        derived = PENDING_EXTINT if l.lines & 1 else 0
+        derived = PENDING_EXTINT if lapic.lines & 1 else 0
     else:
-        if apic_intr(l) >= 0:
+        if apic_intr(lapic) >= 0:
             derived = PENDING_INTR
-        if l.extint_latched or lint0_extint(l):
+        if lapic.extint_latched or lint0_extint(lapic):
             derived |= PENDING_EXTINT
-    l.pending = (l.pending & ~<u32>(PENDING_INTR | PENDING_EXTINT)) | derived
-    if l.pending:
-        apic_notice(l)
+    lapic.pending = (lapic.pending & ~<u32>(PENDING_INTR | PENDING_EXTINT)) | derived
+    if lapic.pending:
+        apic_notice(lapic)
 
 
-cdef inline bint apic_take(Lapic* l, u32 which) noexcept nogil:
+cdef inline bint apic_take(Lapic* lapic, u32 which) noexcept nogil:
     """Consume PENDING_NMI, PENDING_SMI or PENDING_INIT; return whether it was pending."""
-    cdef bint was = (l.pending & which) != 0
-    l.pending &= ~which
+    cdef bint was = (lapic.pending & which) != 0
+    lapic.pending &= ~which
     return was
 
 
-cdef inline int apic_take_sipi(Lapic* l) noexcept nogil:
+cdef inline int apic_take_sipi(Lapic* lapic) noexcept nogil:
     """Consume a start-up IPI; return its vector (start address >> 12), or -1.
 
     A CPU that is not waiting for one takes it too, and drops it.
     Source: SDM Vol. 3A, MP Initialization Protocol Algorithm.
     """
-    if not apic_take(l, PENDING_SIPI):
+    if not apic_take(lapic, PENDING_SIPI):
         return -1
-    return l.sipi_vector
+    return lapic.sipi_vector
 
 
-cdef inline int apic_acknowledge(Lapic* l) noexcept nogil:
+cdef inline int apic_acknowledge(Lapic* lapic) noexcept nogil:
     """Dispense the highest deliverable vector to the CPU: IRR to ISR.
 
     With nothing deliverable (TPR was raised in between) it is the spurious vector, and ISR is
     left alone: its handler sends no EOI.
     Source: SDM Vol. 3A, Interrupt Acceptance for Fixed Interrupts; Spurious Interrupt.
     """
-    cdef int vector = apic_intr(l)
+    cdef int vector = apic_intr(lapic)
     if vector < 0:
-        return l.svr & 0xFF
-    vector_clear(l.irr, vector)
-    vector_set(l.isr, vector)
-    apic_update(l)
+        return lapic.svr & 0xFF
+    vector_clear(lapic.irr, vector)
+    vector_set(lapic.isr, vector)
+    apic_update(lapic)
     return vector
 
 
-cdef inline void apic_extint_done(Lapic* l) noexcept nogil:
+cdef inline void apic_extint_done(Lapic* lapic) noexcept nogil:
     """Note that the CPU ran the INTA cycle: an ExtINT message is consumed, LINT0 is a level."""
-    l.extint_latched = 0
-    apic_update(l)
+    lapic.extint_latched = 0
+    apic_update(lapic)
 
 
 # ---- acceptance
 
-cdef inline void apic_signal(Lapic* l, u32 which) noexcept nogil:
+cdef inline void apic_signal(Lapic* lapic, u32 which) noexcept nogil:
     """Make NMI, SMI, INIT or SIPI pending."""
-    l.pending |= which
-    apic_notice(l)
+    lapic.pending |= which
+    apic_notice(lapic)
 
 
-cdef inline void apic_accept_init(Lapic* l) noexcept nogil:
+cdef inline void apic_accept_init(Lapic* lapic) noexcept nogil:
     """Latch INIT; a start-up IPI from before it found the CPU running and is gone."""
-    l.pending &= ~<u32>PENDING_SIPI
-    apic_signal(l, PENDING_INIT)
+    lapic.pending &= ~<u32>PENDING_SIPI
+    apic_signal(lapic, PENDING_INIT)
 
 
-cdef inline void apic_accept_sipi(Lapic* l, u32 vector) noexcept nogil:
+cdef inline void apic_accept_sipi(Lapic* lapic, u32 vector) noexcept nogil:
     """Latch a start-up IPI; the first one starts the CPU, later ones find it running."""
-    if l.pending & PENDING_SIPI:
+    if lapic.pending & PENDING_SIPI:
         return
-    l.sipi_vector = vector
-    apic_signal(l, PENDING_SIPI)
+    lapic.sipi_vector = vector
+    apic_signal(lapic, PENDING_SIPI)
 
 
-cdef inline void apic_fixed_error(Lapic* l) noexcept nogil:
+cdef inline void apic_fixed_error(Lapic* lapic) noexcept nogil:
     """Deliver the error LVT entry if unmasked; its own illegal vector is only logged."""
-    cdef u32 entry = l.lvt[LVT_ERROR]
+    cdef u32 entry = lapic.lvt[LVT_ERROR]
     if entry & LVT_MASKED:
         return
     if (entry & 0xFF) < 16:
-        l.esr_logged |= ESR_RECEIVE_ILLEGAL_VECTOR
+        lapic.esr_logged |= ESR_RECEIVE_ILLEGAL_VECTOR
         return
-    vector_set(l.irr, entry & 0xFF)
-    vector_clear(l.tmr, entry & 0xFF)
-    apic_update(l)
+    vector_set(lapic.irr, entry & 0xFF)
+    vector_clear(lapic.tmr, entry & 0xFF)
+    apic_update(lapic)
 
 
-cdef inline void apic_error(Lapic* l, u32 bit) noexcept nogil:
+cdef inline void apic_error(Lapic* lapic, u32 bit) noexcept nogil:
     """Log an error; the first since ESR was written raises the error interrupt.
 
     Source: SDM Vol. 3A, Error Handling ("This write also rearms the APIC error interrupt
     triggering mechanism").
     """
-    cdef bint armed = l.esr_logged == 0
-    l.esr_logged |= bit
+    cdef bint armed = lapic.esr_logged == 0
+    lapic.esr_logged |= bit
     if armed:
-        apic_fixed_error(l)
+        apic_fixed_error(lapic)
 
 
-cdef inline bint apic_accept_fixed(Lapic* l, u32 vector, bint level) noexcept nogil:
+cdef inline bint apic_accept_fixed(Lapic* lapic, u32 vector, bint level) noexcept nogil:
     """Accept a fixed interrupt into IRR and note its trigger mode in TMR.
 
     Returns whether it was taken from the bus; vectors 0 to 15 are, but only logged.
     Source: SDM Vol. 3A, Interrupt Acceptance for Fixed Interrupts; Valid Interrupt Vectors.
     """
-    if not apic_software_enabled(l):
+    if not apic_software_enabled(lapic):
         return False
     if vector < 16:
-        apic_error(l, ESR_RECEIVE_ILLEGAL_VECTOR)
+        apic_error(lapic, ESR_RECEIVE_ILLEGAL_VECTOR)
         return True
-    vector_set(l.irr, vector)
+    vector_set(lapic.irr, vector)
     if level:
-        vector_set(l.tmr, vector)
+        vector_set(lapic.tmr, vector)
     else:
-        vector_clear(l.tmr, vector)
-    apic_update(l)
+        vector_clear(lapic.tmr, vector)
+    apic_update(lapic)
     return True
 
 
-cdef inline bint apic_accept(Lapic* l, u32 mode, u32 vector, bint level) noexcept nogil:
+cdef inline bint apic_accept(Lapic* lapic, u32 mode, u32 vector, bint level) noexcept nogil:
     """Accept a message or a local source; return whether this APIC took it.
 
     Source: SDM Vol. 3A, Handling Interrupts.
     """
     if mode == DELIVERY_FIXED or mode == DELIVERY_LOWEST:
-        return apic_accept_fixed(l, vector, level)
+        return apic_accept_fixed(lapic, vector, level)
     if mode == DELIVERY_SMI:
-        l.smi_count += 1
-        apic_signal(l, PENDING_SMI)
+        lapic.smi_count += 1
+        apic_signal(lapic, PENDING_SMI)
     elif mode == DELIVERY_NMI:
-        apic_signal(l, PENDING_NMI)
+        apic_signal(lapic, PENDING_NMI)
     elif mode == DELIVERY_INIT:
-        apic_accept_init(l)
+        apic_accept_init(lapic)
     elif mode == DELIVERY_SIPI:
-        apic_accept_sipi(l, vector)
+        apic_accept_sipi(lapic, vector)
     elif mode == DELIVERY_EXTINT:
-        l.extint_latched = 1
-        apic_update(l)
+        lapic.extint_latched = 1
+        apic_update(lapic)
     else:
         return False
     return True
@@ -383,108 +383,110 @@ cdef inline bint apic_accept(Lapic* l, u32 mode, u32 vector, bint level) noexcep
 
 # ---- local sources
 
-cdef inline void apic_local_interrupt(Lapic* l, u32 which) noexcept nogil:
+cdef inline void apic_local_interrupt(Lapic* lapic, u32 which) noexcept nogil:
     """Raise a local interrupt source (LVT_*) once, as an edge.
 
     Source: SDM Vol. 3A, Local Vector Table. Timer and error have no delivery mode: always fixed.
     """
-    cdef u32 entry = l.lvt[which]
+    cdef u32 entry = lapic.lvt[which]
     cdef u32 mode = (entry >> 8) & 7
-    if entry & LVT_MASKED or not apic_enabled(l):
+    if entry & LVT_MASKED or not apic_enabled(lapic):
         return
     if mode == DELIVERY_LOWEST or mode == DELIVERY_SIPI:
         return                          # reserved in an LVT entry
-    apic_accept(l, mode, entry & 0xFF, False)
+    apic_accept(lapic, mode, entry & 0xFF, False)
 
 
-cdef inline bint lint_level_triggered(const Lapic* l, u32 pin) noexcept nogil:
+cdef inline bint lint_level_triggered(const Lapic* lapic, u32 pin) noexcept nogil:
     """Whether a LINT pin is level-sensitive: LINT0, fixed mode, trigger bit; never LINT1."""
-    cdef u32 entry = l.lvt[LVT_LINT0 + pin]
+    cdef u32 entry = lapic.lvt[LVT_LINT0 + pin]
     return pin == 0 and (entry >> 8) & 7 == DELIVERY_FIXED and (entry & LVT_LEVEL) != 0
 
 
-cdef inline void lint_service(Lapic* l) noexcept nogil:
+cdef inline void lint_service(Lapic* lapic) noexcept nogil:
     """Deliver a level-triggered LINT0 that is active and not in service yet."""
-    cdef u32* entry = &l.lvt[LVT_LINT0]
-    if not lint_level_triggered(l, 0):
+    cdef u32* entry = &lapic.lvt[LVT_LINT0]
+    if not lint_level_triggered(lapic, 0):
         entry[0] &= ~<u32>LVT_REMOTE_IRR
         return
-    if entry[0] & (LVT_MASKED | LVT_REMOTE_IRR) or not apic_enabled(l) or not lint_active(l, 0):
+    if entry[0] & (LVT_MASKED | LVT_REMOTE_IRR) or not apic_enabled(lapic):
         return
-    if apic_accept_fixed(l, entry[0] & 0xFF, True):
+    if not lint_active(lapic, 0):
+        return
+    if apic_accept_fixed(lapic, entry[0] & 0xFF, True):
         entry[0] |= LVT_REMOTE_IRR
 
 
-cdef inline void lint_edge(Lapic* l, u32 pin) noexcept nogil:
+cdef inline void lint_edge(Lapic* lapic, u32 pin) noexcept nogil:
     """Handle the active edge of a LINT pin; ExtINT is a level and needs none."""
-    cdef u32 mode = (l.lvt[LVT_LINT0 + pin] >> 8) & 7
-    if not apic_enabled(l):
+    cdef u32 mode = (lapic.lvt[LVT_LINT0 + pin] >> 8) & 7
+    if not apic_enabled(lapic):
         if pin == 1:
-            apic_signal(l, PENDING_NMI)     # LINT1 is the NMI pin then
+            apic_signal(lapic, PENDING_NMI)     # LINT1 is the NMI pin then
         return
-    if mode == DELIVERY_EXTINT or lint_level_triggered(l, pin):
+    if mode == DELIVERY_EXTINT or lint_level_triggered(lapic, pin):
         return
-    apic_local_interrupt(l, LVT_LINT0 + pin)
+    apic_local_interrupt(lapic, LVT_LINT0 + pin)
 
 
-cdef inline bint lint_pin_active(const Lapic* l, u32 pin) noexcept nogil:
+cdef inline bint lint_pin_active(const Lapic* lapic, u32 pin) noexcept nogil:
     """Whether a pin is active; without a local APIC INTR and NMI are active high."""
-    if apic_enabled(l):
-        return lint_active(l, pin)
-    return (l.lines >> pin) & 1
+    if apic_enabled(lapic):
+        return lint_active(lapic, pin)
+    return (lapic.lines >> pin) & 1
 
 
-cdef inline void apic_set_lint(Lapic* l, u32 pin, bint level) noexcept nogil:
+cdef inline void apic_set_lint(Lapic* lapic, u32 pin, bint level) noexcept nogil:
     """Drive LINT0 (`pin` 0: INTR of the 8259) or LINT1 (1: NMI) to an electrical level."""
-    cdef bint before = lint_pin_active(l, pin)
+    cdef bint before = lint_pin_active(lapic, pin)
     cdef bint after
-    l.lines = (l.lines & ~((<u32>1) << pin)) | ((<u32>(level != 0)) << pin)
-    after = lint_pin_active(l, pin)
+    lapic.lines = (lapic.lines & ~((<u32>1) << pin)) | ((<u32>(level != 0)) << pin)
+    after = lint_pin_active(lapic, pin)
     if after and not before:
-        lint_edge(l, pin)
-    lint_service(l)
-    apic_update(l)
+        lint_edge(lapic, pin)
+    lint_service(lapic)
+    apic_update(lapic)
 
 
 # ---- reset
 
-cdef inline void apic_clear(Lapic* l) noexcept nogil:
+cdef inline void apic_clear(Lapic* lapic) noexcept nogil:
     """Put all registers but the IDs and IA32_APIC_BASE into their reset state.
 
     Source: SDM Vol. 3A, Local APIC State After Power-Up or Reset.
     """
     cdef u32 i
-    memset(l.irr, 0, sizeof(l.irr))
-    memset(l.isr, 0, sizeof(l.isr))
-    memset(l.tmr, 0, sizeof(l.tmr))
+    memset(lapic.irr, 0, sizeof(lapic.irr))
+    memset(lapic.isr, 0, sizeof(lapic.isr))
+    memset(lapic.tmr, 0, sizeof(lapic.tmr))
     for i in range(<u32>LVT_COUNT):
-        l.lvt[i] = LVT_MASKED
-    l.tpr = l.ldr = l.esr = l.esr_logged = 0
-    l.icr = l.tsc_deadline = 0
-    l.initial_count = l.divide = 0
-    l.dfr = 0xFFFFFFFF
-    l.svr = 0xFF
-    l.timer_zero = l.timer_deadline = never()
-    l.extint_latched = 0
+        lapic.lvt[i] = LVT_MASKED
+    lapic.tpr = lapic.ldr = lapic.esr = lapic.esr_logged = 0
+    lapic.icr = lapic.tsc_deadline = 0
+    lapic.initial_count = lapic.divide = 0
+    lapic.dfr = 0xFFFFFFFF
+    lapic.svr = 0xFF
+    lapic.timer_zero = lapic.timer_deadline = never()
+    lapic.extint_latched = 0
 
 
-cdef inline void apic_init_reset(Lapic* l) noexcept nogil:
+cdef inline void apic_init_reset(Lapic* lapic) noexcept nogil:
     """Apply an INIT: as power-up, but the ID and IA32_APIC_BASE stay.
 
     The CPU calls it when it handles PENDING_INIT. A start-up IPI that came after the INIT stays.
     Source: SDM Vol. 3A, Local APIC State After It Receives an INIT-Reset.
     """
-    apic_clear(l)
-    l.pending &= PENDING_SIPI
-    apic_update(l)
+    apic_clear(lapic)
+    lapic.pending &= PENDING_SIPI
+    apic_update(lapic)
 
 
-cdef inline void apic_power_up(Lapic* l) noexcept nogil:
+cdef inline void apic_power_up(Lapic* lapic) noexcept nogil:
     """Reset as RESET# does; index, ID, wiring and pin levels stay. Index 0 is the bootstrap CPU."""
-    apic_clear(l)
-    l.apic_base = APIC_DEFAULT_BASE | <u64>APIC_BASE_EN
-    if l.index == 0:
-        l.apic_base |= APIC_BASE_BSP
-    l.tsc_offset = 0
-    l.pending = l.sipi_vector = l.smi_count = 0
-    apic_update(l)
+    apic_clear(lapic)
+    lapic.apic_base = APIC_DEFAULT_BASE | <u64>APIC_BASE_EN
+    if lapic.index == 0:
+        lapic.apic_base |= APIC_BASE_BSP
+    lapic.tsc_offset = 0
+    lapic.pending = lapic.sipi_vector = lapic.smi_count = 0
+    apic_update(lapic)

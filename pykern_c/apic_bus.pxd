@@ -18,38 +18,38 @@ cdef enum:
     MDA_BROADCAST = 0xFFFFFFFF
 
 
-cdef inline u32 x2apic_ldr(const Lapic* l) noexcept nogil:
+cdef inline u32 x2apic_ldr(const Lapic* lapic) noexcept nogil:
     """Return the logical x2APIC ID: cluster in bits 31:16, one bit of 15:0."""
-    return ((l.id & 0xFFFF0) << 12) | ((<u32>1) << (l.id & 0xF))
+    return ((lapic.id & 0xFFFF0) << 12) | ((<u32>1) << (lapic.id & 0xF))
 
 
-cdef inline bint xapic_logical_match(const Lapic* l, u32 mda) noexcept nogil:
+cdef inline bint xapic_logical_match(const Lapic* lapic, u32 mda) noexcept nogil:
     """Match an 8-bit logical destination in the flat or the cluster model of DFR."""
-    cdef u32 logical = l.ldr >> 24
+    cdef u32 logical = lapic.ldr >> 24
     if mda > 0xFF:
         return False
-    if l.dfr >> 28 == 0xF:
+    if lapic.dfr >> 28 == 0xF:
         return (logical & mda) != 0
-    if l.dfr >> 28 == 0:
+    if lapic.dfr >> 28 == 0:
         return logical >> 4 == mda >> 4 and (logical & mda & 0xF) != 0
     return False
 
 
-cdef inline bint apic_matches(const Lapic* l, u32 mda, bint logical) noexcept nogil:
+cdef inline bint apic_matches(const Lapic* lapic, u32 mda, bint logical) noexcept nogil:
     """Whether a message destination address names this local APIC.
 
     Source: SDM Vol. 3A, Determining IPI Destination. All ones is a broadcast in every model.
     """
     cdef u32 ldr
-    if not apic_enabled(l):
+    if not apic_enabled(lapic):
         return False
     if mda == MDA_BROADCAST:
         return True
     if not logical:
-        return mda == (l.id if apic_x2(l) else l.id & 0xFF)
-    if not apic_x2(l):
-        return xapic_logical_match(l, mda)
-    ldr = x2apic_ldr(l)
+        return mda == (lapic.id if apic_x2(lapic) else lapic.id & 0xFF)
+    if not apic_x2(lapic):
+        return xapic_logical_match(lapic, mda)
+    ldr = x2apic_ldr(lapic)
     return ldr >> 16 == mda >> 16 and (ldr & mda & 0xFFFF) != 0
 
 

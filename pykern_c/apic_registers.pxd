@@ -16,14 +16,16 @@ Checking; x2APIC State Transitions.
 
 from pykern_c.types cimport u32, u64
 from pykern_c.apic cimport (
-    APIC_BASE_BSP, APIC_BASE_EN, APIC_BASE_EXTD, Apics, DELIVERY_EXTINT, DELIVERY_FIXED,
-    DELIVERY_INIT, DELIVERY_LOWEST, DELIVERY_NMI, DELIVERY_RESERVED, ESR_ILLEGAL_REGISTER,
-    ESR_SEND_ILLEGAL_VECTOR, LVT_CMCI, LVT_COUNT, LVT_LEVEL, LVT_LINT0, LVT_LINT1, LVT_MASKED,
-    LVT_REMOTE_IRR, LVT_STATUS, LVT_TIMER, Lapic, SVR_ENABLE, SVR_NO_EOI_BROADCAST,
-    apic_accept_fixed, apic_clear, apic_enabled, apic_error, apic_ppr, apic_software_enabled,
-    apic_update, apic_x2, lint_service, vector_clear, vector_highest, vector_test,
+    APIC_BASE_BSP, APIC_BASE_EN, APIC_BASE_EXTD, DELIVERY_EXTINT, DELIVERY_INIT, DELIVERY_LOWEST,
+    DELIVERY_NMI, DELIVERY_RESERVED, ESR_ILLEGAL_REGISTER, ESR_SEND_ILLEGAL_VECTOR, LVT_CMCI,
+    LVT_COUNT, LVT_LINT0, LVT_LINT1, LVT_MASKED, LVT_REMOTE_IRR, LVT_STATUS, LVT_TIMER, Lapic,
+    SVR_ENABLE, SVR_NO_EOI_BROADCAST, apic_accept_fixed, apic_clear, apic_error, apic_ppr,
+    apic_software_enabled, apic_update, apic_x2, lint_service, vector_clear, vector_highest,
+    vector_test,
 )
-from pykern_c.apic_bus cimport apics_deliver, apics_present, apics_targets, apics_targets8, x2apic_ldr
+from pykern_c.apic_bus cimport (
+    apics_deliver, apics_present, apics_targets, apics_targets8, x2apic_ldr,
+)
 from pykern_c.apic_timer cimport (
     apic_timer_fire, timer_current_count, timer_publish, timer_write_divide, timer_write_initial,
     timer_write_lvt,
@@ -97,69 +99,69 @@ cdef inline u64 registers_x() noexcept nogil:
 
 # ---- EOI
 
-cdef inline void apic_eoi(Lapic* l) noexcept nogil:
+cdef inline void apic_eoi(Lapic* lapic) noexcept nogil:
     """End the interrupt in service with the highest vector.
 
     A level-triggered one is broadcast to the I/O APIC unless SVR bit 12 suppresses that.
     Source: SDM Vol. 3A, Signaling Interrupt Servicing Completion.
     """
-    cdef int vector = vector_highest(l.isr)
+    cdef int vector = vector_highest(lapic.isr)
     if vector < 0:
         return
-    vector_clear(l.isr, vector)
-    apic_update(l)
-    if not vector_test(l.tmr, vector):
+    vector_clear(lapic.isr, vector)
+    apic_update(lapic)
+    if not vector_test(lapic.tmr, vector):
         return
-    if l.lvt[LVT_LINT0] & LVT_REMOTE_IRR and <int>(l.lvt[LVT_LINT0] & 0xFF) == vector:
-        l.lvt[LVT_LINT0] &= ~<u32>LVT_REMOTE_IRR
-        lint_service(l)
-    if l.svr & SVR_NO_EOI_BROADCAST or l.bus.ioapic == NULL:
+    if lapic.lvt[LVT_LINT0] & LVT_REMOTE_IRR and <int>(lapic.lvt[LVT_LINT0] & 0xFF) == vector:
+        lapic.lvt[LVT_LINT0] &= ~<u32>LVT_REMOTE_IRR
+        lint_service(lapic)
+    if lapic.svr & SVR_NO_EOI_BROADCAST or lapic.bus.ioapic == NULL:
         return
-    ioapic_eoi(l.bus.ioapic, vector)
+    ioapic_eoi(lapic.bus.ioapic, vector)
 
 
 # ---- task priority
 
-cdef inline u64 apic_read_cr8(const Lapic* l) noexcept nogil:
+cdef inline u64 apic_read_cr8(const Lapic* lapic) noexcept nogil:
     """MOV from CR8: TPR[7:4]."""
-    return l.tpr >> 4
+    return lapic.tpr >> 4
 
 
-cdef inline void apic_write_tpr(Lapic* l, u32 value) noexcept nogil:
-    l.tpr = value & 0xFF
-    apic_update(l)
+cdef inline void apic_write_tpr(Lapic* lapic, u32 value) noexcept nogil:
+    lapic.tpr = value & 0xFF
+    apic_update(lapic)
 
 
-cdef inline void apic_write_cr8(Lapic* l, u64 value) noexcept nogil:
+cdef inline void apic_write_cr8(Lapic* lapic, u64 value) noexcept nogil:
     """MOV to CR8: TPR[7:4] = value, TPR[3:0] = 0; the CPU has checked bits 63:4.
 
     Source: SDM Vol. 3A, Task Priority in IA-32e Mode.
     """
-    apic_write_tpr(l, (value & 0xF) << 4)
+    apic_write_tpr(lapic, (value & 0xF) << 4)
 
 
 # ---- IPIs
 
-cdef inline u64 ipi_targets(const Lapic* l, u64 icr) noexcept nogil:
+cdef inline u64 ipi_targets(const Lapic* lapic, u64 icr) noexcept nogil:
     """Return the set of APICs that an ICR value addresses.
 
     Source: SDM Vol. 3A, Interrupt Command Register (ICR), Destination Shorthand.
     """
-    cdef u64 self = (<u64>1) << l.index
+    cdef u64 self = (<u64>1) << lapic.index
     cdef u32 shorthand = (icr >> 18) & 3
     cdef bint logical = (icr >> 11) & 1
     if shorthand == 1:
         return self
     if shorthand == 2:
-        return apics_present(l.bus)
+        return apics_present(lapic.bus)
     if shorthand == 3:
-        return apics_present(l.bus) & ~self
-    if apic_x2(l):
-        return apics_targets(l.bus, icr >> 32, logical)
-    return apics_targets8(l.bus, icr >> 56, logical)
+        return apics_present(lapic.bus) & ~self
+    if apic_x2(lapic):
+        return apics_targets(lapic.bus, icr >> 32, logical)
+    return apics_targets8(lapic.bus, icr >> 56, logical)
 
 
-cdef inline void apic_send_ipi(Lapic* l, u64 icr) noexcept nogil:
+cdef inline void apic_send_ipi(Lapic* lapic, u64 icr) noexcept nogil:
     """Send the interprocessor interrupt that an ICR value describes.
 
     IPIs are edges whatever the trigger bit says; INIT level de-assert does nothing since the
@@ -175,18 +177,18 @@ cdef inline void apic_send_ipi(Lapic* l, u64 icr) noexcept nogil:
     if mode == DELIVERY_INIT and level and not asserted:
         return
     if mode <= DELIVERY_LOWEST and vector < 16:
-        apic_error(l, ESR_SEND_ILLEGAL_VECTOR)
-    apics_deliver(l.bus, ipi_targets(l, icr), mode, vector, False)
+        apic_error(lapic, ESR_SEND_ILLEGAL_VECTOR)
+    apics_deliver(lapic.bus, ipi_targets(lapic, icr), mode, vector, False)
 
 
-cdef inline void apic_self_ipi(Lapic* l, u32 vector) noexcept nogil:
+cdef inline void apic_self_ipi(Lapic* lapic, u32 vector) noexcept nogil:
     """Write SELF IPI: the fixed, edge-triggered self shorthand. ICR keeps its value.
 
     Source: SDM Vol. 3A, SELF IPI Register.
     """
     if vector < 16:
-        apic_error(l, ESR_SEND_ILLEGAL_VECTOR)
-    apic_accept_fixed(l, vector, False)
+        apic_error(lapic, ESR_SEND_ILLEGAL_VECTOR)
+    apic_accept_fixed(lapic, vector, False)
 
 
 # ---- local vector table
@@ -218,50 +220,50 @@ cdef inline u32 lvt_read_only(u32 which) noexcept nogil:
     return LVT_STATUS
 
 
-cdef inline void apic_write_lvt(Lapic* l, u32 which, u32 value, u64 now) noexcept nogil:
+cdef inline void apic_write_lvt(Lapic* lapic, u32 which, u32 value, u64 now) noexcept nogil:
     """Write an LVT entry; the mask bit sticks while the APIC is software-disabled."""
-    cdef u32 entry = (l.lvt[which] & lvt_read_only(which)) | (value & lvt_writable(which))
-    if not apic_software_enabled(l):
+    cdef u32 entry = (lapic.lvt[which] & lvt_read_only(which)) | (value & lvt_writable(which))
+    if not apic_software_enabled(lapic):
         entry |= LVT_MASKED
     if which == LVT_TIMER:
-        timer_write_lvt(l, entry, now)
+        timer_write_lvt(lapic, entry, now)
         return
-    l.lvt[which] = entry
-    lint_service(l)
-    apic_update(l)
+    lapic.lvt[which] = entry
+    lint_service(lapic)
+    apic_update(lapic)
 
 
 # ---- enabling
 
-cdef inline void apic_reachable(Lapic* l) noexcept nogil:
+cdef inline void apic_reachable(Lapic* lapic) noexcept nogil:
     """Let the I/O APIC try again what nobody accepted: a destination may have appeared."""
-    if l.bus.ioapic != NULL:
-        ioapic_retry(l.bus.ioapic)
+    if lapic.bus.ioapic != NULL:
+        ioapic_retry(lapic.bus.ioapic)
 
 
-cdef inline void apic_write_svr(Lapic* l, u32 value, u64 now) noexcept nogil:
+cdef inline void apic_write_svr(Lapic* lapic, u32 value, u64 now) noexcept nogil:
     """Write SVR; clearing bit 8 sets all LVT mask bits.
 
     Source: SDM Vol. 3A, Local APIC State After It Has Been Software Disabled.
     """
     cdef u32 i
-    apic_timer_fire(l, now)
-    l.svr = value & SVR_WRITABLE
-    if l.svr & SVR_ENABLE:
-        apic_reachable(l)
+    apic_timer_fire(lapic, now)
+    lapic.svr = value & SVR_WRITABLE
+    if lapic.svr & SVR_ENABLE:
+        apic_reachable(lapic)
         return
     for i in range(<u32>LVT_COUNT):
-        l.lvt[i] |= LVT_MASKED
-    timer_publish(l)
-    apic_update(l)
+        lapic.lvt[i] |= LVT_MASKED
+    timer_publish(lapic)
+    apic_update(lapic)
 
 
-cdef inline u64 apic_base_reserved(const Lapic* l) noexcept nogil:
+cdef inline u64 apic_base_reserved(const Lapic* lapic) noexcept nogil:
     """Return the reserved bits of IA32_APIC_BASE: 7:0, 9 and those above MAXPHYADDR."""
-    return 0x2FF | ~<u64>0 << l.physical_bits
+    return 0x2FF | ~<u64>0 << lapic.physical_bits
 
 
-cdef inline int apic_write_base(Lapic* l, u64 value, u64 now) noexcept nogil:
+cdef inline int apic_write_base(Lapic* lapic, u64 value, u64 now) noexcept nogil:
     """WRMSR IA32_APIC_BASE; return APIC_GP for reserved bits and illegal mode transitions.
 
     Disabling loses the state; the ID stays. x2APIC mode is entered only from xAPIC mode and
@@ -269,23 +271,23 @@ cdef inline int apic_write_base(Lapic* l, u64 value, u64 now) noexcept nogil:
     Source: SDM Vol. 3A, Enabling or Disabling the Local APIC; x2APIC State Transitions.
     """
     cdef u64 mode = value & (APIC_BASE_EN | APIC_BASE_EXTD)
-    cdef u64 before = l.apic_base & (APIC_BASE_EN | APIC_BASE_EXTD)
-    if value & apic_base_reserved(l) or mode == APIC_BASE_EXTD:
+    cdef u64 before = lapic.apic_base & (APIC_BASE_EN | APIC_BASE_EXTD)
+    if value & apic_base_reserved(lapic) or mode == APIC_BASE_EXTD:
         return APIC_GP
     if before == 0 and mode & APIC_BASE_EXTD:
         return APIC_GP
     if before & APIC_BASE_EXTD and mode == APIC_BASE_EN:
         return APIC_GP
-    apic_timer_fire(l, now)
-    l.apic_base = value
+    apic_timer_fire(lapic, now)
+    lapic.apic_base = value
     if mode == before:
         return APIC_OK
     if mode == 0:
-        apic_clear(l)
-    l.icr &= 0xFFFFFFFFULL              # the destination field changes its place
-    timer_publish(l)
-    apic_update(l)
-    apic_reachable(l)
+        apic_clear(lapic)
+    lapic.icr &= 0xFFFFFFFFULL              # the destination field changes its place
+    timer_publish(lapic)
+    apic_update(lapic)
+    apic_reachable(lapic)
     return APIC_OK
 
 
@@ -296,100 +298,100 @@ cdef inline u32 bits32(const u64* bits, u32 part) noexcept nogil:
     return <u32>(bits[part >> 1] >> (32 * (part & 1)))
 
 
-cdef inline u32 apic_read_id(const Lapic* l) noexcept nogil:
-    return l.id if apic_x2(l) else l.id << 24
+cdef inline u32 apic_read_id(const Lapic* lapic) noexcept nogil:
+    return lapic.id if apic_x2(lapic) else lapic.id << 24
 
 
-cdef inline u32 apic_read_vector_bits(const Lapic* l, u32 index) noexcept nogil:
+cdef inline u32 apic_read_vector_bits(const Lapic* lapic, u32 index) noexcept nogil:
     """Read one of the 24 registers of ISR, TMR and IRR."""
     if index < REG_TMR:
-        return bits32(l.isr, index - REG_ISR)
+        return bits32(lapic.isr, index - REG_ISR)
     if index < REG_IRR:
-        return bits32(l.tmr, index - REG_TMR)
-    return bits32(l.irr, index - REG_IRR)
+        return bits32(lapic.tmr, index - REG_TMR)
+    return bits32(lapic.irr, index - REG_IRR)
 
 
-cdef inline u32 apic_read_timer(Lapic* l, u32 index, u64 now) noexcept nogil:
+cdef inline u32 apic_read_timer(Lapic* lapic, u32 index, u64 now) noexcept nogil:
     """Read a register of the timer block."""
     if index == REG_INITIAL_COUNT:
-        return l.initial_count
+        return lapic.initial_count
     if index == REG_CURRENT_COUNT:
-        return timer_current_count(l, now)
-    return l.divide
+        return timer_current_count(lapic, now)
+    return lapic.divide
 
 
-cdef inline u32 apic_read_register(Lapic* l, u32 index, u64 now) noexcept nogil:
+cdef inline u32 apic_read_register(Lapic* lapic, u32 index, u64 now) noexcept nogil:
     """Read an existing register by index; write-only ones and unsupported ones are 0."""
     if REG_ISR <= index < REG_ESR:
-        return apic_read_vector_bits(l, index)
+        return apic_read_vector_bits(lapic, index)
     if register_is_lvt(index):
-        return l.lvt[lvt_of_register(index)]
+        return lapic.lvt[lvt_of_register(index)]
     if index >= REG_INITIAL_COUNT:
-        return apic_read_timer(l, index, now)
+        return apic_read_timer(lapic, index, now)
     if index == REG_ID:
-        return apic_read_id(l)
+        return apic_read_id(lapic)
     if index == REG_VERSION:
         return APIC_VERSION
     if index == REG_TPR:
-        return l.tpr
+        return lapic.tpr
     if index == REG_PPR:
-        return apic_ppr(l)
+        return apic_ppr(lapic)
     if index == REG_LDR:
-        return x2apic_ldr(l) if apic_x2(l) else l.ldr
+        return x2apic_ldr(lapic) if apic_x2(lapic) else lapic.ldr
     if index == REG_DFR:
-        return l.dfr
+        return lapic.dfr
     if index == REG_SVR:
-        return l.svr
+        return lapic.svr
     if index == REG_ESR:
-        return l.esr
+        return lapic.esr
     if index == REG_ICR:
-        return <u32>l.icr
+        return <u32>lapic.icr
     if index == REG_ICR_HIGH:
-        return <u32>(l.icr >> 32)
+        return <u32>(lapic.icr >> 32)
     return 0
 
 
-cdef inline void apic_write_esr(Lapic* l) noexcept nogil:
+cdef inline void apic_write_esr(Lapic* lapic) noexcept nogil:
     """Latch the errors since the last write into what reads return.
 
     Source: SDM Vol. 3A, Error Handling.
     """
-    l.esr = l.esr_logged
-    l.esr_logged = 0
+    lapic.esr = lapic.esr_logged
+    lapic.esr_logged = 0
 
 
-cdef inline void apic_write_destination(Lapic* l, u32 index, u32 value) noexcept nogil:
+cdef inline void apic_write_destination(Lapic* lapic, u32 index, u32 value) noexcept nogil:
     """Write LDR or DFR (xAPIC)."""
     if index == REG_LDR:
-        l.ldr = value & <u32>0xFF000000
+        lapic.ldr = value & <u32>0xFF000000
     else:
-        l.dfr = value | 0x0FFFFFFF
-    apic_reachable(l)
+        lapic.dfr = value | 0x0FFFFFFF
+    apic_reachable(lapic)
 
 
-cdef inline void apic_write_register(Lapic* l, u32 index, u32 value, u64 now) noexcept nogil:
+cdef inline void apic_write_register(Lapic* lapic, u32 index, u32 value, u64 now) noexcept nogil:
     """Write an existing register by index, ICR and SELF IPI excepted; read-only ones ignore it."""
     if register_is_lvt(index):
-        apic_write_lvt(l, lvt_of_register(index), value, now)
+        apic_write_lvt(lapic, lvt_of_register(index), value, now)
     elif index == REG_TPR:
-        apic_write_tpr(l, value)
+        apic_write_tpr(lapic, value)
     elif index == REG_EOI:
-        apic_eoi(l)
+        apic_eoi(lapic)
     elif index == REG_LDR or index == REG_DFR:
-        apic_write_destination(l, index, value)
+        apic_write_destination(lapic, index, value)
     elif index == REG_SVR:
-        apic_write_svr(l, value, now)
+        apic_write_svr(lapic, value, now)
     elif index == REG_ESR:
-        apic_write_esr(l)
+        apic_write_esr(lapic)
     elif index == REG_INITIAL_COUNT:
-        timer_write_initial(l, value, now)
+        timer_write_initial(lapic, value, now)
     elif index == REG_DIVIDE:
-        timer_write_divide(l, value, now)
+        timer_write_divide(lapic, value, now)
 
 
 # ---- xAPIC
 
-cdef inline u64 apic_mmio_read(Lapic* l, u32 offset, int size, u64 now) noexcept nogil:
+cdef inline u64 apic_mmio_read(Lapic* lapic, u32 offset, int size, u64 now) noexcept nogil:
     """Read from the xAPIC page; the caller has asked apic_claims.
 
     The SDM defines only aligned 32-bit loads. Narrower ones get their bytes of the register,
@@ -399,36 +401,36 @@ cdef inline u64 apic_mmio_read(Lapic* l, u32 offset, int size, u64 now) noexcept
     cdef u32 index = (offset >> 4) & 0xFF
     cdef u32 byte = offset & 0xF
     if index >= 64 or not (registers_x() >> index) & 1:
-        apic_error(l, ESR_ILLEGAL_REGISTER)
+        apic_error(lapic, ESR_ILLEGAL_REGISTER)
         return 0
     if byte >= 4:
         return 0
-    return (<u64>apic_read_register(l, index, now) >> (8 * byte)) & (~<u64>0 >> (64 - 8 * size))
+    return (<u64>apic_read_register(lapic, index, now) >> (8 * byte)) & (~<u64>0 >> (64 - 8 * size))
 
 
-cdef inline void apic_mmio_write_icr(Lapic* l, u32 index, u32 value) noexcept nogil:
+cdef inline void apic_mmio_write_icr(Lapic* lapic, u32 index, u32 value) noexcept nogil:
     """Write half of ICR; the low half sends. Delivery is immediate: the status is always idle."""
     if index == REG_ICR_HIGH:
-        l.icr = (l.icr & 0xFFFFFFFFULL) | <u64>(value & <u32>0xFF000000) << 32
+        lapic.icr = (lapic.icr & 0xFFFFFFFFULL) | <u64>(value & <u32>0xFF000000) << 32
         return
-    l.icr = (l.icr & ~<u64>0xFFFFFFFFULL) | (value & ICR_WRITABLE)
-    apic_send_ipi(l, l.icr)
+    lapic.icr = (lapic.icr & ~<u64>0xFFFFFFFFULL) | (value & ICR_WRITABLE)
+    apic_send_ipi(lapic, lapic.icr)
 
 
 cdef inline void apic_mmio_write(
-    Lapic* l, u32 offset, int size, u64 value, u64 now
+    Lapic* lapic, u32 offset, int size, u64 value, u64 now
 ) noexcept nogil:
     """Write to the xAPIC page; only aligned stores of 4 bytes or more reach a register."""
     cdef u32 index = (offset >> 4) & 0xFF
     if index >= 64 or not (registers_x() >> index) & 1:
-        apic_error(l, ESR_ILLEGAL_REGISTER)
+        apic_error(lapic, ESR_ILLEGAL_REGISTER)
         return
     if offset & 0xF or size < 4:
         return
     if index == REG_ICR or index == REG_ICR_HIGH:
-        apic_mmio_write_icr(l, index, <u32>value)
+        apic_mmio_write_icr(lapic, index, <u32>value)
         return
-    apic_write_register(l, index, <u32>value, now)
+    apic_write_register(lapic, index, <u32>value, now)
 
 
 # ---- x2APIC
@@ -459,46 +461,46 @@ cdef inline bint is_x2apic_msr(u32 msr) noexcept nogil:
     return msr >> 8 == 8
 
 
-cdef inline int apic_read_msr(Lapic* l, u32 msr, u64* value, u64 now) noexcept nogil:
+cdef inline int apic_read_msr(Lapic* lapic, u32 msr, u64* value, u64 now) noexcept nogil:
     """RDMSR of 800H to 8FFH; return APIC_GP where the SDM raises #GP.
 
     Source: SDM Vol. 3A, x2APIC Register Address Space.
     """
     cdef u32 index = msr - 0x800
-    if not apic_x2(l) or index >= 64 or not (registers_readable_x2() >> index) & 1:
+    if not apic_x2(lapic) or index >= 64 or not (registers_readable_x2() >> index) & 1:
         return APIC_GP
-    value[0] = l.icr if index == REG_ICR else apic_read_register(l, index, now)
+    value[0] = lapic.icr if index == REG_ICR else apic_read_register(lapic, index, now)
     return APIC_OK
 
 
-cdef inline int apic_write_msr(Lapic* l, u32 msr, u64 value, u64 now) noexcept nogil:
+cdef inline int apic_write_msr(Lapic* lapic, u32 msr, u64 value, u64 now) noexcept nogil:
     """WRMSR of 800H to 8FFH; return APIC_GP where the SDM raises #GP.
 
     Source: SDM Vol. 3A, x2APIC Register Address Space.
     """
     cdef u32 index = msr - 0x800
-    if not apic_x2(l) or index >= 64 or not (registers_writable_x2() >> index) & 1:
+    if not apic_x2(lapic) or index >= 64 or not (registers_writable_x2() >> index) & 1:
         return APIC_GP
     if value & x2apic_reserved(index):
         return APIC_GP
     if index == REG_ICR:
-        l.icr = value & (~<u64>0 << 32 | ICR_WRITABLE)
-        apic_send_ipi(l, l.icr)
+        lapic.icr = value & (~<u64>0 << 32 | ICR_WRITABLE)
+        apic_send_ipi(lapic, lapic.icr)
     elif index == REG_SELF_IPI:
-        apic_self_ipi(l, <u32>value)
+        apic_self_ipi(lapic, <u32>value)
     else:
-        apic_write_register(l, index, <u32>value, now)
+        apic_write_register(lapic, index, <u32>value, now)
     return APIC_OK
 
 
 # ---- firmware
 
-cdef inline void apic_virtual_wire(Lapic* l, u64 now) noexcept nogil:
+cdef inline void apic_virtual_wire(Lapic* lapic, u64 now) noexcept nogil:
     """Set up what firmware leaves behind: enabled, LINT0 ExtINT on the BSP, LINT1 NMI.
 
     Source: MultiProcessor Specification, Virtual Wire Mode.
     """
-    apic_write_svr(l, SVR_ENABLE | 0xFF, now)
-    if l.apic_base & APIC_BASE_BSP:
-        apic_write_lvt(l, LVT_LINT0, DELIVERY_EXTINT << 8, now)
-    apic_write_lvt(l, LVT_LINT1, DELIVERY_NMI << 8, now)
+    apic_write_svr(lapic, SVR_ENABLE | 0xFF, now)
+    if lapic.apic_base & APIC_BASE_BSP:
+        apic_write_lvt(lapic, LVT_LINT0, DELIVERY_EXTINT << 8, now)
+    apic_write_lvt(lapic, LVT_LINT1, DELIVERY_NMI << 8, now)

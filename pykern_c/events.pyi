@@ -1,12 +1,18 @@
 from collections.abc import Callable
+from typing import Never
 
+from typing_extensions import disjoint_base
+
+@disjoint_base
 class Event:
+    def __init__(self, *args: Never, **kwargs: Never) -> None: ...
     deadline: int
     sequence: int
     @property
     def pending(self) -> bool: ...
     def cancel(self) -> None: ...
 
+@disjoint_base
 class Events:
     @property
     def now(self) -> int: ...

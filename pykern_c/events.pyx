@@ -151,7 +151,7 @@ cdef class Events:
         self.refresh()
 
     def save(self) -> dict:
-        """Return the state: callbacks are not data, so devices save and restore their own events."""
+        """Return the state; callbacks are not data: devices save and restore their own events."""
         return {"sequence": self.sequence, "now": self.clock.now}
 
     def load(self, state: dict) -> None:

@@ -12,7 +12,7 @@ cdef class IoApic:
 
 
 cdef class LocalApic:
-    cdef Lapic* l
+    cdef Lapic* lapic
     cdef Events events
     cdef object owner
     cdef u64 now(self)
@@ -45,4 +45,4 @@ cdef class IoApicLine(Line):
 
 cdef class LintLine(Line):
     cdef Apics* apics
-    cdef Lapic* l               # NULL: the pin of every local APIC of the bus
+    cdef Lapic* lapic               # NULL: the pin of every local APIC of the bus

@@ -1,5 +1,7 @@
 import enum
-from typing import Any
+from typing import Any, Never
+
+from typing_extensions import disjoint_base
 
 from pykern_c.events import Events
 
@@ -16,15 +18,21 @@ class Pending(enum.IntFlag):
 
 class GeneralProtectionError(Exception): ...
 
+@disjoint_base
 class Line:
     pin: int
     def set(self, level: bool) -> None: ...
     def pulse(self) -> None: ...
 
+@disjoint_base
 class IoApicLine(Line): ...
+
+@disjoint_base
 class LintLine(Line): ...
 
+@disjoint_base
 class IoApic:
+    def __init__(self, *args: Never, **kwargs: Never) -> None: ...
     def reset(self) -> None: ...
     def read(self, offset: int, size: int) -> int: ...
     def write(self, offset: int, size: int, value: int) -> None: ...
@@ -33,7 +41,9 @@ class IoApic:
     def save(self) -> dict[str, Any]: ...
     def load(self, state: dict[str, Any]) -> None: ...
 
+@disjoint_base
 class LocalApic:
+    def __init__(self, *args: Never, **kwargs: Never) -> None: ...
     cr8: int
     attention: bool
     @property
@@ -75,6 +85,7 @@ class LocalApic:
     def save(self) -> dict[str, Any]: ...
     def load(self, state: dict[str, Any]) -> None: ...
 
+@disjoint_base
 class ApicBus:
     local: tuple[LocalApic, ...]
     ioapic: IoApic

@@ -14,8 +14,8 @@ from libc.stdlib cimport calloc, free
 
 from pykern_c.types cimport u32, u64
 from pykern_c.apic cimport (
-    APIC_MAX, DELIVERY_SIPI, IOAPIC_PINS, LVT_COUNT, PENDING_EXTINT, PENDING_INIT, PENDING_INTR,
-    PENDING_NMI, PENDING_SIPI, PENDING_SMI, Apics, Ioapic, Lapic, apic_accept, apic_acknowledge,
+    APIC_MAX, IOAPIC_PINS, LVT_COUNT, PENDING_EXTINT, PENDING_INIT, PENDING_INTR,
+    PENDING_NMI, PENDING_SIPI, PENDING_SMI, Apics, Lapic, apic_accept, apic_acknowledge,
     apic_extint_done, apic_init_reset, apic_intr, apic_local_interrupt, apic_notice,
     apic_power_up, apic_ppr, apic_set_lint, apic_take, apic_take_sipi, apic_claims, never,
 )
@@ -90,8 +90,8 @@ cdef class LintLine(Line):
 
     def set(self, level: bool) -> None:
         """Drive the pin high or low."""
-        if self.l != NULL:
-            apic_set_lint(self.l, self.pin, level)
+        if self.lapic != NULL:
+            apic_set_lint(self.lapic, self.pin, level)
         else:
             apics_set_lint(self.apics, self.pin, level)
 
@@ -179,106 +179,106 @@ cdef class LocalApic:
     @property
     def id(self) -> int:
         """The x2APIC ID; the xAPIC ID is its low byte."""
-        return self.l.id
+        return self.lapic.id
 
     @property
     def irr(self) -> int:
         """Interrupt Request Register, bit n for vector n."""
-        return bits_value(self.l.irr)
+        return bits_value(self.lapic.irr)
 
     @property
     def isr(self) -> int:
         """In-Service Register."""
-        return bits_value(self.l.isr)
+        return bits_value(self.lapic.isr)
 
     @property
     def tmr(self) -> int:
         """Trigger Mode Register."""
-        return bits_value(self.l.tmr)
+        return bits_value(self.lapic.tmr)
 
     @property
     def ppr(self) -> int:
         """Processor priority."""
-        return apic_ppr(self.l)
+        return apic_ppr(self.lapic)
 
     @property
     def cr8(self) -> int:
         """TPR[7:4], as MOV CR8 sees it."""
-        return apic_read_cr8(self.l)
+        return apic_read_cr8(self.lapic)
 
     @cr8.setter
     def cr8(self, value: int) -> None:
-        apic_write_cr8(self.l, value)
+        apic_write_cr8(self.lapic, value)
 
     @property
     def pending(self) -> Pending:
         """What waits for the CPU."""
-        return Pending(self.l.pending)
+        return Pending(self.lapic.pending)
 
     @property
     def attention(self) -> bool:
         """Whether the CPU has been told to look; assign False as the CPU does."""
-        return self.l.attention != NULL and self.l.attention[0] != 0
+        return self.lapic.attention != NULL and self.lapic.attention[0] != 0
 
     @attention.setter
     def attention(self, value: bool) -> None:
-        if self.l.attention != NULL:
-            self.l.attention[0] = value
+        if self.lapic.attention != NULL:
+            self.lapic.attention[0] = value
 
     @property
     def timer_deadline(self) -> int | None:
         """When the timer interrupts next, in ns; None if it will not."""
-        return None if self.l.timer_deadline == never() else self.l.timer_deadline
+        return None if self.lapic.timer_deadline == never() else self.lapic.timer_deadline
 
     @property
     def smi_count(self) -> int:
         """SMIs accepted since power-up."""
-        return self.l.smi_count
+        return self.lapic.smi_count
 
     @property
     def intr(self) -> int | None:
         """The vector that an acknowledge would deliver."""
-        vector = apic_intr(self.l)
+        vector = apic_intr(self.lapic)
         return None if vector < 0 else vector
 
     # ---- what the CPU does
 
     def acknowledge(self) -> int:
         """Take the highest deliverable vector into service, or get the spurious vector."""
-        return apic_acknowledge(self.l)
+        return apic_acknowledge(self.lapic)
 
     def eoi(self) -> None:
         """End the interrupt in service."""
-        apic_eoi(self.l)
+        apic_eoi(self.lapic)
 
     def extint_done(self) -> None:
         """Note that the INTA cycle of an ExtINT has run."""
-        apic_extint_done(self.l)
+        apic_extint_done(self.lapic)
 
     def take(self, which: Pending) -> bool:
         """Consume NMI, SMI or INIT; return whether it was pending."""
-        return apic_take(self.l, which)
+        return apic_take(self.lapic, which)
 
     def take_sipi(self) -> int | None:
         """Consume a start-up IPI; return its vector."""
-        vector = apic_take_sipi(self.l)
+        vector = apic_take_sipi(self.lapic)
         return None if vector < 0 else vector
 
     def init_reset(self) -> None:
         """Apply an INIT."""
-        apic_init_reset(self.l)
+        apic_init_reset(self.lapic)
 
     def fire_timer(self) -> None:
         """Bring the timer to the present."""
-        apic_timer_fire(self.l, self.now())
+        apic_timer_fire(self.lapic, self.now())
 
     def set_tsc_offset(self, offset: int) -> None:
         """Make the TSC differ from virtual time by an offset, modulo 2**64."""
-        apic_set_tsc_offset(self.l, offset & 0xFFFFFFFFFFFFFFFF, self.now())
+        apic_set_tsc_offset(self.lapic, offset & 0xFFFFFFFFFFFFFFFF, self.now())
 
     def claims(self, paddr: int) -> bool:
         """Whether a physical address of this CPU is in its register page."""
-        return apic_claims(self.l, paddr)
+        return apic_claims(self.lapic, paddr)
 
     def read_msr(self, msr: int) -> int:
         """RDMSR of IA32_APIC_BASE, IA32_TSC_DEADLINE or 800H to 8FFH.
@@ -289,10 +289,10 @@ cdef class LocalApic:
         """
         cdef u64 value = 0
         if msr == IA32_APIC_BASE:
-            return self.l.apic_base
+            return self.lapic.apic_base
         if msr == IA32_TSC_DEADLINE:
-            return apic_read_tsc_deadline(self.l, self.now())
-        if apic_read_msr(self.l, msr, &value, self.now()) != APIC_OK:
+            return apic_read_tsc_deadline(self.lapic, self.now())
+        if apic_read_msr(self.lapic, msr, &value, self.now()) != APIC_OK:
             raise GeneralProtectionError(f"RDMSR {msr:#x}")
         return value
 
@@ -305,11 +305,11 @@ cdef class LocalApic:
         """
         cdef int status = APIC_OK
         if msr == IA32_TSC_DEADLINE:
-            apic_write_tsc_deadline(self.l, value, self.now())
+            apic_write_tsc_deadline(self.lapic, value, self.now())
         elif msr == IA32_APIC_BASE:
-            status = apic_write_base(self.l, value, self.now())
+            status = apic_write_base(self.lapic, value, self.now())
         else:
-            status = apic_write_msr(self.l, msr, value, self.now())
+            status = apic_write_msr(self.lapic, msr, value, self.now())
         if status != APIC_OK:
             raise GeneralProtectionError(f"WRMSR {msr:#x}, value {value:#x}")
 
@@ -327,80 +327,82 @@ cdef class LocalApic:
         -------
         Whether the APIC accepted it.
         """
-        return apic_accept(self.l, mode, vector, level)
+        return apic_accept(self.lapic, mode, vector, level)
 
     def local_interrupt(self, which: int) -> None:
         """Raise a local source: index into the LVT (0 CMCI, 2 thermal, 3 performance)."""
         if not 0 <= which < LVT_COUNT:
             raise ValueError(f"the LVT has entries 0 to {LVT_COUNT - 1}, not {which}")
-        apic_local_interrupt(self.l, which)
+        apic_local_interrupt(self.lapic, which)
 
     def lint(self, pin: int) -> LintLine:
         """Return the wire at LINT0 or LINT1 of this APIC."""
-        return lint_line(self, NULL, self.l, pin)
+        return lint_line(self, NULL, self.lapic, pin)
 
     def virtual_wire(self) -> None:
         """Set the APIC up as firmware leaves it: LINT0 ExtINT on the BSP, LINT1 NMI."""
-        apic_virtual_wire(self.l, self.now())
+        apic_virtual_wire(self.lapic, self.now())
 
     # ---- device
 
     def reset(self) -> None:
         """Apply a power-up reset."""
-        apic_power_up(self.l)
+        apic_power_up(self.lapic)
 
     def read(self, offset: int, size: int) -> int:
         """Read from the xAPIC page."""
-        return apic_mmio_read(self.l, offset, size, self.now())
+        return apic_mmio_read(self.lapic, offset, size, self.now())
 
     def write(self, offset: int, size: int, value: int) -> None:
         """Write to the xAPIC page."""
-        apic_mmio_write(self.l, offset, size, value, self.now())
+        apic_mmio_write(self.lapic, offset, size, value, self.now())
 
     def save(self) -> dict:
         """Return the state as plain values."""
         return {
             "irr": self.irr, "isr": self.isr, "tmr": self.tmr,
-            "apic_base": self.l.apic_base, "icr": self.l.icr,
-            "timer_zero": self.l.timer_zero, "timer_deadline": self.l.timer_deadline,
-            "tsc_deadline": self.l.tsc_deadline, "tsc_offset": self.l.tsc_offset,
-            "id": self.l.id, "tpr": self.l.tpr, "svr": self.l.svr, "ldr": self.l.ldr,
-            "dfr": self.l.dfr, "esr": self.l.esr, "esr_logged": self.l.esr_logged,
-            "lvt": [self.l.lvt[i] for i in range(LVT_COUNT)],
-            "initial_count": self.l.initial_count, "divide": self.l.divide,
-            "pending": self.l.pending, "sipi_vector": self.l.sipi_vector,
-            "lines": self.l.lines, "extint_latched": self.l.extint_latched,
-            "smi_count": self.l.smi_count,
+            "apic_base": self.lapic.apic_base, "icr": self.lapic.icr,
+            "timer_zero": self.lapic.timer_zero, "timer_deadline": self.lapic.timer_deadline,
+            "tsc_deadline": self.lapic.tsc_deadline, "tsc_offset": self.lapic.tsc_offset,
+            "id": self.lapic.id, "tpr": self.lapic.tpr, "svr": self.lapic.svr,
+            "ldr": self.lapic.ldr, "dfr": self.lapic.dfr,
+            "esr": self.lapic.esr, "esr_logged": self.lapic.esr_logged,
+            "lvt": [self.lapic.lvt[i] for i in range(LVT_COUNT)],
+            "initial_count": self.lapic.initial_count, "divide": self.lapic.divide,
+            "pending": self.lapic.pending, "sipi_vector": self.lapic.sipi_vector,
+            "lines": self.lapic.lines, "extint_latched": self.lapic.extint_latched,
+            "smi_count": self.lapic.smi_count,
         }
 
     def load(self, state: dict) -> None:
         """Restore what `save` returned; the CPU is told to look."""
-        set_bits(self.l.irr, state["irr"])
-        set_bits(self.l.isr, state["isr"])
-        set_bits(self.l.tmr, state["tmr"])
-        self.l.apic_base, self.l.icr = state["apic_base"], state["icr"]
-        self.l.timer_zero, self.l.timer_deadline = state["timer_zero"], state["timer_deadline"]
-        self.l.tsc_deadline, self.l.tsc_offset = state["tsc_deadline"], state["tsc_offset"]
-        self.l.id, self.l.tpr, self.l.svr = state["id"], state["tpr"], state["svr"]
-        self.l.ldr, self.l.dfr = state["ldr"], state["dfr"]
-        self.l.esr, self.l.esr_logged = state["esr"], state["esr_logged"]
+        set_bits(self.lapic.irr, state["irr"])
+        set_bits(self.lapic.isr, state["isr"])
+        set_bits(self.lapic.tmr, state["tmr"])
+        self.lapic.apic_base, self.lapic.icr = state["apic_base"], state["icr"]
+        self.lapic.timer_zero = state["timer_zero"]
+        self.lapic.timer_deadline = state["timer_deadline"]
+        self.lapic.tsc_deadline, self.lapic.tsc_offset = state["tsc_deadline"], state["tsc_offset"]
+        self.lapic.id, self.lapic.tpr, self.lapic.svr = state["id"], state["tpr"], state["svr"]
+        self.lapic.ldr, self.lapic.dfr = state["ldr"], state["dfr"]
+        self.lapic.esr, self.lapic.esr_logged = state["esr"], state["esr_logged"]
         for i, entry in enumerate(state["lvt"]):
-            self.l.lvt[<u32>i] = entry
-        self.l.initial_count, self.l.divide = state["initial_count"], state["divide"]
-        self.l.pending, self.l.sipi_vector = state["pending"], state["sipi_vector"]
-        self.l.lines, self.l.extint_latched = state["lines"], state["extint_latched"]
-        self.l.smi_count = state["smi_count"]
-        apic_notice(self.l)
+            self.lapic.lvt[<u32>i] = entry
+        self.lapic.initial_count, self.lapic.divide = state["initial_count"], state["divide"]
+        self.lapic.pending, self.lapic.sipi_vector = state["pending"], state["sipi_vector"]
+        self.lapic.lines, self.lapic.extint_latched = state["lines"], state["extint_latched"]
+        self.lapic.smi_count = state["smi_count"]
+        apic_notice(self.lapic)
 
 
-cdef LintLine lint_line(object owner, Apics* apics, Lapic* l, object pin):
-    """Make the wire of one local APIC, or of all if `l` is NULL."""
+cdef LintLine lint_line(object owner, Apics* apics, Lapic* lapic, object pin):
+    """Make the wire of one local APIC, or of all if `lapic` is NULL."""
     if pin not in (0, 1):
         raise ValueError(f"a local APIC has LINT0 and LINT1, not LINT{pin}")
     cdef LintLine line = LintLine.__new__(LintLine)
     line.owner = owner
     line.apics = apics
-    line.l = l
+    line.lapic = lapic
     line.pin = pin
     return line
 
@@ -459,8 +461,8 @@ cdef class ApicBus:
         self.owner = owner
         for i in range(self.apics.count):
             face = LocalApic.__new__(LocalApic)
-            face.l = self.apics.local[i]
-            face.l.bus = self.apics
+            face.lapic = self.apics.local[i]
+            face.lapic.bus = self.apics
             face.events = events
             face.owner = self
             local.append(face)
