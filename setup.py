@@ -15,6 +15,8 @@ sys.path.insert(0, str(ROOT))
 from pykern_c.isa import generate  # noqa: E402 - needs the path above
 
 DEBUG = os.environ.get("PYKERN_BUILD") == "debug"
+# Objects and C text of the two builds must not be taken for each other.
+BUILD_BASE = "build/debug" if DEBUG else "build/release"
 GENERATED = ROOT / "pykern_c" / "_generated"
 DIRECTIVES = {
     "language_level": 3,
@@ -22,14 +24,20 @@ DIRECTIVES = {
     "wraparound": False,
     "cdivision": True,
     "auto_pickle": False,
+    "autotestdict": False,
     "binding": True,
     "embedsignature": True,
 }
 # A tail call per instruction needs -O2; the debug build loops instead. Plain -fwrapv costs 10 %.
 RELEASE_FLAGS = ["-O2", "-fno-tree-slp-vectorize", "-fno-strict-aliasing", "-fno-plt", "-g0"]
 DEBUG_FLAGS = [
-    "-O1", "-g1", "-fno-strict-aliasing", "-DPYKERN_DEBUG", "-fsanitize=undefined",
-    "-fno-sanitize=alignment", "-fno-sanitize-recover=undefined",
+    "-O1",
+    "-g1",
+    "-fno-strict-aliasing",
+    "-DPYKERN_DEBUG",
+    "-fsanitize=undefined",
+    "-fno-sanitize=alignment",
+    "-fno-sanitize-recover=undefined",
 ]
 CORE = ("mmu", "icache", "decode", "exceptions", "execute", "events", "interrupts", "machine", "vcpu", "context")
 
@@ -60,9 +68,10 @@ def extensions() -> list[Extension]:
 setup(
     ext_modules=cythonize(
         extensions(),
-        build_dir="build/cython",
+        build_dir=f"{BUILD_BASE}/cython",
         compiler_directives=DIRECTIVES,
         emit_linenums=False,
         quiet=True,
-    )
+    ),
+    options={"build": {"build_base": BUILD_BASE}},
 )

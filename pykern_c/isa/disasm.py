@@ -24,9 +24,27 @@ GPR16 = "ax cx dx bx sp bp si di r8w r9w r10w r11w r12w r13w r14w r15w".split()
 GPR8 = "al cl dl bl spl bpl sil dil r8b r9b r10b r11b r12b r13b r14b r15b".split()
 GPR8_LEGACY = "al cl dl bl ah ch dh bh".split()
 BY_WIDTH = {16: GPR16, 32: GPR32, 64: GPR64}
-POINTER = {8: "BYTE", 16: "WORD", 32: "DWORD", 64: "QWORD", 80: "TBYTE", 128: "XMMWORD", 48: "FWORD"}
-FIXED_BY_SIZE = {"rAX": 0, "eAX": 0, "rCX": 1, "rDX": 2, "eDX": 2, "rBX": 3, "rSP": 4, "rBP": 5,
-                 "rSI": 6, "rDI": 7}
+POINTER = {
+    8: "BYTE",
+    16: "WORD",
+    32: "DWORD",
+    64: "QWORD",
+    80: "TBYTE",
+    128: "XMMWORD",
+    48: "FWORD",
+}
+FIXED_BY_SIZE = {
+    "rAX": 0,
+    "eAX": 0,
+    "rCX": 1,
+    "rDX": 2,
+    "eDX": 2,
+    "rBX": 3,
+    "rSP": 4,
+    "rBP": 5,
+    "rSI": 6,
+    "rDI": 7,
+}
 ADDRESS_16 = ("bx+si", "bx+di", "bp+si", "bp+di", "si", "di", "bp", "bx")
 STRING_PREFIXED = frozenset("MOVS LODS STOS INS OUTS".split())
 REPEAT_COMPARE = frozenset("CMPS SCAS".split())
@@ -97,7 +115,9 @@ def _tables() -> dict[tuple[int, int], tuple[Form, ...]]:
     for form in load():
         for opcode in range(form.opcode, form.opcode + (8 if form.plus_r else 1)):
             table.setdefault((form.map, opcode), []).append(form)
-    return {key: tuple(sorted(forms, key=specificity, reverse=True)) for key, forms in table.items()}
+    return {
+        key: tuple(sorted(forms, key=specificity, reverse=True)) for key, forms in table.items()
+    }
 
 
 def _matches(form: Form, d: _Decoded) -> bool:
@@ -110,7 +130,9 @@ def _matches(form: Form, d: _Decoded) -> bool:
         return False
     if form.modrm_rm is not None and d.modrm & 7 != form.modrm_rm:
         return False
-    if (form.register_only and d.modrm < 0xC0 and form.has_modrm) or (form.memory_only and d.modrm >= 0xC0):
+    if (form.register_only and d.modrm < 0xC0 and form.has_modrm) or (
+        form.memory_only and d.modrm >= 0xC0
+    ):
         return False
     if form.w is not None and form.w != d.rex >> 3 & 1:
         return False
@@ -330,8 +352,11 @@ def _prefix_words(d: _Decoded, form: Form) -> Iterator[str]:
         if form.mnemonic.rstrip("BWDQ") in REPEAT_COMPARE or form.options.get("rep") == "compare":
             yield "repz" if d.repeat == 0xF3 else "repnz"
         else:
-            yield "rep" if d.repeat == 0xF3 and form.options.get("rep") else (
-                "repz" if d.repeat == 0xF3 else "repnz")
+            yield (
+                "rep"
+                if d.repeat == 0xF3 and form.options.get("rep")
+                else ("repz" if d.repeat == 0xF3 else "repnz")
+            )
 
 
 def _decode(data: _Bytes, bits: int, address: int) -> _Decoded:
@@ -356,8 +381,9 @@ def _decode(data: _Bytes, bits: int, address: int) -> _Decoded:
     return d
 
 
-def disassemble(code: bytes, address: int = 0, bits: int = 64,
-                symbols: Symbols | None = None) -> tuple[int, str]:
+def disassemble(
+    code: bytes, address: int = 0, bits: int = 64, symbols: Symbols | None = None
+) -> tuple[int, str]:
     """Disassemble the first instruction of some bytes.
 
     Parameters
@@ -405,12 +431,15 @@ def _named(target: int, symbols: Symbols | None) -> str:
     return f"{target:#x} <{name}>" if name else f"{target:#x}"
 
 
-def listing(code: bytes, address: int = 0, bits: int = 64,
-            symbols: Symbols | None = None) -> Iterator[tuple[int, bytes, str]]:
+def listing(
+    code: bytes, address: int = 0, bits: int = 64, symbols: Symbols | None = None
+) -> Iterator[tuple[int, bytes, str]]:
     """Disassemble all of some bytes: (address, bytes, text) one after another."""
     position = 0
     while position < len(code):
-        length, text = disassemble(code[position : position + 15], address + position, bits, symbols)
+        length, text = disassemble(
+            code[position : position + 15], address + position, bits, symbols
+        )
         length = min(length, len(code) - position)
         yield address + position, code[position : position + length], text
         position += length

@@ -34,15 +34,38 @@ from pykern_c.isa.{family} cimport *
 
 """
 GPR_SLOT = {
-    "AL": 0, "AH": 1, "CL": 8, "AX": 0, "eAX": 0, "rAX": 0, "CX": 1, "rCX": 1, "DX": 2, "eDX": 2, "rDX": 2,
-    "BX": 3, "rBX": 3, "rSP": 4, "rBP": 5, "rSI": 6, "rDI": 7,
+    "AL": 0,
+    "AH": 1,
+    "CL": 8,
+    "AX": 0,
+    "eAX": 0,
+    "rAX": 0,
+    "CX": 1,
+    "rCX": 1,
+    "DX": 2,
+    "eDX": 2,
+    "rDX": 2,
+    "BX": 3,
+    "rBX": 3,
+    "rSP": 4,
+    "rBP": 5,
+    "rSI": 6,
+    "rDI": 7,
 }
 VECTOR_LETTERS = frozenset("VWU")
 MMX_LETTERS = frozenset("PQN")
 RM_LETTERS = frozenset("EMRWUQN")
 IMM_KINDS = {
-    "Ib": "IMM_IB", "Ibs": "IMM_IBS", "Iw": "IMM_IW", "Iz": "IMM_IZ", "Iv": "IMM_IV", "Jb": "IMM_CB",
-    "Jz": "IMM_CZ", "Ob": "IMM_MOFFS", "Ov": "IMM_MOFFS", "Ap": "IMM_FAR",
+    "Ib": "IMM_IB",
+    "Ibs": "IMM_IBS",
+    "Iw": "IMM_IW",
+    "Iz": "IMM_IZ",
+    "Iv": "IMM_IV",
+    "Jb": "IMM_CB",
+    "Jz": "IMM_CZ",
+    "Ob": "IMM_MOFFS",
+    "Ov": "IMM_MOFFS",
+    "Ap": "IMM_FAR",
 }
 FEATURES = Path(__file__).parent.parent / "cpuid_bits.py"
 
@@ -114,9 +137,12 @@ class Variant:
         return f"set_reg(cpu, {width}, insn.{field}, result)"
 
     def _aligned(self, operand: Operand) -> bool:
-        return operand.letter == "W" and self._bytes(operand) == 16 and (
-            "noalign" not in self.form.attributes
-        ) or "align" in self.form.attributes
+        return (
+            operand.letter == "W"
+            and self._bytes(operand) == 16
+            and ("noalign" not in self.form.attributes)
+            or "align" in self.form.attributes
+        )
 
     # -- the call -----------------------------------------------------------------------------
 
@@ -165,8 +191,12 @@ class Variant:
         else:
             return lines
         if fast:
-            return [*lines, f"    if unlikely_({check}):", f"        slow_{self.number}(cpu, insn)",
-                    "        return"]
+            return [
+                *lines,
+                f"    if unlikely_({check}):",
+                f"        slow_{self.number}(cpu, insn)",
+                "        return",
+            ]
         return [*lines, f"    if {check}:", "        return FAULT"]
 
     def _fp_check(self, fast: bool) -> list[str]:
@@ -181,15 +211,38 @@ class Variant:
         size = self._bytes(operand)
         name = self._variable(index)
         writes = index == 0 and self._writes
-        align = [f"        if effective_address(cpu, insn) + segment_base(cpu, insn) & {size - 1}:",
-                 "            return raise_gp(cpu, 0)"] if self._aligned(operand) else []
-        clear = [] if _is_vector(operand) and size == 16 else [
-            f"        {name}.q[0] = {name}.q[1] = 0" if _is_vector(operand) else f"        {name} = 0"]
+        align = (
+            [
+                f"        if effective_address(cpu, insn) + segment_base(cpu, insn) & {size - 1}:",
+                "            return raise_gp(cpu, 0)",
+            ]
+            if self._aligned(operand)
+            else []
+        )
+        clear = (
+            []
+            if _is_vector(operand) and size == 16
+            else [
+                f"        {name}.q[0] = {name}.q[1] = 0"
+                if _is_vector(operand)
+                else f"        {name} = 0"
+            ]
+        )
         if writes:
             read = [f"        ref_read(cpu, &ref, {size}, &{name})"] if self._reads_first else []
-            return [*align, f"        if open_ea(cpu, insn, {size}, &ref):", "            return FAULT",
-                    *clear, *read]
-        return [*align, *clear, f"        if load_ea(cpu, insn, {size}, &{name}):", "            return FAULT"]
+            return [
+                *align,
+                f"        if open_ea(cpu, insn, {size}, &ref):",
+                "            return FAULT",
+                *clear,
+                *read,
+            ]
+        return [
+            *align,
+            *clear,
+            f"        if load_ea(cpu, insn, {size}, &{name}):",
+            "            return FAULT",
+        ]
 
     def body(self) -> list[str]:
         """The function that handles every operand, with the checks."""
@@ -198,7 +251,11 @@ class Variant:
         if form.shape == "status":
             extra = f", {form.cc}" if "cc" in form.arguments else ""
             width = f", {self.width}" if "w" in form.arguments else ""
-            return [*lines, *self._checks(False), f"    return {form.function}(cpu, insn{width}{extra})"]
+            return [
+                *lines,
+                *self._checks(False),
+                f"    return {form.function}(cpu, insn{width}{extra})",
+            ]
         rm = self._rm
         lines += self._declarations()
         dst_rm = bool(form.operands) and rm is form.operands[0] and self._writes
@@ -211,7 +268,10 @@ class Variant:
                 lines.append("    if is_mem(insn):")
                 lines += self._open_memory(i, operand)
                 if not form.memory_only:
-                    lines += ["    else:", f"        {self._variable(i)} = {self._read_register(operand)}"]
+                    lines += [
+                        "    else:",
+                        f"        {self._variable(i)} = {self._read_register(operand)}",
+                    ]
             elif operand in moffs:
                 lines += self._moffs_read(i, operand)
             elif i or self._reads_first:
@@ -225,19 +285,27 @@ class Variant:
         if index == 0:
             return []
         name = self._variable(index)
-        return [f"    {name} = 0", f"    if load(cpu, insn.seg, insn.imm, {self._bytes(operand)}, &{name}):",
-                "        return FAULT"]
+        return [
+            f"    {name} = 0",
+            f"    if load(cpu, insn.seg, insn.imm, {self._bytes(operand)}, &{name}):",
+            "        return FAULT",
+        ]
 
     def _write_back(self, dst_rm: bool) -> list[str]:
         if not self._writes:
             return []
         first = self.form.operands[0]
         if first.letter == "O":
-            return [f"    if store(cpu, insn.seg, insn.imm, {self._bytes(first)}, &result):",
-                    "        return FAULT"]
+            return [
+                f"    if store(cpu, insn.seg, insn.imm, {self._bytes(first)}, &result):",
+                "        return FAULT",
+            ]
         if not dst_rm or self.form.register_only:
             return [f"    {self._write_register(first)}"]
-        memory = ["    if is_mem(insn):", f"        ref_write(cpu, &ref, {self._bytes(first)}, &result)"]
+        memory = [
+            "    if is_mem(insn):",
+            f"        ref_write(cpu, &ref, {self._bytes(first)}, &result)",
+        ]
         if self.form.memory_only:
             return memory
         return [*memory, "    else:", f"        {self._write_register(first)}"]
@@ -272,8 +340,11 @@ class Variant:
 
     def reg(self) -> list[str]:
         """The handler for register operands."""
-        lines = [f"cdef void reg_{self.number}(Cpu* cpu, Insn* insn) noexcept nogil:",
-                 *self._declarations(), *self._checks(True)]
+        lines = [
+            f"cdef void reg_{self.number}(Cpu* cpu, Insn* insn) noexcept nogil:",
+            *self._declarations(),
+            *self._checks(True),
+        ]
         for i, operand in enumerate(self.form.operands):
             if i or self._reads_first:
                 lines.append(f"    {self._variable(i)} = {self._read_register(operand)}")
@@ -293,7 +364,8 @@ class Variant:
         tag = "wtag" if writes else "rtag"
         align = f" or laddr & {size - 1}" if self._aligned(rm) else ""
         lines = [
-            f"cdef void {name}(Cpu* cpu, Insn* insn) noexcept nogil:", *self._declarations(),
+            f"cdef void {name}(Cpu* cpu, Insn* insn) noexcept nogil:",
+            *self._declarations(),
             f"    cdef u64 laddr = cpu.regs[insn.b]{scaled} + <u64><i64>insn.disp",
             "    cdef TlbEntry* e = &cpu.tlb.entry[tlb_index(laddr)]",
             f"    cdef u64 x = laddr ^ e.{tag}",
@@ -313,7 +385,9 @@ class Variant:
                 lines.append(f"    {self._variable(i)} = {self._read_register(operand)}")
         lines.append(f"    result = {self._call()}")
         if writes:
-            lines.append(f"    host_write{'_xmm' if form.shape == 'vector' else ''}(host, {size}, result)")
+            lines.append(
+                f"    host_write{'_xmm' if form.shape == 'vector' else ''}(host, {size}, result)"
+            )
         elif self._writes:
             lines.append(f"    {self._write_register(form.operands[0])}")
         return [*lines, *self._fast_tail()]
@@ -342,10 +416,16 @@ class Variant:
         """The handler of a branch whose row names a ``target=`` function."""
         form = self.form
         n = self.number
-        lines = [f"cdef void fast_{n}(Cpu* cpu, Insn* insn) noexcept nogil:", "    cdef Insn* target"]
+        lines = [
+            f"cdef void fast_{n}(Cpu* cpu, Insn* insn) noexcept nogil:",
+            "    cdef Insn* target",
+        ]
         if form.cc is not None:
-            lines += [f"    if not condition(cpu, {form.cc}):", "        (insn + 1).fn(cpu, insn + 1)",
-                      "        return"]
+            lines += [
+                f"    if not condition(cpu, {form.cc}):",
+                "        (insn + 1).fn(cpu, insn + 1)",
+                "        return",
+            ]
         return [
             *lines,
             f"    target = {form.options['target']}(cpu, insn)",
@@ -413,8 +493,12 @@ def family_text(family: str, found: Iterable[Variant]) -> str:
     for variant in found:
         install += variant.install(variant.number)
     return (
-        HEADER + IMPORTS.format(family=family) + "\n".join(v.text() for v in found)
-        + "\n" + "\n".join(install) + "\n"
+        HEADER
+        + IMPORTS.format(family=family)
+        + "\n".join(v.text() for v in found)
+        + "\n"
+        + "\n".join(install)
+        + "\n"
     )
 
 
@@ -439,8 +523,13 @@ def _row_initializer(form: Form, handlers: Sequence[int], next_row: int, feature
             kinds["b"] = _register_kind(operand)
         elif operand.letter in set("GSCDVPZ"):
             kinds["r"] = _register_kind(operand)
-    prefix = {None: "PREFIX_ANY", 0: "PREFIX_NONE", 0x66: "PREFIX_66", 0xF3: "PREFIX_F3",
-              0xF2: "PREFIX_F2"}[form.prefix]
+    prefix = {
+        None: "PREFIX_ANY",
+        0: "PREFIX_NONE",
+        0x66: "PREFIX_66",
+        0xF3: "PREFIX_F3",
+        0xF2: "PREFIX_F2",
+    }[form.prefix]
     imms = [IMM_KINDS[o.text] for o in form.operands if o.text in IMM_KINDS]
     if imms == ["IMM_IW", "IMM_IB"]:
         imms[1] = "IMM_IB2"
@@ -448,8 +537,11 @@ def _row_initializer(form: Form, handlers: Sequence[int], next_row: int, feature
     attr = ["0"]
     attr += ["ROW_MODRM"] if form.has_modrm else []
     attr += ["ROW_OPREG"] if form.plus_r else []
-    attr += [f"ROW_{a.upper()}" for a in sorted(form.attributes)
-             if a in {"lock", "d64", "f64", "ends", "i64", "o64", "norexb"}]
+    attr += [
+        f"ROW_{a.upper()}"
+        for a in sorted(form.attributes)
+        if a in {"lock", "d64", "f64", "ends", "i64", "o64", "norexb"}
+    ]
     mod = 2 if form.register_only and form.has_modrm else 1 if form.memory_only else 0
     digit = form.modrm if form.modrm.isdigit() else "-1"
     rm = -1 if form.modrm_rm is None else form.modrm_rm
@@ -525,8 +617,14 @@ def _chains(forms: Sequence[Form]) -> tuple[list[int], list[list[int]]]:
     return first, chains
 
 
-def tables(forms: Sequence[Form], numbers: Sequence[tuple[int, int, int]], families: Sequence[str],
-           bases: dict[str, int], total: int, features: dict[str, int]) -> tuple[str, str]:
+def tables(
+    forms: Sequence[Form],
+    numbers: Sequence[tuple[int, int, int]],
+    families: Sequence[str],
+    bases: dict[str, int],
+    total: int,
+    features: dict[str, int],
+) -> tuple[str, str]:
     """Return tables.h and tables.pxi."""
     first, chains = _chains(forms)
     initializers = ["{0}"]
@@ -534,7 +632,9 @@ def tables(forms: Sequence[Form], numbers: Sequence[tuple[int, int, int]], famil
         first[code] = len(initializers)
         with_modrm = {forms[i].has_modrm for i in members}
         if len(with_modrm) > 1:
-            raise rows.RowError(f"{forms[members[0]].key}: some rows of the opcode have ModR/M, some not")
+            raise rows.RowError(
+                f"{forms[members[0]].key}: some rows of the opcode have ModR/M, some not"
+            )
         for place, i in enumerate(members):
             form = forms[i]
             handlers = [bases[form.family] + n for n in numbers[i]]
@@ -542,11 +642,19 @@ def tables(forms: Sequence[Form], numbers: Sequence[tuple[int, int, int]], famil
             if form.feature and form.feature not in features:
                 raise rows.RowError(f"{form.key}: unknown CPUID feature '{form.feature}'")
             feature = features[form.feature] if form.feature else 0
-            initializers.append(f"/* {form.map} {form.row} */ "
-                                + _row_initializer(form, handlers, following, feature))
-    header = TABLES_H.format(handlers=total, first=", ".join(map(str, first)), rows=len(initializers),
-                             initializers=",\n".join("    " + line for line in initializers))
-    imports = "\n".join(f"from pykern_c._generated.exec_{f} cimport install as install_{f}" for f in families)
+            initializers.append(
+                f"/* {form.map} {form.row} */ "
+                + _row_initializer(form, handlers, following, feature)
+            )
+    header = TABLES_H.format(
+        handlers=total,
+        first=", ".join(map(str, first)),
+        rows=len(initializers),
+        initializers=",\n".join("    " + line for line in initializers),
+    )
+    imports = "\n".join(
+        f"from pykern_c._generated.exec_{f} cimport install as install_{f}" for f in families
+    )
     install = "\n".join(f"    install_{f}(&HANDLERS[{bases[f]}])" for f in families)
     return header, TABLES_PXI.format(imports=imports, handlers=total, install=install)
 
@@ -576,8 +684,11 @@ def generate(out: Path) -> list[str]:
         numbers += table
         names += [f"{v.form.function}:{v.form.row}:{v.opsize}" for v in found]
         _write(out / f"exec_{family}.pyx", family_text(family, found))
-        _write(out / f"exec_{family}.pxd",
-               HEADER + "from pykern_c.decode cimport Handlers\n\ncdef void install(Handlers* table) noexcept\n")
+        _write(
+            out / f"exec_{family}.pxd",
+            HEADER
+            + "from pykern_c.decode cimport Handlers\n\ncdef void install(Handlers* table) noexcept\n",
+        )
     ordered = [form for family in families for form in forms if form.family == family]
     header, pxi = tables(ordered, numbers, families, bases, total, cpuid_bits.FEATURES)
     _write(out / "tables.h", header)

@@ -42,8 +42,16 @@ FLAGS = frozenset(
     "lock nodst nowrite cpl0 i64 o64 d64 f64 ends norexb rare fp align noalign stack".split()
 )
 IMMEDIATES = {
-    "Ib": "ib", "Ibs": "ib", "Iw": "iw", "Iz": "iz", "Iv": "iv", "Jb": "cb", "Jz": "cz", "Ap": "far",
-    "Ob": "moffs", "Ov": "moffs",
+    "Ib": "ib",
+    "Ibs": "ib",
+    "Iw": "iw",
+    "Iz": "iz",
+    "Iv": "iv",
+    "Jb": "cb",
+    "Jz": "cz",
+    "Ap": "far",
+    "Ob": "moffs",
+    "Ov": "moffs",
 }
 FUNCTION = re.compile(
     r'^cdef inline (?P<ret>[\w*]+) (?P<name>\w+)\((?P<args>[^)]*)\) noexcept nogil:\n    """(?P<doc>.*?)"""',
@@ -83,9 +91,25 @@ class Operand:
                 self.text, opsize if self.text != "eAX" else min(opsize, 32)
             )
         sizes = {
-            "b": 8, "bs": 8, "w": 16, "d": 32, "q": 64, "v": opsize, "z": min(opsize, 32),
-            "y": max(opsize, 32), "ss": 32, "sd": 64, "ps": 128, "pd": 128, "dq": 128, "x": 128,
-            "t": 80, "": opsize, "p": opsize, "a": opsize, "s": opsize,
+            "b": 8,
+            "bs": 8,
+            "w": 16,
+            "d": 32,
+            "q": 64,
+            "v": opsize,
+            "z": min(opsize, 32),
+            "y": max(opsize, 32),
+            "ss": 32,
+            "sd": 64,
+            "ps": 128,
+            "pd": 128,
+            "dq": 128,
+            "x": 128,
+            "t": 80,
+            "": opsize,
+            "p": opsize,
+            "a": opsize,
+            "s": opsize,
         }
         return sizes[self.size]
 
@@ -96,15 +120,15 @@ class Form:
 
     family: str
     function: str
-    shape: str                      # "value", "vector" or "status"
-    arguments: tuple[str, ...]      # parameter names behind the cpu
+    shape: str  # "value", "vector" or "status"
+    arguments: tuple[str, ...]  # parameter names behind the cpu
     row: str
     map: int
-    opcode: int                     # the last opcode byte
-    prefix: int | None              # 0: none allowed (NP), 0x66, 0xF2, 0xF3; None: any
+    opcode: int  # the last opcode byte
+    prefix: int | None  # 0: none allowed (NP), 0x66, 0xF2, 0xF3; None: any
     w: int | None
-    modrm: str                      # "", "r", "0".."7"
-    modrm_rm: int | None            # fixed rm field
+    modrm: str  # "", "r", "0".."7"
+    modrm_rm: int | None  # fixed rm field
     register_only: bool
     memory_only: bool
     plus_r: bool
@@ -114,8 +138,8 @@ class Form:
     immediates: tuple[str, ...]
     attributes: frozenset[str]
     feature: str
-    undefined: str                  # flags
-    flags: str                      # the docstring's "Flags:" line
+    undefined: str  # flags
+    flags: str  # the docstring's "Flags:" line
     options: dict[str, str] = field(default_factory=dict, hash=False)
 
     @property
@@ -147,20 +171,29 @@ def _split_columns(line: str) -> list[str]:
 
 
 def _is_row(line: str) -> bool:
-    return bool(re.match(r"\s+(NP |66 |F2 |F3 |REX\.W |W[01] )*[0-9A-F]{2}(\+\w+)?( |$)", line)) and (
-        len(_split_columns(line)) >= 2
-    )
+    return bool(
+        re.match(r"\s+(NP |66 |F2 |F3 |REX\.W |W[01] )*[0-9A-F]{2}(\+\w+)?( |$)", line)
+    ) and (len(_split_columns(line)) >= 2)
 
 
 def _opcode_column(text: str, where: str) -> dict[str, object]:
     """Parse the opcode column."""
     tokens = text.split()
-    out: dict[str, object] = {"prefix": None, "w": None, "modrm": "", "imm": [], "plus": "", "rm": None}
+    out: dict[str, object] = {
+        "prefix": None,
+        "w": None,
+        "modrm": "",
+        "imm": [],
+        "plus": "",
+        "rm": None,
+    }
     if tokens[0] == "NP":
         out["prefix"] = 0
         tokens.pop(0)
-    elif tokens[0] in {"66", "F2", "F3"} and len(tokens) > 1 and (
-        re.match(r"[0-9A-F]{2}|REX|W[01]", tokens[1])
+    elif (
+        tokens[0] in {"66", "F2", "F3"}
+        and len(tokens) > 1
+        and (re.match(r"[0-9A-F]{2}|REX|W[01]", tokens[1]))
     ):
         out["prefix"] = int(tokens.pop(0), 16)
     if tokens[0] in {"REX.W", "W1", "W0"}:
@@ -179,7 +212,7 @@ def _opcode_column(text: str, where: str) -> dict[str, object]:
     lead: tuple[int, ...] = ()
     while codes[:1] and (*lead, codes[0]) in MAPS:
         lead = (*lead, codes.pop(0))
-    if len(codes) == 2:                                  # the ModR/M byte itself
+    if len(codes) == 2:  # the ModR/M byte itself
         out["modrm"] = str(codes[1] >> 3 & 7)
         out["rm"] = None if out["plus"] == "+i" else codes[1] & 7
         out["register_only"] = codes[1] >= 0xC0
@@ -195,7 +228,9 @@ def _operands(text: str, where: str) -> tuple[Operand, ...]:
         if operand.fixed:
             continue
         if operand.letter not in LETTERS or operand.size not in SIZES:
-            raise RowError(f"{where}: '{operand.text}' is not an operand of SDM Vol. 2D, Appendix A")
+            raise RowError(
+                f"{where}: '{operand.text}' is not an operand of SDM Vol. 2D, Appendix A"
+            )
     return operands
 
 
@@ -217,7 +252,9 @@ def _attributes(text: str, where: str) -> tuple[frozenset[str], str, dict[str, s
 def _check_immediates(form: Form, where: str) -> None:
     wanted = [IMMEDIATES[o.text] for o in form.operands if o.text in IMMEDIATES]
     if wanted != list(form.immediates):
-        raise RowError(f"{where}: opcode column has {list(form.immediates)}, operands want {wanted}")
+        raise RowError(
+            f"{where}: opcode column has {list(form.immediates)}, operands want {wanted}"
+        )
 
 
 def _forms(row: str, where: str, common: dict[str, object]) -> Iterator[Form]:
@@ -305,8 +342,16 @@ def overlaps(forms: list[Form]) -> list[tuple[Form, Form]]:
 def _constraints(form: Form) -> tuple[object, ...]:
     mode = "i64" if "i64" in form.attributes else "o64" if "o64" in form.attributes else ""
     digit = form.modrm if form.modrm != "r" else ""
-    return (form.prefix, form.w, digit, form.modrm_rm, form.register_only, form.memory_only, mode,
-            "norexb" in form.attributes)
+    return (
+        form.prefix,
+        form.w,
+        digit,
+        form.modrm_rm,
+        form.register_only,
+        form.memory_only,
+        mode,
+        "norexb" in form.attributes,
+    )
 
 
 def specificity(form: Form) -> int:

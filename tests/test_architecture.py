@@ -1,0 +1,321 @@
+"""The rules of the house, as tests.
+
+Layers, sizes, names, partners, clocks: what `docs/style.md` and `docs/architecture.md` promise.
+Every exemption carries its reason, and one that is no longer needed fails as well.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+from tests.sources import (
+    PACKAGES,
+    ROOT,
+    cimports,
+    cython_functions,
+    functions,
+    host_clock_uses,
+    imports,
+    python_functions,
+    read,
+    source_files,
+)
+
+FILE_LINES = 600
+FUNCTION_LINES = 60
+EVERYWHERE = (*PACKAGES, "tests")
+
+# --- exemptions: what, and why -----------------------------------------------------------------
+
+LONG_FILES: dict[str, str] = {}
+
+LONG_FUNCTIONS: dict[str, str] = {}
+
+# Tests of something wider than one source file.
+TESTS_OF_WHOLES: dict[str, str] = {
+    "tests/test_architecture.py": "the rules of the whole tree",
+}
+
+# Sources whose behaviour is shown by a test of something wider.
+TESTED_ELSEWHERE: dict[str, str] = {}
+
+HOST_CLOCK_USERS: dict[str, str] = {
+    "pykern/bench/own.py": "measures",
+    "pykern/cli/host_clock.py": "paces an interactive session",
+}
+
+# --- layers --------------------------------------------------------------------------------------
+
+
+def test_imports_run_downward(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(config_filename="pyproject.toml", no_cache=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [("pykern_c", {"pykern", "gdbstub"}), ("gdbstub", {"pykern", "pykern_c"})],
+)
+def test_independent_parts_do_not_import_each_other(package, forbidden):
+    offenders = [
+        f"{path} imports {module}"
+        for path in source_files(".py", ".pyi", under=(package,))
+        for module in imports(read(path))
+        if module.split(".")[0] in forbidden
+    ]
+    assert offenders == []
+
+
+def test_the_core_takes_declarations_from_itself_and_c_only():
+    allowed = {"pykern_c", "libc", "cpython", "cython"}
+    offenders = [
+        f"{path} cimports {module}"
+        for path in source_files(".pyx", ".pxd")
+        for module in cimports(read(path))
+        if module.split(".")[0] not in allowed
+    ]
+    assert offenders == []
+
+
+def test_cimports_have_no_cycle():
+    graph = {
+        _module(path): {m for m in cimports(read(path)) if m.startswith("pykern_c.")}
+        for path in source_files(".pxd")
+    }
+    assert _cycle(graph) is None
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts)
+
+
+def _cycle(graph: dict[str, set[str]]) -> list[str] | None:
+    """Return one cycle of the graph as a list of its nodes."""
+    done: set[str] = set()
+
+    def visit(node: str, trail: list[str]) -> list[str] | None:
+        if node in trail:
+            return trail[trail.index(node) :]
+        if node in done:
+            return None
+        found = next(filter(None, (visit(n, [*trail, node]) for n in graph.get(node, ()))), None)
+        done.add(node)
+        return found
+
+    return next(filter(None, (visit(node, []) for node in graph)), None)
+
+
+# --- one instruction, one place ------------------------------------------------------------------
+
+
+ROW = re.compile(
+    r"^\s+(?:(?:NP|66|F2|F3|REX\.W|W[01]) )*[0-9A-F]{2}\b.*\S  +[A-Z]\w+", re.MULTILINE
+)
+SOURCE = re.compile(r"^\s*Source: (?:SDM|APM) Vol\. \d\w*, \S", re.MULTILINE)
+
+
+def test_every_instruction_cites_its_source():
+    instructions = [
+        (path, function)
+        for path in source_files(".pxd", under=("pykern_c/isa",))
+        for function in functions(path)
+        if ROW.search(function.docstring)
+    ]
+    assert instructions, "pykern_c/isa defines no instruction"
+    missing = [
+        f"{path}:{function.line} {function.name}"
+        for path, function in instructions
+        if not SOURCE.search(function.docstring)
+    ]
+    assert missing == []
+
+
+# --- sizes ---------------------------------------------------------------------------------------
+
+
+def test_files_are_short():
+    sizes = {
+        str(path): len(read(path).splitlines())
+        for path in source_files(".py", ".pyx", ".pxd", under=EVERYWHERE)
+    }
+    long = {path for path, lines in sizes.items() if lines > FILE_LINES}
+    assert long == set(LONG_FILES), "left: too long, or right: exempt and no longer long"
+
+
+def test_functions_are_short():
+    long = {
+        f"{path}:{function.name}"
+        for path in source_files(".py", ".pyx", ".pxd", under=EVERYWHERE)
+        for function in functions(path)
+        if function.lines > FUNCTION_LINES
+    }
+    assert long == set(LONG_FUNCTIONS), "left: too long, or right: exempt and no longer long"
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+def test_names_say_what_is_inside():
+    vague = {"common", "helpers", "manager", "misc", "util", "utils"}
+    files = source_files(".py", ".pyx", ".pxd", under=EVERYWHERE)
+    assert [str(path) for path in files if vague & {path.stem, *path.parts}] == []
+
+
+# --- partners ------------------------------------------------------------------------------------
+
+
+def _source_of(test: Path) -> Path:
+    """Return the source that a test file mirrors, without suffix: tests/a/test_b.py → a/b."""
+    return Path(*test.parts[1:-1], test.stem.removeprefix("test_"))
+
+
+def _exists(source: Path) -> bool:
+    path = ROOT / source
+    return path.is_dir() or any(path.with_suffix(s).exists() for s in (".py", ".pyx", ".pxd"))
+
+
+def test_every_test_file_mirrors_a_source_file():
+    tests = [path for path in source_files(".py", under=("tests",)) if path.match("test_*.py")]
+    lonely = {str(path) for path in tests if not _exists(_source_of(path))}
+    assert lonely == set(TESTS_OF_WHOLES), "left: no such source, or right: stale exemption"
+
+
+def test_every_source_file_has_a_test_file():
+    sources = {
+        path.with_suffix("")
+        for path in source_files(".py", ".pyx", ".pxd")
+        if path.stem not in {"__init__", "__main__"}
+    }
+    tests = {_source_of(path) for path in source_files(".py", under=("tests",))}
+    untested = {source.as_posix() for source in sources if tests.isdisjoint({source, *_up(source)})}
+    unexplained = {s for s in untested if not any(fnmatch(s, p) for p in TESTED_ELSEWHERE)}
+    stale = {p for p in TESTED_ELSEWHERE if not any(fnmatch(s, p) for s in untested)}
+    assert (unexplained, stale) == (set(), set())
+
+
+def _up(source: Path) -> list[Path]:
+    """Return the packages around a module whose one test file may stand for all of it."""
+    return [parent for parent in source.parents if len(parent.parts) > 1]
+
+
+# --- repeatable ----------------------------------------------------------------------------------
+
+
+def test_nothing_looks_at_the_host_clock():
+    users = {
+        str(path): uses
+        for path in source_files(".py", under=EVERYWHERE)
+        if (uses := host_clock_uses(read(path)))
+    }
+    offenders = {path: uses for path, uses in users.items() if path not in HOST_CLOCK_USERS}
+    assert (offenders, set(HOST_CLOCK_USERS) - set(users)) == ({}, set())
+
+
+# --- what the documents say ----------------------------------------------------------------------
+
+DOCUMENTS = [Path("README.md"), *(p.relative_to(ROOT) for p in (ROOT / "docs").rglob("*.md"))]
+PATH_IN_TEXT = re.compile(r"`((?:pykern|pykern_c|tests|docs|\.ci)/[\w./-]*)`")
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_paths_in_documents_exist(document):
+    text = read(document)
+    here = (ROOT / document).parent
+    paths = [name for name in PATH_IN_TEXT.findall(text) if "_generated" not in name]
+    wrong = [name for name in paths if not (ROOT / name).exists()]
+    wrong += [name for name in LINK.findall(text) if not (here / name).exists()]
+    assert wrong == []
+
+
+def test_options_in_the_readme_exist():
+    command = [sys.executable, "-m", "pykern", "boot", "--help"]
+    known = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    named = re.findall(r"(?<!\w)--[a-z][a-z-]+", read(Path("README.md")))
+    assert named
+    assert [option for option in named if option not in known] == []
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    commands = re.findall(r"^    (.*\btox)$", read(Path("README.md")), re.MULTILINE)
+    assert len(commands) == 1
+    assert commands[0] in read(Path(".ci/run")).splitlines()
+
+
+# --- the rules themselves can fail ---------------------------------------------------------------
+
+CYTHON = '''
+cdef extern from "x.h":
+    int declared(int a) nogil
+
+cdef inline u64 add(Cpu* cpu, int w,
+                    u64 dst) noexcept nogil:
+    """Add.
+
+    01 /r      ADD Ev, Gv    lock
+
+    Source: SDM Vol. 2A, ADD.
+    """
+    # a comment
+    return dst
+
+cdef class Machine:
+    def run(self):
+        return 1
+    cdef void _stop(self) noexcept:
+        pass
+'''
+
+
+def test_cython_functions_are_found_with_their_length_and_docstring():
+    found = list(cython_functions(CYTHON))
+    assert [(f.name, f.line, f.lines) for f in found] == [
+        ("add", 5, 10),
+        ("run", 17, 2),
+        ("_stop", 19, 2),
+    ]
+    assert ROW.search(found[0].docstring)
+    assert SOURCE.search(found[0].docstring)
+    assert not found[1].docstring
+
+
+def test_python_functions_are_found_when_nested():
+    found = list(python_functions("def f():\n    async def g():\n        pass\n"))
+    assert [(f.name, f.lines) for f in found] == [("f", 3), ("g", 2)]
+
+
+def test_cimports_are_found():
+    text = "from libc.stdint cimport uint8_t\ncimport cython\nimport os\n    cimport numpy as np\n"
+    assert cimports(text) == ["libc.stdint", "cython", "numpy"]
+
+
+def test_a_cycle_is_found():
+    assert _cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
+    assert _cycle({"a": {"b", "c"}, "b": {"c"}}) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import time\ntime.sleep(1)",
+        "from time import perf_counter",
+        "import random\nrandom.shuffle(x)",
+        "rng = random.Random()",
+        "rng = numpy.random.default_rng()",
+        "stamp = datetime.now()",
+    ],
+)
+def test_a_host_clock_is_found(text):
+    assert host_clock_uses(text)
+
+
+@pytest.mark.parametrize("text", ["rng = random.Random(7)", "machine.events.now", "import time"])
+def test_virtual_time_and_seeds_are_not_host_clocks(text):
+    assert host_clock_uses(text) == []
