@@ -1,0 +1,1 @@
+"""Oracles of the instruction tests: one instruction executed on the host CPU or by Unicorn."""
