@@ -83,7 +83,9 @@ class HostCpu:
         if reason:
             raise RuntimeError(reason)
 
-    def run(self, code: bytes | list[bytes] | Instructions, start: States) -> States:
+    def run(
+        self, code: bytes | list[bytes] | Instructions, start: States, *, step: bool = False
+    ) -> States:
         """Execute one instruction per state and return the states behind it.
 
         Parameters
@@ -92,6 +94,9 @@ class HostCpu:
             One instruction for all states, or one per state.
         start
             Array of `STATE`; it is not changed.
+        step
+            Single-step all of them. Needed where the lengths of `code` are not known to be those
+            of the instructions (random bytes); slower, and REP then does one iteration.
         """
         packed = batch(code, start)
         if (start["mxcsr"] > 0xFFFF).any():
@@ -99,7 +104,7 @@ class HostCpu:
         if (start["rflags"] & ~np.uint64(_SETTABLE)).any():
             raise ValueError("rflags has bits other than OSZAPC, DF, AC, ID, IF and bit 1")
         result = np.ascontiguousarray(start).copy()
-        _module().run(packed.view(np.uint8), result.view(np.uint8))
+        _module().run(packed.view(np.uint8), result.view(np.uint8), step)
         return result
 
     def policy(self, code: bytes) -> str:

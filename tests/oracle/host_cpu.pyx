@@ -198,11 +198,12 @@ cdef struct State:          # state.STATE
     uint16_t fsw
     uint16_t fop
     uint8_t ftw
+    uint8_t unused
     uint32_t mxcsr
     int32_t vector
     uint32_t error_code
-    uint64_t cr2
     uint16_t sreg[6]
+    uint64_t cr2
     uint64_t ymm[16][4]
     St st[8]
     uint64_t mem_base
@@ -350,11 +351,15 @@ cdef void keep_memory(State* end) noexcept nogil:
     memset(place.alias, 0, place.data_size)
 
 
-cdef inline Policy ending(const State* start, const Instruction* code) noexcept nogil:
+cdef inline Policy ending(
+    const State* start, const Instruction* code, bint step
+) noexcept nogil:
     """Choose how to end the instruction; the jump needs room behind it."""
     cdef int64_t next = start.rip + code.length
     cdef Policy how = ending_of(code.bytes, code.length, place.low - next, place.high - next)
-    if how == RUN and next + 6 > <int64_t>place.code_end:
+    if how == REFUSE:
+        return how
+    if step or (how == RUN and next + 6 > <int64_t>place.code_end):
         return STEP
     return how
 
@@ -408,10 +413,10 @@ cdef void judge(State* end, uint64_t start, int length, Policy how) noexcept nog
         end.cr2 = trap.cr2
 
 
-cdef void run_one(const Instruction* code, State* end) noexcept nogil:
+cdef void run_one(const Instruction* code, State* end, bint step) noexcept nogil:
     """Execute one case in place: `end` holds the start state."""
     cdef uint64_t start = end.rip
-    cdef Policy how = ending(end, code)
+    cdef Policy how = ending(end, code, step)
     if how == REFUSE:
         end.vector = REFUSED
         return
@@ -468,7 +473,7 @@ cdef class _Signals:
         pthread_sigmask(SIG_SETMASK, &self.old_mask, NULL)
 
 
-def run(const uint8_t[::1] codes, uint8_t[::1] states) -> None:
+def run(const uint8_t[::1] codes, uint8_t[::1] states, bint step) -> None:
     """Execute each instruction of `codes` from its state in `states` and leave the result there.
 
     Both are byte views of arrays of state.INSTRUCTION and state.STATE. The caller has checked the
@@ -482,7 +487,7 @@ def run(const uint8_t[::1] codes, uint8_t[::1] states) -> None:
     with _Signals():
         for i in range(count):
             run_one(<const Instruction*>&codes[i * sizeof(Instruction)],
-                    <State*>&states[i * sizeof(State)])
+                    <State*>&states[i * sizeof(State)], step)
 
 
 cdef uint64_t checked(void* address, str what) except 0:

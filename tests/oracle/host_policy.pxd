@@ -31,14 +31,13 @@ cdef inline Opcode opcode_of(const uint8_t* code, int length) noexcept nogil:
     cdef Opcode op
     cdef int i = 0
     op.map, op.rep, op.fs, op.opsize, op.byte, op.modrm = 1, False, False, False, 0, 0
-    while i < length and code[i] in (
+    # A REX before another prefix is legal and ignored.
+    while i < length and (code[i] & 0xF0 == 0x40 or code[i] in (
         0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x2E, 0x36, 0x3E, 0x26, 0x64, 0x65
-    ):
+    )):
         op.rep = op.rep or code[i] == 0xF3
         op.fs = op.fs or code[i] == 0x64
         op.opsize = op.opsize or code[i] == 0x66
-        i += 1
-    while i < length and code[i] & 0xF0 == 0x40:
         i += 1
     if i < length and code[i] == 0x0F:
         i += 1

@@ -65,38 +65,31 @@ DATA_BASE, READ_ONLY, DATA_END = LAYOUT.data_base, LAYOUT.read_only, LAYOUT.data
 DATA_SIZE = DATA_END - DATA_BASE
 
 # ST(i) in the FXSAVE image: 80 bits in a slot of 16 bytes (SDM Vol. 1, "FXSAVE Area").
-ST = np.dtype({
-    "names": ["significand", "sign_exponent"],
-    "formats": ["<u8", "<u2"],
-    "offsets": [0, 8],
-    "itemsize": 16,
-})
+ST = np.dtype([("significand", "<u8"), ("sign_exponent", "<u2"), ("unused", "<u2", 3)])
 
-# Field order and natural alignment are repeated by `struct State` in host_cpu.pyx.
-STATE = np.dtype(
-    [
-        ("gpr", "<u8", 16),  # in encoding order: GPR_NAMES
-        ("rip", "<u8"),
-        ("rflags", "<u8"),
-        ("fip", "<u8"),  # x87 instruction and data pointers, 64-bit form
-        ("fdp", "<u8"),
-        ("fcw", "<u2"),
-        ("fsw", "<u2"),
-        ("fop", "<u2"),
-        ("ftw", "u1"),  # abridged as in FXSAVE: bit i = physical register i is not empty
-        ("mxcsr", "<u4"),
-        ("vector", "<i4"),  # exception raised, or one of Outcome
-        ("error_code", "<u4"),
-        ("cr2", "<u8"),  # of a #PF only
-        ("sreg", "<u2", 6),  # selectors: SREG_NAMES; results only
-        ("ymm", "<u8", (16, 4)),  # ymm[i][:2] is XMMi
-        ("st", ST, 8),  # ST(0) first
-        ("mem_base", "<u8"),
-        ("stray", "<u8"),  # data_hash() if bytes outside `mem` were changed, else 0
-        ("mem", "u1", MEM_SIZE),
-    ],
-    align=True,
-)
+# Repeated by `struct State` in host_cpu.pyx. Without padding: numpy would not keep it.
+STATE = np.dtype([
+    ("gpr", "<u8", 16),  # in encoding order: GPR_NAMES
+    ("rip", "<u8"),
+    ("rflags", "<u8"),
+    ("fip", "<u8"),  # x87 instruction and data pointers, 64-bit form
+    ("fdp", "<u8"),
+    ("fcw", "<u2"),
+    ("fsw", "<u2"),
+    ("fop", "<u2"),
+    ("ftw", "u1"),  # abridged as in FXSAVE: bit i = physical register i is not empty
+    ("unused", "u1"),
+    ("mxcsr", "<u4"),
+    ("vector", "<i4"),  # exception raised, or one of Outcome
+    ("error_code", "<u4"),
+    ("sreg", "<u2", 6),  # selectors: SREG_NAMES; results only
+    ("cr2", "<u8"),  # of a #PF only
+    ("ymm", "<u8", (16, 4)),  # ymm[i][:2] is XMMi
+    ("st", ST, 8),  # ST(0) first
+    ("mem_base", "<u8"),
+    ("stray", "<u8"),  # data_hash() if bytes outside `mem` were changed, else 0
+    ("mem", "u1", MEM_SIZE),
+])
 
 INSTRUCTION = np.dtype([("bytes", "u1", 15), ("length", "u1")])
 
@@ -241,27 +234,29 @@ def differences(
         if name in ignore:
             continue
         left, right = _comparable(expected, name, flags), _comparable(actual, name, flags)
-        for index in np.flatnonzero(ran & (left != right).any(axis=1)):
+        unequal = (left != right).reshape(len(expected), -1).any(axis=1)
+        for index in np.flatnonzero(ran & unequal):
             found.setdefault(int(index), []).extend(_lines(name, left[index], right[index]))
     return found
 
 
-def _comparable(array: States, name: str, flags: int) -> NDArray[np.uint64]:
-    """Return one field as a table of integers, a row per case."""
-    field = array[name]
-    if name == "st":
-        parts = [field["significand"], field["sign_exponent"].astype(np.uint64)]
-        return np.stack(parts, axis=2).reshape(len(array), -1)
+def _comparable(array: States, name: str, flags: int) -> NDArray[np.generic]:
+    """Return one field as an array that can be compared element by element."""
+    field: NDArray[np.generic] = array[name]
     if name == "rflags":
-        return (field & np.uint64(flags)).reshape(-1, 1)
-    return np.ascontiguousarray(field.reshape(len(array), -1).astype(np.uint64))
+        return array[name] & np.uint64(flags)
+    if name == "st":
+        parts = [array[name]["significand"], array[name]["sign_exponent"].astype(np.uint64)]
+        return np.stack(parts, axis=2)
+    return field
 
 
-def _lines(name: str, expected: NDArray[np.uint64], actual: NDArray[np.uint64]) -> list[str]:
-    changed = np.flatnonzero(expected != actual)
+def _lines(name: str, expected: NDArray[np.generic], actual: NDArray[np.generic]) -> list[str]:
+    left, right = expected.reshape(-1), actual.reshape(-1)
+    changed = np.flatnonzero(left != right)
     lines = []
     for i in changed[:8]:
-        wanted, got = _value(name, expected[i]), _value(name, actual[i])
+        wanted, got = _value(name, int(left[i])), _value(name, int(right[i]))
         lines.append(f"{_label(name, int(i))}: expected {wanted}, got {got}")
     if len(changed) > 8:
         lines.append(f"{name}: and {len(changed) - 8} more")
@@ -280,12 +275,12 @@ def _label(name: str, index: int) -> str:
     return f"mem+{index:#x}" if name == "mem" else name
 
 
-def _value(name: str, value: np.uint64) -> str:
+def _value(name: str, value: int) -> str:
     if name == "vector":
-        return vector_name(int(np.int64(value.view(np.int64))))
+        return vector_name(value)
     if name == "rflags":
-        return "|".join(flag.name or "" for flag in Flag(int(value))) or "no flag"
-    return f"{int(value):#x}"
+        return "|".join(flag.name or "" for flag in Flag(value)) or "no flag"
+    return f"{value:#x}"
 
 
 _VECTORS = {

@@ -291,7 +291,7 @@ def test_fxam(
     start = states(1)
     start["fsw"] = 5 << 11
     start["ftw"] = tag << 5
-    start["st"][0, 0] = (significand, sign_exponent)
+    start["st"][0, 0] = (significand, sign_exponent, 0)
     end = one(cpu, "d9 e5", start)
     assert int(end["fsw"]) == 5 << 11 | sum(bits[name] for name in codes.split())
 
@@ -301,7 +301,7 @@ def test_x87_exception_is_raised_by_the_next_instruction(cpu: host.HostCpu) -> N
     start["fcw"] = 0x37B  # ZM clear
     start["ftw"] = 0xC0
     start["fsw"] = 6 << 11
-    start["st"][0, 0] = (1 << 63, 0x3FFF)
+    start["st"][0, 0] = (1 << 63, 0x3FFF, 0)
     end = one(cpu, "d8 f1", start)
     assert (end["vector"], int(end["fsw"])) == (Outcome.DONE, 6 << 11 | 0x8084)
     end["rip"] = ENTRY
@@ -348,6 +348,28 @@ def test_process_is_left_as_it_was(cpu: host.HostCpu) -> None:
 
 def end_selector(cpu: host.HostCpu, index: int) -> int:
     return int(one(cpu, "90")["sreg"][index])
+
+
+def test_step_takes_one_iteration_and_finds_the_length(cpu: host.HostCpu) -> None:
+    start = states(1)
+    start["gpr"][0, GPR_NAMES.index("rcx")] = 5
+    start["gpr"][0, GPR_NAMES.index("rdi")] = DATA_BASE + PAGE
+    end = cpu.run(bytes.fromhex("f3 aa 90 90"), start, step=True)[0]
+    assert (gpr(end, "rcx"), int(end["rip"])) == (4, ENTRY)
+    end = cpu.run(bytes.fromhex("48 ff c0 48 ff c0"), start, step=True)[0]
+    assert (gpr(end, "rax"), int(end["rip"])) == (1, ENTRY + 3)
+
+
+def test_random_bytes_do_no_harm(cpu: host.HostCpu) -> None:
+    source = np.random.Generator(np.random.PCG64(4))
+    start = states(3000)
+    near = source.integers(DATA_BASE, DATA_END, start["gpr"].shape, np.uint64)
+    start["gpr"] = np.where(source.random(near.shape) < 0.8, near, near << np.uint64(20))
+    code = [bytes(row) for row in source.integers(0, 256, (3000, 15), np.uint8)]
+    end = cpu.run(code, start, step=True)
+    seen = set(end["vector"].tolist())
+    assert seen >= {Outcome.DONE, Outcome.REFUSED, 6, 13, 14}
+    assert differences(end, cpu.run(code, start, step=True)) == {}
 
 
 def test_wrong_input_is_named(cpu: host.HostCpu) -> None:
