@@ -177,6 +177,7 @@ cdef extern from *:
     enum: REG_ERR, REG_TRAPNO, REG_CR2
     void* mmap(void*, size_t, int, int, int, int64_t) nogil
     int munmap(void*, size_t) nogil
+    int mprotect(void*, size_t, int) nogil
     int memfd_create(const char*, unsigned int) nogil
     enum: PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC
     enum: MAP_PRIVATE, MAP_SHARED, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE
@@ -240,15 +241,16 @@ cdef struct Trap:
 cdef struct Place:          # where the guest lives: state.LAYOUT
     int64_t low             # all from here to `high` is reserved
     int64_t high
+    uint64_t code
     uint64_t code_end
+    uint8_t* code_alias     # the code once more, writable
     uint64_t data
-    uint8_t* alias          # the data pages once more, always writable
+    uint8_t* alias          # the data once more, all of it writable
     size_t data_size
 
 
 cdef Trap trap
 cdef Place place
-cdef uint64_t* slot         # holds the address of oracle_landing, in the page before the code
 cdef uint8_t* signal_stack
 cdef size_t SIGNAL_STACK = 1 << 16
 cdef enum:
@@ -260,6 +262,7 @@ cdef enum:
     DONE = -1
     REFUSED = -2
     MEM = 1024
+    SLOT = -PAGE            # before the code: the address of oracle_landing
 
 
 cdef void on_signal(int number, siginfo_t* info, void* context) noexcept nogil:
@@ -365,21 +368,21 @@ cdef inline Policy ending(
 
 
 cdef void place_code(const State* start, const Instruction* code, Policy how) noexcept nogil:
-    cdef uint8_t* at = <uint8_t*>start.rip
+    cdef uint8_t* at = place.code_alias + (start.rip - place.code)
     cdef size_t room = place.code_end - start.rip
     cdef int32_t to_slot
     memcpy(at, code.bytes, code.length if code.length < room else room)
     if how != RUN:
         return
     at += code.length
-    to_slot = <int32_t>(<int64_t><uintptr_t>slot - <int64_t>(<uintptr_t>at + 6))
+    to_slot = <int32_t>(<int64_t>SLOT - <int64_t>(at + 6 - place.code_alias))
     at[0], at[1] = 0xFF, 0x25           # JMP [RIP+to_slot]
     memcpy(at + 2, &to_slot, 4)
 
 
 cdef void remove_code(uint64_t rip) noexcept nogil:
     cdef size_t room = place.code_end - rip
-    memset(<void*>rip, INT3, 21 if room > 21 else room)
+    memset(place.code_alias + (rip - place.code), INT3, 21 if room > 21 else room)
 
 
 cdef bint completed(State* end, uint64_t start, int length, Policy how) noexcept nogil:
@@ -480,7 +483,7 @@ def run(const uint8_t[::1] codes, uint8_t[::1] states, bint step) -> None:
     contents: see `HostCpu.run` in host.py.
     """
     cdef Py_ssize_t i, count = states.shape[0] // sizeof(State)
-    if slot == NULL:
+    if signal_stack == NULL:
         raise RuntimeError("host_cpu.run called before host_cpu.map_memory")
     if codes.shape[0] != count * sizeof(Instruction) or states.shape[0] != count * sizeof(State):
         raise ValueError(f"{codes.shape[0]} bytes of code do not fit {states.shape[0]} of states")
@@ -490,7 +493,7 @@ def run(const uint8_t[::1] codes, uint8_t[::1] states, bint step) -> None:
                     <State*>&states[i * sizeof(State)], step)
 
 
-cdef uint64_t checked(void* address, str what) except 0:
+cdef uint64_t checked(void* address, str what) except? 0:
     if address == <void*>-1:
         raise OSError(errno.ENOMEM, f"cannot map the oracle's {what}; is its address taken?")
     return <uint64_t><uintptr_t>address
@@ -503,10 +506,9 @@ def map_memory(
 
     Everything from below the code to above the data is reserved, so that nothing else is hit.
     """
-    global oracle_avx, slot, signal_stack
-    if slot != NULL:
+    global oracle_avx, signal_stack
+    if signal_stack != NULL:
         return
-    cdef int shared = MAP_SHARED | MAP_FIXED
     cdef uint64_t low = code - RESERVE
     cdef uint64_t at = checked(
         mmap(<void*>low, data + size + RESERVE - low, PROT_NONE,
@@ -514,26 +516,31 @@ def map_memory(
     if at != low:               # kernels before 4.17 take the address as a hint
         munmap(<void*>at, data + size + RESERVE - low)
         raise OSError(errno.EEXIST, f"the oracle's range at {low:#x} is taken")
-    cdef int fd = memfd_create("oracle", 0)
-    os.ftruncate(fd, size)
-    checked(mmap(<void*>data, writable, PROT_READ | PROT_WRITE, shared, fd, 0), "data")
-    checked(mmap(<void*>(data + writable), size - writable, PROT_READ, shared, fd, writable),
-            "read-only data")
-    place.alias = <uint8_t*>checked(
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), "alias")
-    os.close(fd)
-    checked(mmap(<void*>(code - PAGE), code_size + PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), "executable page")
-    memset(<void*>code, INT3, code_size)
+    place.alias = map_shared(data, size, PROT_READ, "data")
+    checked(<void*>-1 if mprotect(<void*>data, writable, PROT_READ | PROT_WRITE) else NULL, "data")
+    place.code_alias = PAGE + map_shared(
+        code - PAGE, code_size + PAGE, PROT_READ | PROT_EXEC, "executable pages")
+    memset(place.code_alias, INT3, code_size)
+    (<uint64_t*>(place.code_alias + SLOT))[0] = <uint64_t><uintptr_t>oracle_landing
+    place.low, place.high = low, data + size + RESERVE
+    place.code, place.code_end = code, code + code_size
+    place.data, place.data_size = data, size
+    oracle_avx = oracle_has_avx()
     signal_stack = <uint8_t*>checked(
         mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
         "signal stack")
-    place.low, place.high = low, data + size + RESERVE
-    place.code_end = code + code_size
-    place.data, place.data_size = data, size
-    oracle_avx = oracle_has_avx()
-    slot = <uint64_t*>(code - PAGE)
-    slot[0] = <uint64_t><uintptr_t>oracle_landing
+
+
+cdef uint8_t* map_shared(uint64_t at, size_t size, int protection, str what) except NULL:
+    """Map fresh memory at a fixed address for the guest; return another, writable view of it."""
+    cdef int fd = memfd_create("oracle", 0)
+    try:
+        os.ftruncate(fd, size)
+        checked(mmap(<void*>at, size, protection, MAP_SHARED | MAP_FIXED, fd, 0), what)
+        return <uint8_t*>checked(
+            mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), what)
+    finally:
+        os.close(fd)
 
 
 def layout() -> dict[str, tuple[int, int]]:
