@@ -116,7 +116,7 @@ def draw_place(source: Random, layout: Layout, mode: int, alignments: tuple[int,
     edge = source.randrange(1, source.choice((4, 8, 16)))
     near = source.choice((edge, source.randrange(-64, 1)))
     highest = layout.data_end - MEM_SIZE
-    kinds: list[tuple[int, Place]] = [
+    kinds = [
         (68, Place(middle, middle + inside, middle + stack)),
         (12, Place(middle, page - edge, middle + stack)),
         (3, Place(layout.data_base, layout.data_base - edge, layout.data_base + stack)),
@@ -126,6 +126,8 @@ def draw_place(source: Random, layout: Layout, mode: int, alignments: tuple[int,
         (2, Place(highest, highest + inside, layout.data_end + 1 - edge)),
         (2, Place(middle, _not_canonical(source, mode, middle + inside), middle + stack)),
     ]
+    if mode == 16:  # real mode has no pages and no edges
+        del kinds[2:]
     return source.choices([kind for _, kind in kinds], [weight for weight, _ in kinds])[0]
 
 

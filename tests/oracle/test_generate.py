@@ -13,6 +13,7 @@ import pytest
 from . import host
 from .encode import Encoder
 from .generate import cases
+from .compare import differences
 from .state import (
     DATA_BASE,
     DATA_END,
@@ -20,7 +21,6 @@ from .state import (
     READ_ONLY,
     Outcome,
     code_bytes,
-    differences,
 )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from . import host
+from .compare import differences, report
 from .state import (
     CODE_END,
     DATA_BASE,
@@ -25,7 +26,7 @@ from .state import (
     Outcome,
     States,
     data_hash,
-    differences,
+    instructions,
     states,
     stray_hash,
 )
@@ -394,3 +395,6 @@ def test_differences_names_what_differs(cpu: host.HostCpu) -> None:
         1: ["rflags: expected no flag, got ZF", "rbp: expected 0x0, got 0x7"]
     }
     assert list(differences(expected, actual, flags=int(Flag.CF), ignore=["gpr"])) == []
+    told = report(instructions([b"\x90"]), states(3), differences(expected, actual))
+    assert told.startswith("1 of 3 cases differ\ncase 1: 90\n")
+    assert told.endswith("rbp: expected 0x0, got 0x7")
