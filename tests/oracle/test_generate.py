@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from . import host
+from .compare import differences
 from .encode import Encoder
 from .generate import cases
-from .compare import differences
 from .state import (
     DATA_BASE,
     DATA_END,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from . import host
-from .generate import cases
 from .compare import differences
+from .generate import cases
 from .state import (
     DATA_BASE,
     DATA_END,
