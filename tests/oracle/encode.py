@@ -54,7 +54,7 @@ class Form(Protocol):
 
     @property
     def attributes(self) -> frozenset[str]:
-        """Attributes of the row; ``lock`` is looked at."""
+        """Attributes of the row; ``lock`` and ``norexb`` are looked at."""
 
     def imm_sizes(self, opsize: int) -> Sequence[int]:
         """Sizes in bytes of the immediates (also J) for an operand size of 16, 32 or 64 bits."""
@@ -113,6 +113,14 @@ def is_branch(form: Form) -> bool:
     return form.mnemonic in _NEAR_BRANCHES or any(operand[0] == "J" for operand in form.operands)
 
 
+def has_operand_size(form: Form) -> bool:
+    """Tell whether 66h is the operand size: POPCNT has it beside its mandatory F3h."""
+    if is_branch(form):
+        return False
+    general = any(operand[0] in "EG" and operand[1:] == "v" for operand in form.operands)
+    return form.prefix is None or (form.prefix in {0xF2, 0xF3} and general)
+
+
 def _far_bit(form: Form, encoded: Encoded) -> bool:
     """Tell whether the bit offset is also an address, so that the bit lies anywhere in memory."""
     address = encoded.address
@@ -165,7 +173,7 @@ class Encoder:
     def _prefixes(self, form: Form) -> _Prefixes:
         result = _Prefixes()
         result.address_size = self.chance(12)
-        if form.prefix is None and not is_branch(form):
+        if has_operand_size(form):
             result.opsize16 = self.chance(25)
         legacy = result.legacy
         legacy += [0x66] if result.opsize16 else []
@@ -191,6 +199,8 @@ class Encoder:
             return None
         rex = 0x40 | self.source.randrange(8)
         wide = self.chance(40) if form.rexw is None else form.rexw
+        if "norexb" in form.attributes:
+            rex &= ~1
         return rex | 8 if wide else rex
 
     def _opsize(self, prefixes: _Prefixes) -> int:
