@@ -117,7 +117,9 @@ cdef inline Policy policy_of(const uint8_t* code, int length) noexcept nogil:
         return _one_byte(op)
     if op.map == 2:
         return _two_byte(op)
-    if op.map == 3 and op.byte in (0xF5, 0xF6, 0xF8) and op.modrm < 0xC0:   # WRUSS, WRSS, ENQCMD
+    if op.map == 3 and op.byte in (0xF5, 0xF8):     # WRUSS, ENQCMD
+        return REFUSE
+    if op.map == 3 and op.byte == 0xF6 and not op.rep and not op.opsize:    # WRSS; not ADCX, ADOX
         return REFUSE
     return RUN
 
