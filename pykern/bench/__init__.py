@@ -1,4 +1,7 @@
-"""``python -m pykern bench``: guest programs on pykern and on the peers installed here, in the same run."""
+"""``python -m pykern bench``: guest programs on pykern and on the peers installed here.
+
+All machines run the same images in the same run, so that the ratios compare like with like.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ def main(argv: list[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 if checksums differ, a machine failed or, with ``--check``, a goal was missed; 2 for wrong usage.
+        0; 1 if checksums differ, a machine failed or, with ``--check``, a goal was missed;
+        2 for wrong usage.
     """
     options = _parser().parse_args(argv)
     programs = _selected(options.only)
@@ -47,10 +51,16 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pykern bench", description=__doc__)
-    parser.add_argument("--only", metavar="NAME,…", default="", help="programs or groups (default: all)")
-    parser.add_argument("--peers", metavar="NAME,…", default="qemu,bochs", help="qemu, bochs or none")
+    parser.add_argument(
+        "--only", metavar="NAME,…", default="", help="programs or groups (default: all)"
+    )
+    parser.add_argument(
+        "--peers", metavar="NAME,…", default="qemu,bochs", help="qemu, bochs or none"
+    )
     parser.add_argument("--without-pykern", action="store_true", help="measure the peers alone")
-    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs, of which the fastest counts")
+    parser.add_argument(
+        "--repeat", type=int, default=3, metavar="N", help="runs, of which the fastest counts"
+    )
     parser.add_argument("--seconds", type=float, default=0.5, help="CPU time of a timed run")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--check", action="store_true", help="status 1 when a goal is missed")
@@ -72,7 +82,8 @@ def _run(
 ) -> tuple[list[report.Row], dict[str, str]]:
     runners = peers.find(options.peers.split(","), directory)
     if not options.without_pykern:
-        from pykern.bench.own import Pykern  # here, so that the peers can be measured without the compiled core
+        # Imported here, so that the peers can be measured without the compiled core.
+        from pykern.bench.own import Pykern  # noqa: PLC0415
 
         runners.insert(0, Pykern())
     versions = {runner.name: runner.version for runner in runners}
@@ -80,7 +91,9 @@ def _run(
     rows = []
     for program in programs:
         print(f"\r{program.name:<20}", end="", file=sys.stderr, flush=True)
-        built = image.build(program.name.replace(":", "-"), program.source, directory, program.flags)
+        built = image.build(
+            program.name.replace(":", "-"), program.source, directory, program.flags
+        )
         rows.append(_row(program, built, runners, options))
     print("\r" + " " * 20 + "\r", end="", file=sys.stderr, flush=True)
     for line in report.table(rows):
@@ -88,11 +101,15 @@ def _run(
     return rows, versions
 
 
-def _row(program: Program, built: image.Image, runners: list[Runner], options: argparse.Namespace) -> report.Row:
+def _row(
+    program: Program, built: image.Image, runners: list[Runner], options: argparse.Namespace
+) -> report.Row:
     measurements, errors = {}, {}
     for runner in runners:
         try:
-            measurements[runner.name] = measure.measure(runner, built, program, options.repeat, options.seconds)
+            measurements[runner.name] = measure.measure(
+                runner, built, program, options.repeat, options.seconds
+            )
         except RunError as error:
             errors[runner.name] = str(error)
     return report.Row(program, measurements, errors)
@@ -105,5 +122,7 @@ def _status(rows: list[report.Row], check: bool) -> int:
         return STATUS_OK
     missed = any(row.reached is False for row in rows)
     for name in GROUPS:
-        missed |= report.group_reached(name, [row for row in rows if row.program.group == name]) is False
+        missed |= (
+            report.group_reached(name, [row for row in rows if row.program.group == name]) is False
+        )
     return STATUS_WRONG if missed else STATUS_OK

@@ -12,6 +12,7 @@ _REGISTERS = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10")
 _CONDITIONS = ("e", "ne", "b", "ae", "a", "be", "l", "ge", "s", "ns")
 _SCRATCH_WORDS = 512
 _CALL_PROBABILITY = 0.3
+_BRANCH_PROBABILITY = 0.12
 
 
 def assembly(count: int = COUNT, seed: int = SEED) -> str:
@@ -27,7 +28,8 @@ def assembly(count: int = COUNT, seed: int = SEED) -> str:
     Returns
     -------
     str
-        Source for GNU as, in Intel syntax. RBX is the base of 4 KiB of scratch memory; RAX to R10 are free.
+        Source for GNU as, in Intel syntax. RBX is the base of 4 KiB of scratch memory; RAX to R10
+        are free.
     """
     choose = random.Random(seed)
     lines = [".intel_syntax noprefix", ".text"]
@@ -51,7 +53,7 @@ def _body(choose: random.Random, number: int, count: int) -> Iterator[str]:
             # Only upwards, so that calls end; three in ten call, so that they end soon.
             yield f"call f{choose.randrange(number + 1, count)}"
             continue
-        if index > skip_to and choose.random() < 0.12:
+        if index > skip_to and choose.random() < _BRANCH_PROBABILITY:
             yield from _branch(choose)
             skip_to = index + choose.randint(2, 4)
             continue

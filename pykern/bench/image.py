@@ -1,7 +1,7 @@
 """Build guest programs on this host: C and assembly to one flat image, and that image into a ROM.
 
-The ROM is what every machine boots: it takes the place of the BIOS, copies the image to 1 MiB and enters it as a
-Multiboot 1 loader would, so no time goes into firmware and no disk is needed.
+The ROM is what every machine boots: it takes the place of the BIOS, copies the image to 1 MiB and
+enters it as a Multiboot 1 loader would, so no time goes into firmware and no disk is needed.
 """
 
 from __future__ import annotations
@@ -18,16 +18,22 @@ from pykern.bench import functions
 GUESTS = Path(__file__).parent / "guests"
 LOAD_ADDRESS = 0x100000
 PARAMETERS_MAGIC = b"PYKERN\0\1"
-MULTIBOOT_MAGIC = 0x1BADB002
+MOST_ARGUMENTS = 4
 
 _SEGMENT = 0x10000
 _ROM_FIELDS = 0xFFE0
 _MULTIBOOT_HEADER = struct.Struct("<8I")
 _C_FLAGS = (
-    "-std=gnu11 -O2 -ffreestanding -fno-builtin -fno-pic -fno-pie -mno-red-zone -mcmodel=small -fcf-protection=none "
-    "-fno-stack-protector -fno-asynchronous-unwind-tables -fno-tree-vectorize -fno-tree-loop-distribute-patterns "
-    "-march=x86-64 -mtune=generic -Wall -Werror"
-).split()
+    *("-std=gnu11", "-O2", "-march=x86-64", "-mtune=generic", "-Wall", "-Werror"),
+    *("-ffreestanding", "-fno-builtin", "-fno-pic", "-fno-pie", "-mno-red-zone", "-mcmodel=small"),
+    *("-fcf-protection=none", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"),
+    # The programs are scalar where they say so, and their byte loops stay loops.
+    *("-fno-tree-vectorize", "-fno-tree-loop-distribute-patterns"),
+)
+_LINK_FLAGS = (
+    *("-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none,-z,noexecstack"),
+    *("-Wl,--no-warn-rwx-segments", f"-Wl,-T,{GUESTS / 'guest.ld'}"),
+)
 
 
 class BuildError(Exception):
@@ -57,14 +63,16 @@ class Image:
         at = self.data.find(PARAMETERS_MAGIC)
         if at < 0:
             raise BuildError(f"{self.name}: no parameter block in the image")
-        if len(arguments) > 4:
-            raise ValueError(f"{self.name}: {len(arguments)} arguments, at most 4 fit")
+        if len(arguments) > MOST_ARGUMENTS:
+            raise ValueError(
+                f"{self.name}: {len(arguments)} arguments, at most {MOST_ARGUMENTS} fit"
+            )
         values = struct.pack(f"<{1 + len(arguments)}Q", iterations, *arguments)
         at += len(PARAMETERS_MAGIC)
         return self.data[:at] + values + self.data[at + len(values) :]
 
     def rom(self, iterations: int, arguments: Sequence[int] = ()) -> bytes:
-        """Return a ROM that ends at 4 GiB, starts at the reset vector and runs the patched image."""
+        """Return a ROM that ends at 4 GiB: from the reset vector it runs the patched image."""
         data = self.patched(iterations, arguments)
         data += bytes(-len(data) % _SEGMENT)
         address = (1 << 32) - _SEGMENT - len(data)
@@ -100,8 +108,7 @@ def build(name: str, source: str, directory: Path, flags: Iterable[str] = ()) ->
         sources.append(generated)
         flags = (*flags, f"-DFUNCTIONS={functions.COUNT}")
     elf = directory / f"{name}.elf"
-    link = f"-nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments,-T,{GUESTS / 'guest.ld'}"
-    _run(_compiler(), *_C_FLAGS, *flags, *link.split(), "-o", str(elf), *map(str, sources))
+    _run(_compiler(), *_C_FLAGS, *flags, *_LINK_FLAGS, "-o", str(elf), *map(str, sources))
     return Image(name, _flat(elf, ""), _firmware(directory))
 
 
@@ -123,7 +130,9 @@ def _compiler() -> str:
     for name in ("x86_64-linux-gnu-gcc", "gcc", "cc"):
         if shutil.which(name):
             return name
-    raise BuildError("no C compiler found: x86_64-linux-gnu-gcc, gcc or cc is needed to build the guest programs")
+    raise BuildError(
+        "no C compiler found: x86_64-linux-gnu-gcc, gcc or cc is needed to build the guest programs"
+    )
 
 
 def _run(*command: str) -> None:

@@ -1,4 +1,4 @@
-"""Measure programs on machines: CPU time beyond an empty run of the same image, the least of several."""
+"""Measure programs on machines: CPU time beyond an empty run of the image, the least of several."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ class Measurement:
         return self.seconds / self.iterations
 
 
-def measure(runner: Runner, image: Image, program: Program, repeat: int, seconds: float) -> Measurement:
+def measure(
+    runner: Runner, image: Image, program: Program, repeat: int, seconds: float
+) -> Measurement:
     """Run a program on a machine, with as many iterations as take long enough to time.
 
     Parameters

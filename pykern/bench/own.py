@@ -7,7 +7,14 @@ from collections.abc import Callable
 
 import pykern_c
 
-from pykern.bench.machines import CONSOLE_PORT, DEBUG_EXIT_PORT, RAM_MIB, Outcome, RunError, checksum
+from pykern.bench.machines import (
+    CONSOLE_PORT,
+    DEBUG_EXIT_PORT,
+    RAM_MIB,
+    Outcome,
+    RunError,
+    checksum,
+)
 
 
 class _Port:
@@ -43,7 +50,7 @@ class Pykern:
         self.version = "pykern"
 
     def run(self, rom: bytes) -> Outcome:
-        """Start at the reset vector and run until the guest writes to the debug-exit port or halts."""
+        """Start at the reset vector and run until the guest powers off or halts."""
         console = bytearray()
         status: list[int] = []
         before = time.process_time()
@@ -55,5 +62,7 @@ class Pykern:
         end = machine.run()
         seconds = time.process_time() - before
         if status != [0]:
-            raise RunError(f"pykern: ended with {end}, exit port {status}, console {bytes(console)!r}")
+            raise RunError(
+                f"pykern: ended with {end}, exit port {status}, console {bytes(console)!r}"
+            )
         return Outcome(checksum(self.name, bytes(console)), seconds, machine.events.now)

@@ -1,4 +1,4 @@
-"""Other emulators installed on this host: QEMU (TCG) and Bochs, run without display, disk or firmware of their own."""
+"""Other emulators installed on this host, QEMU (TCG) and Bochs, without display, disk or BIOS."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ cpu: model=corei5_lynnfield_750, count=1, ips=2000000000, reset_on_triple_fault=
 clock: sync=none
 sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
 speaker: enabled=0
-plugin_ctrl: speaker=0, biosdev=0, extfpuirq=0, parallel=0, serial=0, gameport=0, usb_uhci=0, iodebug=0
+plugin_ctrl: speaker=0, biosdev=0, extfpuirq=0, parallel=0, serial=0, gameport=0, usb_uhci=0
 """
-# In this order: no display at all, a terminal that nobody looks at, a VNC server that nobody connects to.
+# No display at all, a terminal that nobody looks at, a VNC server that nobody connects to.
 _BOCHS_DISPLAYS = ("nogui", "term", 'rfb, options="timeout=0"')
 _BOCHS_TICKS = re.compile(r"^(\d+)i\[SIM ", re.MULTILINE)
 
@@ -97,11 +97,17 @@ class Bochs:
         configuration = here / "bochsrc"
         configuration.write_text(
             _BOCHS_CONFIGURATION.format(
-                display=display, rom=here / "bochs.rom", vga_rom=here / "vga.rom", log=log, ram=RAM_MIB
+                display=display,
+                rom=here / "bochs.rom",
+                vga_rom=here / "vga.rom",
+                log=log,
+                ram=RAM_MIB,
             )
         )
         debugger = ("-rc", str(here / "bochs.rc")) if self._has_debugger else ()
-        console, seconds = _spend(self.name, (self._program, "-q", "-f", str(configuration), *debugger))
+        console, seconds = _spend(
+            self.name, (self._program, "-q", "-f", str(configuration), *debugger)
+        )
         ticks = _BOCHS_TICKS.findall(log.read_text(errors="replace")) if log.exists() else []
         return Outcome(checksum(self.name, console), seconds, int(ticks[-1]) if ticks else None)
 
@@ -149,14 +155,18 @@ def _spend(name: str, command: tuple[str, ...]) -> tuple[bytes, float]:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise RunError(f"{name}: still running after {TIMEOUT_SECONDS} s; it printed {error.stdout!r}") from error
+        raise RunError(
+            f"{name}: still running after {TIMEOUT_SECONDS} s; it printed {error.stdout!r}"
+        ) from error
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
     return result.stdout + result.stderr, spent
 
 
 def _output(*command: str) -> str:
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     return result.stdout + result.stderr
 
 

@@ -74,7 +74,13 @@ GROUPS = {
 }
 
 _GENERAL = ("-mgeneral-regs-only",)
-_OPERATIONS = {"movsb": (0, 1), "movsq": (1, 8), "stosb": (2, 1), "stosq": (3, 8), "movsb-down": (4, 1)}
+_OPERATIONS = {
+    "movsb": (0, 1),
+    "movsq": (1, 8),
+    "stosb": (2, 1),
+    "stosq": (3, 8),
+    "movsb-down": (4, 1),
+}
 _DISTANCES = {
     "movsb": {
         "1": 1,
@@ -100,9 +106,9 @@ def _bulk(operation: str, label: str, distance: int, size: int = MIB) -> Program
         source += size - 1
     return Program(
         name=f"{operation}:{label}" if distance else operation,
-        group="bulk" if size >= 4096 else "short",
+        group="bulk" if size >= MIB else "short",
         source="bulk.S",
-        iterations=20 if size >= 4096 else 100000,
+        iterations=20 if size >= MIB else 100000,
         arguments=(code, source, source + distance, size // width),
         bytes=size,
     )

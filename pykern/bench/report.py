@@ -13,6 +13,8 @@ OWN = "pykern"
 REFERENCE = "bochs"
 PEERS = ("qemu", "bochs")
 
+_WHOLE = 100  # from here on, digits behind the point say nothing
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -56,7 +58,7 @@ class Row:
 
     @property
     def reached(self) -> bool | None:
-        """Whether this program reaches what is asked of each of its group; None if nothing is, or nothing is known."""
+        """Whether it reaches what is asked of each program of its group; None if nothing is."""
         group = GROUPS[self.program.group]
         if group.bytes_per_second:
             rate = self.rate(OWN)
@@ -68,14 +70,14 @@ class Row:
 
 
 def geometric_mean(values: Iterable[float | None]) -> float | None:
-    """Return the geometric mean, or None when a value is missing: a mean of the rest would mislead."""
+    """Return the geometric mean; None when a value is missing, as the rest would mislead."""
     known = list(values)
     present = [value for value in known if value is not None]
     return statistics.geometric_mean(present) if present and len(present) == len(known) else None
 
 
 def group_reached(name: str, rows: list[Row]) -> bool | None:
-    """Whether a group reaches what is asked of its mean; None if nothing is, or nothing is known."""
+    """Whether a group reaches what is asked of its mean; None if nothing is asked or known."""
     group = GROUPS[name]
     mean = geometric_mean(row.ratio(REFERENCE) for row in rows)
     if not group.mean or mean is None:
@@ -124,7 +126,10 @@ def _mean_line(name: str, rows: list[Row]) -> str:
     group = GROUPS[name]
     scale = 1e9 if rows[0].program.bytes else 1e6
     cells = ["", ""]
-    cells += [_number(geometric_mean(row.rate(machine) for row in rows), scale) for machine in (OWN, *PEERS)]
+    cells += [
+        _number(geometric_mean(row.rate(machine) for row in rows), scale)
+        for machine in (OWN, *PEERS)
+    ]
     cells += [_number(geometric_mean(row.ratio(peer) for row in rows)) for peer in PEERS]
     line = f"{'  geometric mean':<18}" + "".join(f"{cell:>12}" for cell in cells)
     if not group.mean:
@@ -137,12 +142,16 @@ def _number(value: float | None, scale: float = 1.0) -> str:
     if value is None:
         return "-"
     value /= scale
-    return f"{value:.2f}" if value < 100 else f"{value:.0f}"
+    return f"{value:#.3g}" if value < _WHOLE else f"{value:.0f}"
 
 
 def as_json(rows: list[Row], versions: Mapping[str, str]) -> dict[str, object]:
     """Return everything measured as plain data."""
-    return {"machines": dict(versions), "programs": [_program(row) for row in rows], "groups": dict(_groups(rows))}
+    return {
+        "machines": dict(versions),
+        "programs": [_program(row) for row in rows],
+        "groups": dict(_groups(rows)),
+    }
 
 
 def _program(row: Row) -> dict[str, object]:
