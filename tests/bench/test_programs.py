@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from pykern.bench import image, peers
 from pykern.bench.programs import PROGRAMS, Program
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("gcc"), reason="no C compiler")
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_program(program: Program, benchmark: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_program(program: Program, benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     built = image.build("guest", program.source, tmp_path, program.flags)
     rom = built.rom(program.iterations, program.arguments)
     outcome = benchmark.pedantic(Pykern().run, args=(rom,), rounds=3)
