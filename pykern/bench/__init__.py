@@ -83,7 +83,7 @@ def _run(
     runners = peers.find(options.peers.split(","), directory)
     if not options.without_pykern:
         # Imported here, so that the peers can be measured without the compiled core.
-        from pykern.bench.own import Pykern  # noqa: PLC0415
+        from pykern.bench.own import Pykern
 
         runners.insert(0, Pykern())
     versions = {runner.name: runner.version for runner in runners}

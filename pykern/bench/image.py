@@ -10,10 +10,13 @@ import dataclasses
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pykern.bench import functions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 GUESTS = Path(__file__).parent / "guests"
 LOAD_ADDRESS = 0x100000

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
-from pykern.bench.image import Image
 from pykern.bench.machines import RunError, Runner
-from pykern.bench.programs import Program
+
+if TYPE_CHECKING:
+    from pykern.bench.image import Image
+    from pykern.bench.programs import Program
 
 MOST_ITERATIONS = 1 << 24
 

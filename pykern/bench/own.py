@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pykern_c
 
@@ -15,6 +15,9 @@ from pykern.bench.machines import (
     RunError,
     checksum,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _Port:

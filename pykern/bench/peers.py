@@ -7,9 +7,12 @@ import re
 import resource
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pykern.bench.machines import DEBUG_EXIT_PORT, RAM_MIB, Outcome, RunError, Runner, checksum
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TIMEOUT_SECONDS = 120
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from pykern.bench.measure import Measurement
 from pykern.bench.programs import GROUPS, Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pykern.bench.measure import Measurement
 
 OWN = "pykern"
 REFERENCE = "bochs"

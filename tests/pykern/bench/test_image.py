@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import struct
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pykern.bench import image
 from pykern.bench.image import Image
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(not shutil.which("gcc"), reason="no C compiler")
 
@@ -75,5 +78,5 @@ def test_compiler_diagnostics_are_reported(tmp_path: Path, monkeypatch: pytest.M
     for name in ("start.S", "guest.ld", "rom.S", "layout.h"):
         (tmp_path / name).write_text((image.GUESTS / name).read_text())
     monkeypatch.setattr(image, "GUESTS", tmp_path)
-    with pytest.raises(image.BuildError, match="bad.c:1"):
+    with pytest.raises(image.BuildError, match=r"bad\.c:1"):
         image.build("bad", "bad.c", tmp_path)

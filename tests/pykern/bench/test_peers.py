@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pykern.bench import image, machines, peers
 from pykern.bench.programs import GROUPS, PROGRAMS, Program
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 needs_compiler = pytest.mark.skipif(not shutil.which("gcc"), reason="no C compiler")
 NAMES = ("qemu", "bochs")
