@@ -1,0 +1,128 @@
+"""``python -m pykern bench``: guest programs on pykern and on the peers installed here.
+
+All machines run the same images in the same run, so that the ratios compare like with like.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from pykern.bench import image, measure, peers, report
+from pykern.bench.machines import RunError, Runner
+from pykern.bench.programs import GROUPS, PROGRAMS, Program
+
+STATUS_OK, STATUS_WRONG, STATUS_USAGE = 0, 1, 2
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark; return the exit status.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments after ``bench``; those of the process if left out.
+
+    Returns
+    -------
+    int
+        0; 1 if checksums differ, a machine failed or, with ``--check``, a goal was missed;
+        2 for wrong usage.
+    """
+    options = _parser().parse_args(argv)
+    programs = _selected(options.only)
+    if options.list:
+        for program in programs:
+            print(f"{program.name:<18} {program.group:<8} {GROUPS[program.group].title}")
+        return STATUS_OK
+    with tempfile.TemporaryDirectory(prefix="pykern-bench-") as directory:
+        try:
+            rows, versions = _run(options, programs, Path(directory))
+        except image.BuildError as error:
+            print(f"pykern bench: {error}", file=sys.stderr)
+            return STATUS_WRONG
+    if options.json:
+        options.json.write_text(json.dumps(report.as_json(rows, versions), indent=1) + "\n")
+    return _status(rows, options.check)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pykern bench", description=__doc__)
+    parser.add_argument(
+        "--only", metavar="NAME,…", default="", help="programs or groups (default: all)"
+    )
+    parser.add_argument(
+        "--peers", metavar="NAME,…", default="qemu,bochs", help="qemu, bochs or none"
+    )
+    parser.add_argument("--without-pykern", action="store_true", help="measure the peers alone")
+    parser.add_argument(
+        "--repeat", type=int, default=3, metavar="N", help="runs, of which the fastest counts"
+    )
+    parser.add_argument("--seconds", type=float, default=0.5, help="CPU time of a timed run")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--check", action="store_true", help="status 1 when a goal is missed")
+    parser.add_argument("--list", action="store_true", help="name the programs and stop")
+    return parser
+
+
+def _selected(only: str) -> list[Program]:
+    wanted = set(filter(None, only.split(",")))
+    known = {program.name for program in PROGRAMS} | set(GROUPS)
+    if unknown := wanted - known:
+        print(f"pykern bench: no program or group {sorted(unknown)}; see --list", file=sys.stderr)
+        raise SystemExit(STATUS_USAGE)
+    return [p for p in PROGRAMS if not wanted or p.name in wanted or p.group in wanted]
+
+
+def _run(
+    options: argparse.Namespace, programs: list[Program], directory: Path
+) -> tuple[list[report.Row], dict[str, str]]:
+    runners = peers.find(options.peers.split(","), directory)
+    if not options.without_pykern:
+        # Imported here, so that the peers can be measured without the compiled core.
+        from pykern.bench.own import Pykern
+
+        runners.insert(0, Pykern())
+    versions = {runner.name: runner.version for runner in runners}
+    print("; ".join(versions.values()))
+    rows = []
+    for program in programs:
+        print(f"\r{program.name:<20}", end="", file=sys.stderr, flush=True)
+        built = image.build(
+            program.name.replace(":", "-"), program.source, directory, program.flags
+        )
+        rows.append(_row(program, built, runners, options))
+    print("\r" + " " * 20 + "\r", end="", file=sys.stderr, flush=True)
+    for line in report.table(rows):
+        print(line)
+    return rows, versions
+
+
+def _row(
+    program: Program, built: image.Image, runners: list[Runner], options: argparse.Namespace
+) -> report.Row:
+    measurements, errors = {}, {}
+    for runner in runners:
+        try:
+            measurements[runner.name] = measure.measure(
+                runner, built, program, options.repeat, options.seconds
+            )
+        except RunError as error:
+            errors[runner.name] = str(error)
+    return report.Row(program, measurements, errors)
+
+
+def _status(rows: list[report.Row], check: bool) -> int:
+    if not all(row.agreed for row in rows):
+        return STATUS_WRONG
+    if not check:
+        return STATUS_OK
+    missed = any(row.reached is False for row in rows)
+    for name in GROUPS:
+        missed |= (
+            report.group_reached(name, [row for row in rows if row.program.group == name]) is False
+        )
+    return STATUS_WRONG if missed else STATUS_OK
