@@ -127,7 +127,7 @@ cdef enum:
     MODE_16 = 0
     MODE_32 = 1
     MODE_64 = 2
-    MODE_FLAT = 4   # base 0 and limit 4 GiB (or 64-bit mode): linear address = offset
+    MODE_FLAT = 4   # CS, DS, ES, SS: base 0, limit 4 GiB, writable data; or 64-bit mode: linear address = offset
 
 # Which of the translation tables an access uses.
 cdef enum:
@@ -266,6 +266,7 @@ cdef struct Cpu:
     u64 cc_aux                  # carry-out vector and deltas: CF, OF, AF
     i64 budget                  # instructions that may still retire in this slice
     Tlb* tlb                    # &tlbs[…]: follows CPL, SMAP and AC
+    u64 address_mask            # what a linear address in flat code wraps at
     u64 rip                     # valid between blocks
     u32 attention               # something the loop must look at before the next instruction
     u32 which                   # TlbIndex of `tlb`

@@ -208,7 +208,8 @@ cdef inline Handler _choose(Cpu* cpu, Insn* insn, bint modrm_row) noexcept nogil
         return <Handler>h.body if DEBUG_BUILD else h.slow
     if not insn.flags & INSN_MEM:
         return h.reg if h.reg != NULL else h.slow
-    if insn.flags & INSN_ASIZE != 2 << INSN_ASIZE_SHIFT or insn.seg >= FS:
+    if not cpu.mode & MODE_FLAT or insn.seg >= FS or (
+            insn.flags & INSN_ASIZE != (cpu.mode & 3) << INSN_ASIZE_SHIFT):
         return h.slow
     if insn.x == REG_ZERO:
         if h.mem != NULL:

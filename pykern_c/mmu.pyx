@@ -587,15 +587,22 @@ cdef void _new_code_key(Cpu* cpu) noexcept nogil:
     _pick_code_key(cpu)
 
 
+cdef bint _flat_data(Seg* s) noexcept nogil:
+    """Whether a data segment needs no checks: 4 GiB from 0, writable, expand-up, 32-bit."""
+    return s.base == 0 and s.limit == 0xFFFFFFFFU and s.attr & 0x1401E == 0x4012
+
+
 cdef u8 _code_mode(Cpu* cpu) noexcept nogil:
+    """Return the Mode of the current segments."""
     cdef Seg* cs = &cpu.seg[CS]
-    cdef u8 mode
     if cpu.efer & EFER_LMA and cs.attr & 0x2000:
         return MODE_64 | MODE_FLAT
-    mode = MODE_32 if cs.attr & 0x4000 else MODE_16
-    if cs.base == 0 and cs.limit == 0xFFFFFFFFU and mode == MODE_32:
-        mode |= MODE_FLAT
-    return mode
+    if not cs.attr & 0x4000:
+        return MODE_16
+    if cs.base == 0 and cs.limit == 0xFFFFFFFFU and cs.attr & 2 and _flat_data(&cpu.seg[DS]) and (
+            _flat_data(&cpu.seg[ES]) and _flat_data(&cpu.seg[SS])):
+        return MODE_32 | MODE_FLAT
+    return MODE_32
 
 
 cdef void context_changed(Cpu* cpu) noexcept nogil:
@@ -610,6 +617,7 @@ cdef void context_changed(Cpu* cpu) noexcept nogil:
     cpu.which = which
     cpu.tlb = &cpu.tlbs[which]
     cpu.mode = _code_mode(cpu)
+    cpu.address_mask = ~<u64>0 if in_64bit(cpu) else 0xFFFFFFFFU
     cpu.fpu_ok = not cpu.cr0 & (CR0_EM | CR0_TS)
     cpu.sse_ok = cpu.fpu_ok and cpu.cr4 & CR4_OSFXSR != 0
     _pick_code_key(cpu)

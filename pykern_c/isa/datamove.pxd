@@ -87,9 +87,10 @@ cdef inline int lea(Cpu* cpu, Insn* insn, int w) noexcept nogil:
 
 
 cdef inline bint lea_flat(Cpu* cpu, Insn* insn, int w) noexcept nogil:
-    """LEA with 64-bit addressing."""
+    """LEA with the addressing of flat code."""
     set_reg(cpu, w, insn.r,
-            cpu.regs[insn.b] + (cpu.regs[insn.x] << insn.scale) + <u64><i64>insn.disp)
+            (cpu.regs[insn.b] + (cpu.regs[insn.x] << insn.scale) + <u64><i64>insn.disp)
+            & cpu.address_mask)
     return True
 
 

@@ -366,7 +366,7 @@ class Variant:
         lines = [
             f"cdef void {name}(Cpu* cpu, Insn* insn) noexcept nogil:",
             *self._declarations(),
-            f"    cdef u64 laddr = cpu.regs[insn.b]{scaled} + <u64><i64>insn.disp",
+            f"    cdef u64 laddr = (cpu.regs[insn.b]{scaled} + <u64><i64>insn.disp) & cpu.address_mask",
             "    cdef TlbEntry* e = &cpu.tlb.entry[tlb_index(laddr)]",
             f"    cdef u64 x = laddr ^ e.{tag}",
             "    cdef u8* host",
