@@ -19,6 +19,8 @@ from .state import (
     code_bytes,
 )
 
+Array = NDArray[np.generic]
+
 # Fields compared bit by bit; `rflags` has a mask and `mem_base` is an input.
 _COMPARED = (
     "vector", "error_code", "cr2", "rip", "gpr", "mem", "stray",
@@ -61,9 +63,9 @@ def differences(
     return found
 
 
-def _comparable(array: States, name: str, flags: int) -> NDArray[np.generic]:
+def _comparable(array: States, name: str, flags: int) -> Array:
     """Return one field as an array that can be compared element by element."""
-    field: NDArray[np.generic] = array[name]
+    field: Array = array[name]
     if name == "rflags":
         return array[name] & np.uint64(flags)
     if name == "st":
@@ -72,7 +74,7 @@ def _comparable(array: States, name: str, flags: int) -> NDArray[np.generic]:
     return field
 
 
-def _lines(name: str, expected: NDArray[np.generic], actual: NDArray[np.generic]) -> list[str]:
+def _lines(name: str, expected: Array, actual: Array) -> list[str]:
     left, right = expected.reshape(-1), actual.reshape(-1)
     changed = np.flatnonzero(left != right)
     lines = []
