@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from .state import (
     States,
     code_bytes,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 Array = NDArray[np.generic]
 
