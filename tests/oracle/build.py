@@ -14,9 +14,13 @@ import shutil
 import sys
 import sysconfig
 import tempfile
+import warnings
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
 SOURCES = ("host_cpu.pyx", "host_policy.pxd")
@@ -27,7 +31,9 @@ def load() -> ModuleType:
     """Import ``host_cpu``, built if it is not yet there."""
     path = _directory() / f"host_cpu{SUFFIX}"
     if not path.exists():
-        _build(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of setuptools and Cython, about themselves
+            _build(path)
     spec = importlib.util.spec_from_file_location("host_cpu", path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not an extension module")
@@ -40,7 +46,8 @@ def _directory() -> Path:
     digest = hashlib.sha256(f"{version('Cython')} {sys.version}".encode())
     for name in SOURCES:
         digest.update((HERE / name).read_bytes())
-    for root in (HERE.parents[1] / "build", Path(tempfile.gettempdir()) / f"pykern-{os.getuid()}"):
+    roots = [HERE.parents[1] / "build", Path(tempfile.gettempdir()) / f"pykern-{os.getuid()}"]
+    for root in roots:
         path = root / "oracle" / digest.hexdigest()[:16]
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -48,7 +55,7 @@ def _directory() -> Path:
             continue
         if path.stat().st_uid == os.getuid() and os.access(path, os.W_OK):
             return path
-    raise OSError(f"no writable directory for the oracle's build, tried {path} last")
+    raise OSError(f"no writable directory for the oracle's build: tried {roots}")
 
 
 def _build(target: Path) -> None:

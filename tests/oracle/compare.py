@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,11 @@ from .state import (
     States,
     code_bytes,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Array = NDArray[np.generic]
 
 # Fields compared bit by bit; `rflags` has a mask and `mem_base` is an input.
 _COMPARED = (
@@ -61,9 +66,9 @@ def differences(
     return found
 
 
-def _comparable(array: States, name: str, flags: int) -> NDArray[np.generic]:
+def _comparable(array: States, name: str, flags: int) -> Array:
     """Return one field as an array that can be compared element by element."""
-    field: NDArray[np.generic] = array[name]
+    field: Array = array[name]
     if name == "rflags":
         return array[name] & np.uint64(flags)
     if name == "st":
@@ -72,7 +77,7 @@ def _comparable(array: States, name: str, flags: int) -> NDArray[np.generic]:
     return field
 
 
-def _lines(name: str, expected: NDArray[np.generic], actual: NDArray[np.generic]) -> list[str]:
+def _lines(name: str, expected: Array, actual: Array) -> list[str]:
     left, right = expected.reshape(-1), actual.reshape(-1)
     changed = np.flatnonzero(left != right)
     lines = []

@@ -5,12 +5,14 @@ A form is anything shaped like `Form`; the instruction rows of pykern_c provide 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from random import Random
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from .state import LAYOUT, Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
 
 
 class Form(Protocol):
@@ -261,13 +263,15 @@ class Encoder:
             return b""
         # RSP must stay near the data: instructions push and pop there as well.
         edge = 1 << (8 * size - 1) if address.base != 4 else 128
-        address.disp = self.source.choice((
-            self.source.randrange(-edge, edge),
-            self.source.randrange(-128, 128),
-            -edge,
-            edge - 1,
-            0,
-        ))
+        address.disp = self.source.choice(
+            (
+                self.source.randrange(-edge, edge),
+                self.source.randrange(-128, 128),
+                -edge,
+                edge - 1,
+                0,
+            )
+        )
         return address.disp.to_bytes(size, "little", signed=True)
 
     def _immediates(self, form: Form, encoded: Encoded, target: int) -> bytes:
@@ -286,15 +290,17 @@ class Encoder:
 
     def _immediate(self, size: int) -> bytes:
         edge = 1 << (8 * size - 1)
-        value = self.source.choice((
-            self.source.randrange(2 * edge),
-            self.source.randrange(64),
-            0,
-            1,
-            edge - 1,
-            edge,
-            -1,
-        ))
+        value = self.source.choice(
+            (
+                self.source.randrange(2 * edge),
+                self.source.randrange(64),
+                0,
+                1,
+                edge - 1,
+                edge,
+                -1,
+            )
+        )
         return (value % (2 * edge)).to_bytes(size, "little")
 
     def _place(self, tail: bytearray, address: Address, target: int, length: int) -> None:

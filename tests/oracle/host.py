@@ -6,12 +6,15 @@ import functools
 import platform
 import sys
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import build
 from .state import DATA_BASE, DATA_SIZE, LAYOUT, READ_ONLY, Flag, Instructions, States, batch
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 # SDM feature name → name in /proc/cpuinfo, where they are not the same in lower case.
 _CPUINFO_NAMES = {

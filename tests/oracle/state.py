@@ -17,12 +17,15 @@ starts at the `rip` of the case. 16-bit code has a map of its own, `LAYOUT_16`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 PAGE = 0x1000
 MEM_SIZE = 1024
@@ -69,28 +72,30 @@ DATA_SIZE = DATA_END - DATA_BASE
 ST = np.dtype([("significand", "<u8"), ("sign_exponent", "<u2"), ("unused", "<u2", 3)])
 
 # Repeated by `struct State` in host_cpu.pyx. Without padding: numpy would not keep it.
-STATE = np.dtype([
-    ("gpr", "<u8", 16),  # in encoding order: GPR_NAMES
-    ("rip", "<u8"),
-    ("rflags", "<u8"),
-    ("fip", "<u8"),  # x87 instruction and data pointers, 64-bit form
-    ("fdp", "<u8"),
-    ("fcw", "<u2"),
-    ("fsw", "<u2"),
-    ("fop", "<u2"),
-    ("ftw", "u1"),  # abridged as in FXSAVE: bit i = physical register i is not empty
-    ("unused", "u1"),
-    ("mxcsr", "<u4"),
-    ("vector", "<i4"),  # exception raised, or one of Outcome
-    ("error_code", "<u4"),
-    ("sreg", "<u2", 6),  # selectors: SREG_NAMES; results only
-    ("cr2", "<u8"),  # of a #PF only
-    ("ymm", "<u8", (16, 4)),  # ymm[i][:2] is XMMi
-    ("st", ST, 8),  # ST(0) first
-    ("mem_base", "<u8"),
-    ("stray", "<u8"),  # data_hash() if bytes outside `mem` were changed, else 0
-    ("mem", "u1", MEM_SIZE),
-])
+STATE = np.dtype(
+    [
+        ("gpr", "<u8", 16),  # in encoding order: GPR_NAMES
+        ("rip", "<u8"),
+        ("rflags", "<u8"),
+        ("fip", "<u8"),  # x87 instruction and data pointers, 64-bit form
+        ("fdp", "<u8"),
+        ("fcw", "<u2"),
+        ("fsw", "<u2"),
+        ("fop", "<u2"),
+        ("ftw", "u1"),  # abridged as in FXSAVE: bit i = physical register i is not empty
+        ("unused", "u1"),
+        ("mxcsr", "<u4"),
+        ("vector", "<i4"),  # exception raised, or one of Outcome
+        ("error_code", "<u4"),
+        ("sreg", "<u2", 6),  # selectors: SREG_NAMES; results only
+        ("cr2", "<u8"),  # of a #PF only
+        ("ymm", "<u8", (16, 4)),  # ymm[i][:2] is XMMi
+        ("st", ST, 8),  # ST(0) first
+        ("mem_base", "<u8"),
+        ("stray", "<u8"),  # data_hash() if bytes outside `mem` were changed, else 0
+        ("mem", "u1", MEM_SIZE),
+    ]
+)
 
 INSTRUCTION = np.dtype([("bytes", "u1", 15), ("length", "u1")])
 

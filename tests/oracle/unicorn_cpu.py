@@ -136,7 +136,7 @@ class UnicornCpu:
         self._fault = None
         end = start + len(code) if repeats else (1 << 64) - 1
         error = self._start(start, end, 0 if repeats else 1)
-        if self._fault is None and error:
+        if error and self._fault is None:
             invalid = error == unicorn.UC_ERR_INSN_INVALID
             self._fault = (6 if invalid else int(Outcome.REFUSED), 0, 0)
         vector, error_code, address = self._fault or (int(Outcome.DONE), 0, 0)
