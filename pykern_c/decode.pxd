@@ -75,6 +75,18 @@ cdef struct Handlers:
     Handler reg         # register operand
     Handler mem         # base + displacement in flat 64-bit addressing
     Handler memx        # base + index << scale + displacement, likewise
+    Handler quiet       # reg, without flags
+    Handler* pair       # reg with a Jcc right behind it, by condition code
+    Handler* pair_mem
+    Handler* pair_memx
+    u32 flow            # FLOW_*
+
+
+# What the block builder knows of a form (icache.pyx).
+cdef enum:
+    FLOW_KILLS = 1      # overwrites all arithmetic flags, reads none
+    FLOW_CLEAR = 2      # neither reads nor writes them; register forms cannot fault
+    FLOW_JCC = 4        # condition code in bits 8-11
 
 
 cdef enum:

@@ -19,7 +19,7 @@ References
 SDM Vol. 1, Status Flags.
 """
 
-from pykern_c.types cimport u8, u32, u64, i64, sext, mask
+from pykern_c.types cimport QUIET, u8, u32, u64, i64, sext, mask, sign_bit
 from pykern_c.cpu cimport (
     Cpu, FLAG_CF, FLAG_PF, FLAG_AF, FLAG_ZF, FLAG_SF, FLAG_OF, FLAGS_ARITH,
 )
@@ -50,18 +50,24 @@ cdef inline u64 aux_of(u64 carries, int w) noexcept nogil:
 
 cdef inline void set_flags_add(Cpu* cpu, int w, u64 a, u64 b, u64 result) noexcept nogil:
     """Set OSZAPC after result = a + b (+ carry)."""
+    if w & QUIET:
+        return
     cpu.cc_res = sext(result, w)
     cpu.cc_aux = aux_of((a & b) | ((a | b) & ~result), w)
 
 
 cdef inline void set_flags_sub(Cpu* cpu, int w, u64 a, u64 b, u64 result) noexcept nogil:
     """Set OSZAPC after result = a - b (- borrow)."""
+    if w & QUIET:
+        return
     cpu.cc_res = sext(result, w)
     cpu.cc_aux = aux_of((~a & b) | ((~a | b) & result), w)
 
 
 cdef inline void set_flags_logic(Cpu* cpu, int w, u64 result) noexcept nogil:
     """Set SZP from the result, clear O, C and A."""
+    if w & QUIET:
+        return
     cpu.cc_res = sext(result, w)
     cpu.cc_aux = 0
 
@@ -154,4 +160,44 @@ cdef inline bint condition(Cpu* cpu, int cc) noexcept nogil:
         value = flag_sf(cpu) ^ flag_of(cpu)
     else:
         value = (flag_sf(cpu) ^ flag_of(cpu)) | flag_zf(cpu)
+    return value ^ (cc & 1)
+
+
+# How the condition of a branch right behind an instruction follows from its operands.
+cdef enum:
+    PAIR_SUB = 1        # flags of a - b
+    PAIR_LOGIC = 2      # flags of a logic result: CF = OF = 0
+    PAIR_RESULT = 3     # only ZF and SF follow from the result
+
+
+cdef inline bint pair_condition(Cpu* cpu, int kind, int w, u64 a, u64 b, u64 result,
+                                int cc) noexcept nogil:
+    """Evaluate a condition code from the operands just compared, not from the lazy flags.
+
+    `kind`, `w` and `cc` are constants: what is left is one comparison.
+    """
+    cdef int test = cc >> 1
+    cdef bint value
+    if test == 2:
+        value = result == 0
+    elif test == 4:
+        value = sign_bit(result, w)
+    elif kind == PAIR_SUB and test == 1:
+        value = a < b
+    elif kind == PAIR_SUB and test == 3:
+        value = a <= b
+    elif kind == PAIR_SUB and test == 6:
+        value = <i64>sext(a, w) < <i64>sext(b, w)
+    elif kind == PAIR_SUB and test == 7:
+        value = <i64>sext(a, w) <= <i64>sext(b, w)
+    elif kind == PAIR_LOGIC and test == 1:
+        value = False
+    elif kind == PAIR_LOGIC and test == 3:
+        value = result == 0
+    elif kind == PAIR_LOGIC and test == 6:
+        value = sign_bit(result, w)
+    elif kind == PAIR_LOGIC and test == 7:
+        value = <i64>sext(result, w) <= 0
+    else:
+        return condition(cpu, cc)
     return value ^ (cc & 1)

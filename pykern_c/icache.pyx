@@ -6,7 +6,7 @@ from pykern_c.cpu cimport *
 from pykern_c.memory cimport ram_find, phys_read
 from pykern_c.mmu cimport fetch_page, tlb_drop_page, tlb_index, TlbEntry
 from pykern_c.operands cimport instruction_pointer
-from pykern_c.decode cimport decode, DECODE_OK, DECODE_MORE, DECODE_UD, DECODE_LONG
+from pykern_c.decode cimport *
 
 cdef extern from "<sys/mman.h>" nogil:
     void* mmap(void* address, size_t length, int protection, int flags, int fd, long offset)
@@ -312,6 +312,48 @@ cdef u64 opcode_of(const u8* code, u32 length, bint mode64) noexcept nogil:
     return 0x100 | code[i + 1]
 
 
+cdef void _elide_flags(Insn* insn, u32 n) noexcept nogil:
+    """Give instructions whose flags are overwritten before anybody can look their quiet handlers."""
+    cdef bint live = True
+    cdef u32 i = n
+    cdef Handlers* h
+    while i > 0:
+        i -= 1
+        h = handlers_of(insn[i].form)
+        if insn[i].fn != h.reg or insn[i].fn == NULL:
+            live = True
+        elif h.flow & FLOW_KILLS:
+            if not live and h.quiet != NULL:
+                insn[i].fn = h.quiet
+            live = False
+        elif not h.flow & FLOW_CLEAR:
+            live = True
+
+
+cdef Handler _pair(Insn* insn, Handlers* h, u32 cc) noexcept nogil:
+    if h.pair != NULL and insn.fn == h.reg:
+        return h.pair[cc]
+    if h.pair_mem != NULL and insn.fn == h.mem:
+        return h.pair_mem[cc]
+    if h.pair_memx != NULL and insn.fn == h.memx:
+        return h.pair_memx[cc]
+    return NULL
+
+
+cdef void _fuse(Insn* insn, u32 n) noexcept nogil:
+    """Join comparisons with the conditional branches behind them."""
+    cdef u32 i
+    cdef Handlers* jcc
+    cdef Handler fn
+    for i in range(n - 1):
+        jcc = handlers_of(insn[i + 1].form)
+        if not jcc.flow & FLOW_JCC or insn[i + 1].fn != jcc.reg:
+            continue
+        fn = _pair(&insn[i], handlers_of(insn[i].form), jcc.flow >> 8)
+        if fn != NULL:
+            insn[i].fn = fn
+
+
 cdef Insn* _build(Cpu* cpu, CodePage* page, const u8* code, u32 off) noexcept nogil:
     """Decode a block into the arena; NULL if its first instruction leaves the page, or no room."""
     cdef CodeCache* cache = cpu.platform.code
@@ -326,6 +368,9 @@ cdef Insn* _build(Cpu* cpu, CodePage* page, const u8* code, u32 off) noexcept no
     n = _decode_run(cpu, code, off, MAX_BLOCK, records, &end)
     if n == 0:
         return NULL
+    if not DEBUG_BUILD:
+        _elide_flags(records, n)
+        _fuse(records, n)
     cache.used += n + 2
     block.count = n + 1
     block.next = page.blocks

@@ -237,3 +237,14 @@ cdef inline Insn* enter_block(Cpu* cpu, Insn* insn, Insn* target) noexcept nogil
     cpu.budget += target.n
     cpu.rip = cpu.regs[REG_PAGE] + target.off
     return NULL
+
+
+cdef inline void take_branch(Cpu* cpu, Insn* branch) noexcept nogil:
+    """Take a conditional branch whose condition has been found true."""
+    cdef Insn* target = <Insn*>branch.imm
+    if unlikely_(target == NULL):
+        branch.fn(cpu, branch)                      # looks at the flags again, and links
+        return
+    target = enter_block(cpu, branch, target)
+    if likely_(target != NULL):
+        target.fn(cpu, target)

@@ -61,9 +61,14 @@ cdef extern from "<string.h>" nogil:
     void* memset(void* to, int value, size_t size) noexcept
 
 
+# Added to the constant width of a value function whose flags nobody will see.
+cdef enum:
+    QUIET = 0x100
+
+
 cdef inline u64 mask(int w) noexcept nogil:
     """Return the low `w` bits set; w is 8, 16, 32 or 64."""
-    return (~<u64>0) >> (64 - w)
+    return (~<u64>0) >> (64 - (w & 0x7F))
 
 
 cdef inline u64 trunc(u64 value, int w) noexcept nogil:
@@ -84,4 +89,4 @@ cdef inline u64 sext(u64 value, int w) noexcept nogil:
 
 cdef inline u64 sign_bit(u64 value, int w) noexcept nogil:
     """Return bit `w - 1` as 0 or 1."""
-    return (value >> (w - 1)) & 1
+    return (value >> ((w & 0x7F) - 1)) & 1

@@ -22,6 +22,8 @@ cdef inline u64 add(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     83 /0 ib   ADD Ev, Ibs   lock
 
     Flags: OSZAPC.
+    Liveness: kills.
+    Pairs: result.
     Source: SDM Vol. 2A, ADD.
     """
     cdef u64 result = trunc(dst + src, w)
@@ -66,6 +68,8 @@ cdef inline u64 sub(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     83 /5 ib   SUB Ev, Ibs   lock
 
     Flags: OSZAPC.
+    Liveness: kills.
+    Pairs: sub.
     Source: SDM Vol. 2B, SUB.
     """
     cdef u64 result = trunc(dst - src, w)
@@ -110,6 +114,8 @@ cdef inline u64 cmp(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     83 /7 ib   CMP Ev, Ibs   nowrite
 
     Flags: OSZAPC.
+    Liveness: kills.
+    Pairs: sub.
     Source: SDM Vol. 2A, CMP.
     """
     cdef u64 result = trunc(dst - src, w)
@@ -125,6 +131,7 @@ cdef inline u64 inc(Cpu* cpu, int w, u64 dst) noexcept nogil:
     FF /0      INC Ev        lock
 
     Flags: OSZAP; CF stays.
+    Pairs: result.
     Source: SDM Vol. 2A, INC.
     """
     cdef u64 cf = flag_cf(cpu)
@@ -142,6 +149,7 @@ cdef inline u64 dec(Cpu* cpu, int w, u64 dst) noexcept nogil:
     FF /1      DEC Ev        lock
 
     Flags: OSZAP; CF stays.
+    Pairs: result.
     Source: SDM Vol. 2A, DEC.
     """
     cdef u64 cf = flag_cf(cpu)
@@ -158,6 +166,7 @@ cdef inline u64 neg(Cpu* cpu, int w, u64 dst) noexcept nogil:
     F7 /3      NEG Ev        lock
 
     Flags: OSZAPC.
+    Liveness: kills.
     Source: SDM Vol. 2B, NEG.
     """
     cdef u64 result = trunc(-dst, w)

@@ -24,6 +24,7 @@ cdef inline u64 mov(Cpu* cpu, int w, u64 src) noexcept nogil:
     C7 /0 iz   MOV Ev, Iz    nodst
 
     Flags: none.
+    Liveness: clear.
     Source: SDM Vol. 2B, MOV.
     """
     return src
@@ -36,6 +37,7 @@ cdef inline u64 movzx(Cpu* cpu, int w, u64 src) noexcept nogil:
     0F B7 /r   MOVZX Gv, Ew   nodst
 
     Flags: none.
+    Liveness: clear.
     Source: SDM Vol. 2B, MOVZX.
     """
     return src
@@ -47,6 +49,7 @@ cdef inline u64 movsx8(Cpu* cpu, int w, u64 src) noexcept nogil:
     0F BE /r   MOVSX Gv, Eb   nodst
 
     Flags: none.
+    Liveness: clear.
     Source: SDM Vol. 2B, MOVSX/MOVSXD.
     """
     return sext(src, 8)
@@ -58,6 +61,7 @@ cdef inline u64 movsx16(Cpu* cpu, int w, u64 src) noexcept nogil:
     0F BF /r   MOVSX Gv, Ew   nodst
 
     Flags: none.
+    Liveness: clear.
     Source: SDM Vol. 2B, MOVSX/MOVSXD.
     """
     return sext(src, 16)
@@ -69,6 +73,7 @@ cdef inline u64 movsxd(Cpu* cpu, int w, u64 src) noexcept nogil:
     63 /r      MOVSXD Gv, Ez   nodst o64
 
     Flags: none.
+    Liveness: clear.
     Source: SDM Vol. 2B, MOVSX/MOVSXD.
     """
     return sext(src, 32)
@@ -80,6 +85,7 @@ cdef inline int lea(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     8D /r      LEA Gv, M    fast=lea_flat kind=mem+memx
 
     Flags: none.
+    Liveness: clear.
     Source: SDM Vol. 2A, LEA.
     """
     set_reg(cpu, w, insn.r, effective_address(cpu, insn))
@@ -144,6 +150,7 @@ cdef inline int nop(Cpu* cpu, Insn* insn) noexcept nogil:
     F3 0F 1E FB   ENDBR32
 
     Flags: none.
+    Liveness: clear.
     Source: SDM Vol. 2B, NOP; PAUSE; PREFETCHh.
     """
     return NEXT
@@ -181,6 +188,7 @@ cdef inline u64 bswap(Cpu* cpu, int w, u64 dst) noexcept nogil:
     0F C8+r    BSWAP Zv
 
     Flags: none.
+    Liveness: clear.
     Source: SDM Vol. 2A, BSWAP.
     """
     if w == 16:

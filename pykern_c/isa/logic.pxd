@@ -20,6 +20,8 @@ cdef inline u64 and_(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     83 /4 ib   AND Ev, Ibs   lock undef=A
 
     Flags: OSZPC.
+    Liveness: kills.
+    Pairs: logic.
     Source: SDM Vol. 2A, AND.
     """
     set_flags_logic(cpu, w, dst & src)
@@ -41,6 +43,8 @@ cdef inline u64 or_(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     83 /1 ib   OR Ev, Ibs   lock undef=A
 
     Flags: OSZPC.
+    Liveness: kills.
+    Pairs: logic.
     Source: SDM Vol. 2B, OR.
     """
     set_flags_logic(cpu, w, dst | src)
@@ -62,6 +66,8 @@ cdef inline u64 xor(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     83 /6 ib   XOR Ev, Ibs   lock undef=A
 
     Flags: OSZPC.
+    Liveness: kills.
+    Pairs: logic.
     Source: SDM Vol. 2C, XOR.
     """
     set_flags_logic(cpu, w, dst ^ src)
@@ -81,6 +87,8 @@ cdef inline u64 test(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     F7 /1 iz   TEST Ev, Iz    nowrite undef=A
 
     Flags: OSZPC.
+    Liveness: kills.
+    Pairs: logic.
     Source: SDM Vol. 2B, TEST; /1 as AMD64 Architecture Programmer's Manual Vol. 3, Opcode Map.
     """
     set_flags_logic(cpu, w, dst & src)
@@ -94,6 +102,7 @@ cdef inline u64 not_(Cpu* cpu, int w, u64 dst) noexcept nogil:
     F7 /2      NOT Ev    lock
 
     Flags: none.
+    Liveness: clear.
     Source: SDM Vol. 2B, NOT.
     """
     return ~dst

@@ -18,6 +18,11 @@ Attributes:
     64-bit mode; ``d64``/``f64`` operand size defaults to/is 64 there; ``ends`` ends a block; ``norexb`` not with REX.B; ``undef=OSZAPC`` flags left undefined by the SDM;
     ``fast=NAME`` a function that does the common case (generate.py); an upper-case word: the CPUID feature.
 
+Lines for the block builder (docs/architecture.md, "The engine"):
+    ``Liveness: kills``: the value function always overwrites OSZAPC, reads none of them, and uses its width only through
+    types.pxd and flags.pxd, so it can be called with QUIET; ``Liveness: clear``: it neither reads nor writes flags. ``Pairs: sub|logic|result``: how the condition of a
+    Jcc right behind it follows from its operands (flags.pxd, pair_condition).
+
 Shapes, told by the signature (generate.py writes what is around them):
     ``u64 f(Cpu*, int w, u64…)`` value function on general or 64-bit MMX operands; ``xmm_t f(Cpu*, xmm_t…)`` likewise on vectors; both may take ``int cc`` or ``int imm`` last;
     ``int f(Cpu*, Insn*, int w)`` does its own operand access and returns a Status.
@@ -140,6 +145,8 @@ class Form:
     feature: str
     undefined: str  # flags
     flags: str  # the docstring's "Flags:" line
+    liveness: str  # its "Liveness:" line: "kills" or "clear"
+    pairs: str  # its "Pairs:" line: "sub", "logic" or "result"
     options: dict[str, str] = field(default_factory=dict, hash=False)
 
     @property
@@ -302,6 +309,12 @@ def _shape(returns: str, arguments: list[str]) -> str:
     raise RowError(f"a function with rows cannot return {returns}")
 
 
+def _line(doc: str, title: str) -> str:
+    """Return the first word of a ``Title: word.`` line of a docstring, or an empty string."""
+    match = re.search(rf"^\s+{title}: (\w+)", doc, re.M)
+    return match[1] if match else ""
+
+
 def parse_text(text: str, family: str) -> list[Form]:
     """Return the forms of one definition file in the order of its rows."""
     forms: list[Form] = []
@@ -319,6 +332,8 @@ def parse_text(text: str, family: str) -> list[Form]:
             "shape": _shape(match["ret"], arguments),
             "arguments": tuple(a.split()[-1] for a in arguments[1:]),
             "flags": flags[1] if flags else "",
+            "liveness": _line(match["doc"], "Liveness"),
+            "pairs": _line(match["doc"], "Pairs"),
         }
         for row in rows:
             forms += _forms(row, f"{family}.{match['name']}: {row.strip()}", common)
