@@ -226,8 +226,16 @@ def test_the_error_interrupt_comes_once_until_esr_is_written(apic):
     assert apic.tmr == 0
 
 
-def test_an_error_entry_with_an_illegal_vector_is_an_error_itself(apic):
-    apic.write(0x370, 4, 0x0E)
+def test_the_error_interrupt_is_an_edge(apic):
+    apic.accept(0xE0, level=True)
+    apic.write(0x370, 4, 0xE0)
+    apic.read(0x10, 4)
+    assert apic.tmr == 0
+
+
+@pytest.mark.parametrize("vector", [0, 15])
+def test_an_error_entry_with_an_illegal_vector_is_an_error_itself(apic, vector):
+    apic.write(0x370, 4, vector)
     apic.read(0x10, 4)
     assert errors(apic) == 0xC0
     assert apic.irr == 0
