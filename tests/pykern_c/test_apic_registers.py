@@ -358,10 +358,10 @@ def test_reserved_bits_of_the_msrs(x2, msr):
         assert x2.save() == before
 
 
-@pytest.mark.parametrize("msr", [m for m in X2_LEGAL if m not in (0x80B, 0x828, 0x830, 0x83F)])
+@pytest.mark.parametrize("msr", [m for m in X2_LEGAL if m not in {0x80B, 0x828, 0x830, 0x83F}])
 def test_msrs_read_back_what_is_not_read_only(x2, msr):
     x2.write_msr(msr, X2_LEGAL[msr])
-    lvt_status = 0x5000 if msr in (0x835, 0x836) else 0x1000 if 0x82F <= msr <= 0x837 else 0
+    lvt_status = 0x5000 if msr in {0x835, 0x836} else 0x1000 if 0x82F <= msr <= 0x837 else 0
     assert x2.read_msr(msr) == X2_LEGAL[msr] & ~lvt_status
 
 

@@ -310,7 +310,7 @@ class TimerModel(RuleBasedStateMachine):
     @rule(mode=st.sampled_from([ONE_SHOT, PERIODIC, DEADLINE]), masked=st.booleans())
     def write_lvt(self, mode, masked):
         self.timer.apic.write(LVT, 4, mode | masked << 16 | 0x40)
-        if mode != self.mode and DEADLINE in (mode, self.mode):
+        if mode != self.mode and DEADLINE in {mode, self.mode}:
             self.initial = self.count = self.deadline = 0
         self.mode, self.masked = mode, masked
 
