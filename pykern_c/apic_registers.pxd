@@ -285,7 +285,6 @@ cdef inline int apic_write_base(Lapic* lapic, u64 value, u64 now) noexcept nogil
     if mode == 0:
         apic_clear(lapic)
     lapic.icr &= 0xFFFFFFFFULL              # the destination field changes its place
-    timer_publish(lapic)
     apic_update(lapic)
     apic_reachable(lapic)
     return APIC_OK

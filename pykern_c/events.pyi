@@ -1,9 +1,6 @@
 from collections.abc import Callable
 from typing import Never
 
-from typing_extensions import disjoint_base
-
-@disjoint_base
 class Event:
     def __init__(self, *args: Never, **kwargs: Never) -> None: ...
     deadline: int
@@ -12,7 +9,6 @@ class Event:
     def pending(self) -> bool: ...
     def cancel(self) -> None: ...
 
-@disjoint_base
 class Events:
     @property
     def now(self) -> int: ...

@@ -1,8 +1,6 @@
 import enum
 from typing import Any, Never
 
-from typing_extensions import disjoint_base
-
 from pykern_c.events import Events
 
 IA32_APIC_BASE: int
@@ -18,19 +16,14 @@ class Pending(enum.IntFlag):
 
 class GeneralProtectionError(Exception): ...
 
-@disjoint_base
 class Line:
     pin: int
     def set(self, level: bool) -> None: ...
     def pulse(self) -> None: ...
 
-@disjoint_base
 class IoApicLine(Line): ...
-
-@disjoint_base
 class LintLine(Line): ...
 
-@disjoint_base
 class IoApic:
     def __init__(self, *args: Never, **kwargs: Never) -> None: ...
     def reset(self) -> None: ...
@@ -41,7 +34,6 @@ class IoApic:
     def save(self) -> dict[str, Any]: ...
     def load(self, state: dict[str, Any]) -> None: ...
 
-@disjoint_base
 class LocalApic:
     def __init__(self, *args: Never, **kwargs: Never) -> None: ...
     cr8: int
@@ -85,7 +77,6 @@ class LocalApic:
     def save(self) -> dict[str, Any]: ...
     def load(self, state: dict[str, Any]) -> None: ...
 
-@disjoint_base
 class ApicBus:
     local: tuple[LocalApic, ...]
     ioapic: IoApic

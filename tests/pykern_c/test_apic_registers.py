@@ -226,8 +226,16 @@ def test_the_error_interrupt_comes_once_until_esr_is_written(apic):
     assert apic.tmr == 0
 
 
-def test_an_error_entry_with_an_illegal_vector_is_an_error_itself(apic):
-    apic.write(0x370, 4, 0x0E)
+def test_the_error_interrupt_is_an_edge(apic):
+    apic.accept(0xE0, level=True)
+    apic.write(0x370, 4, 0xE0)
+    apic.read(0x10, 4)
+    assert apic.tmr == 0
+
+
+@pytest.mark.parametrize("vector", [0, 15])
+def test_an_error_entry_with_an_illegal_vector_is_an_error_itself(apic, vector):
+    apic.write(0x370, 4, vector)
     apic.read(0x10, 4)
     assert errors(apic) == 0xC0
     assert apic.irr == 0
@@ -350,10 +358,10 @@ def test_reserved_bits_of_the_msrs(x2, msr):
         assert x2.save() == before
 
 
-@pytest.mark.parametrize("msr", [m for m in X2_LEGAL if m not in (0x80B, 0x828, 0x830, 0x83F)])
+@pytest.mark.parametrize("msr", [m for m in X2_LEGAL if m not in {0x80B, 0x828, 0x830, 0x83F}])
 def test_msrs_read_back_what_is_not_read_only(x2, msr):
     x2.write_msr(msr, X2_LEGAL[msr])
-    lvt_status = 0x5000 if msr in (0x835, 0x836) else 0x1000 if 0x82F <= msr <= 0x837 else 0
+    lvt_status = 0x5000 if msr in {0x835, 0x836} else 0x1000 if 0x82F <= msr <= 0x837 else 0
     assert x2.read_msr(msr) == X2_LEGAL[msr] & ~lvt_status
 
 

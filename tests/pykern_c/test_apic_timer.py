@@ -101,6 +101,15 @@ def test_reading_the_count_late_does_not_lose_the_interrupt():
     assert timer.fired()
 
 
+def test_restarting_late_does_not_lose_the_interrupt():
+    timer = Timer(ONE_SHOT | 0x40)
+    timer.apic.write(INITIAL, 4, 100)
+    timer.events.advance(150)
+    timer.apic.write(INITIAL, 4, 100)
+    assert timer.fired()
+    assert timer.apic.timer_deadline == 250
+
+
 def test_initial_count_zero_stops_the_timer():
     timer = Timer(PERIODIC | 0x40)
     timer.apic.write(INITIAL, 4, 100)
@@ -193,6 +202,15 @@ def test_a_deadline_that_has_passed_fires_at_once(value):
     timer.apic.write_msr(TSC_DEADLINE, value)
     assert timer.fired()
     assert timer.apic.read_msr(TSC_DEADLINE) == 0
+
+
+def test_rearming_late_does_not_lose_the_interrupt():
+    timer = Timer(DEADLINE | 0x40)
+    timer.apic.write_msr(TSC_DEADLINE, 100)
+    timer.events.advance(150)
+    timer.apic.write_msr(TSC_DEADLINE, 300)
+    assert timer.fired()
+    assert timer.apic.timer_deadline == 300
 
 
 def test_writing_zero_disarms():
@@ -292,7 +310,7 @@ class TimerModel(RuleBasedStateMachine):
     @rule(mode=st.sampled_from([ONE_SHOT, PERIODIC, DEADLINE]), masked=st.booleans())
     def write_lvt(self, mode, masked):
         self.timer.apic.write(LVT, 4, mode | masked << 16 | 0x40)
-        if mode != self.mode and DEADLINE in (mode, self.mode):
+        if mode != self.mode and DEADLINE in {mode, self.mode}:
             self.initial = self.count = self.deadline = 0
         self.mode, self.masked = mode, masked
 

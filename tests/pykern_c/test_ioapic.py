@@ -80,7 +80,7 @@ def test_entries_keep_exactly_their_writable_bits(bus, pin):
     assert others == [MASKED] * 23
 
 
-@pytest.mark.parametrize("index", [3, 0x0F, 0x40, 0xFF])
+@pytest.mark.parametrize("index", [3, 0x0F, 0x40, 0x90, 0xFF])
 def test_registers_that_do_not_exist(bus, index):
     before = bus.ioapic.save()
     write(bus.ioapic, index, 0)
