@@ -212,7 +212,7 @@ class Counter(SavedFields):
         if self.start is None:
             return -1
         if self.frozen is not None:
-            return self.frozen
+            return min(self.frozen, self._clock.ticks - self.start)
         if self.reload_at is not None and self._clock.ticks >= self.reload_at:
             self._reload(self.start, self.reload_at)
         return self._clock.ticks - self.start
@@ -365,8 +365,8 @@ class Counter(SavedFields):
         if self._behaviour.triggered or self._behaviour.periodic:
             if self.count_register:
                 self._load()
-        elif self.frozen is not None:
-            self.start = self._clock.ticks - self.frozen
+        elif self.frozen is not None and self.start is not None:
+            self.start = max(self.start, self._clock.ticks - self.frozen)
             self.frozen = None
 
     # Edges
