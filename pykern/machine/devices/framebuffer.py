@@ -33,7 +33,9 @@ class Framebuffer:
     ValueError : a line is longer than the pitch, or the memory is too small
     """
 
-    def __init__(self, memory: bytearray | memoryview, width: int, height: int, pitch: int | None = None) -> None:
+    def __init__(
+        self, memory: bytearray | memoryview, width: int, height: int, pitch: int | None = None
+    ) -> None:
         self.width = width
         self.height = height
         self.pitch = width * BYTES_PER_PIXEL if pitch is None else pitch

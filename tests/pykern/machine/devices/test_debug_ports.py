@@ -11,7 +11,9 @@ from pykern.machine.devices.post import Post
 from pykern.machine.devices.reset_control import ResetControl
 
 
-@pytest.mark.parametrize(("size", "value", "status"), [(1, 0, 1), (1, 0x10, 0x21), (4, 0x80, 0x101)])
+@pytest.mark.parametrize(
+    ("size", "value", "status"), [(1, 0, 1), (1, 0x10, 0x21), (4, 0x80, 0x101)]
+)
 def test_debug_exit(size: int, value: int, status: int) -> None:
     stops: list[tuple[str, int]] = []
     DebugExit(lambda reason, code: stops.append((reason, code))).write(0, size, value)

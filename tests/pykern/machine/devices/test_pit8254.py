@@ -155,7 +155,14 @@ def test_mode_2_new_count_waits_for_the_period(bench: Bench) -> None:
     bench.to_tick(101)
     assert not bench.status() & 0x40
     bench.to_tick(125)
-    assert bench.edges[1:] == [(100, False), (101, True), (110, False), (111, True), (120, False), (121, True)]
+    assert bench.edges[1:] == [
+        (100, False),
+        (101, True),
+        (110, False),
+        (111, True),
+        (120, False),
+        (121, True),
+    ]
 
 
 def test_mode_2_gate_low_raises_out_and_rising_reloads(bench: Bench) -> None:

@@ -95,7 +95,7 @@ def test_a_full_buffer_ends_in_the_overrun_code(keyboard: Ps2Keyboard) -> None:
 
 
 def test_long_text_is_typed_as_it_is_read(keyboard: Ps2Keyboard) -> None:
-    text = "The quick brown fox, 1+1=2; \"{~}\"\n" * 5
+    text = 'The quick brown fox, 1+1=2; "{~}"\n' * 5
     keyboard.type_text(text)
     data = drain(keyboard)
     assert data.count(0x12) == 2 * sum(c in 'T+"{~}' for c in text), "shift down and up"

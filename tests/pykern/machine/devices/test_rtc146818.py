@@ -56,7 +56,9 @@ def test_binary_mode() -> None:
     assert it.time() == [59, 45, 13, 6, 20, 11, 26, 20]
 
 
-@pytest.mark.parametrize(("hour", "shown"), [(0, 0x12), (1, 0x01), (11, 0x11), (12, 0x92), (13, 0x81), (23, 0x91)])
+@pytest.mark.parametrize(
+    ("hour", "shown"), [(0, 0x12), (1, 0x01), (11, 0x11), (12, 0x92), (13, 0x81), (23, 0x91)]
+)
 def test_twelve_hour_mode(hour: int, shown: int) -> None:
     it = bench(2026, 1, 1, hour, 0, 0)
     it[B] = 0

@@ -206,7 +206,9 @@ def test_loopback_overrun(it: Bench) -> None:
     assert [it[RBR] for _ in range(16)] == list(range(16)), "with FIFOs the new one is lost"
 
 
-@pytest.mark.parametrize(("mcr", "msr"), [(0x11, 0x20), (0x12, 0x10), (0x14, 0x40), (0x18, 0x80), (0x1F, 0xF0)])
+@pytest.mark.parametrize(
+    ("mcr", "msr"), [(0x11, 0x20), (0x12, 0x10), (0x14, 0x40), (0x18, 0x80), (0x1F, 0xF0)]
+)
 def test_loopback_modem_lines(it: Bench, mcr: int, msr: int) -> None:
     it[MCR] = mcr
     assert it[MSR] & 0xF0 == msr
