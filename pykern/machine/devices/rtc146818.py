@@ -68,7 +68,7 @@ def _to_seconds(fields: Sequence[int]) -> int:
 
 
 def _advance(fields: list[int], seconds: int) -> list[int]:
-    """Return the time fields some seconds later; nonsense stays as written until the first carry."""
+    """Return the time fields some seconds later; nonsense stays until the first second."""
     if not seconds:
         return list(fields)
     before = _to_seconds(fields)

@@ -146,7 +146,7 @@ def _line_drawing(weights: str) -> Glyph:
 
 
 def _single_arms(glyph: Glyph, arms: tuple[int, ...], box: tuple[int, ...]) -> None:
-    """Draw single arms to the far side of the crossing, or only to it where a double line passes by."""
+    """Draw single arms to the far side of the crossing, or up to a double line that passes."""
     up, down, left, right = arms
     top, bottom, west, east = box
     if up == 1:

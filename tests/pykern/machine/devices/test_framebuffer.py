@@ -31,21 +31,3 @@ def test_too_little_memory_is_refused() -> None:
 def test_a_pitch_shorter_than_a_line_is_refused() -> None:
     with pytest.raises(ValueError, match="pitch is 39 bytes, expected at least 40"):
         Framebuffer(bytearray(1000), 10, 2, pitch=39)
-
-
-def test_memory_keeps_its_bytes_in_place() -> None:
-    memory = Memory(16)
-    frame = Framebuffer(memory.data, 1, 1)
-    memory.write(0, 4, 0x00FF0000)
-    state = memory.save()
-    memory.reset()
-    assert frame.render().getpixel((0, 0)) == (0, 0, 0)
-    memory.load(state)
-    assert frame.render().getpixel((0, 0)) == (255, 0, 0)
-
-
-def test_accesses_across_the_end() -> None:
-    memory = Memory(6)
-    memory.write(4, 4, 0x44332211)
-    assert memory.data[4:] == b"\x11\x22"
-    assert memory.read(4, 4) == 0xFFFF2211

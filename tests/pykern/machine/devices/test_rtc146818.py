@@ -42,7 +42,8 @@ class Bench:
 
 
 def bench(*start: int) -> Bench:
-    return Bench(dt.datetime(*(start or (2026, 11, 20, 13, 45, 59)), tzinfo=dt.UTC))  # type: ignore[misc, arg-type]
+    year, month, day, hour, minute, second = start or (2026, 11, 20, 13, 45, 59)
+    return Bench(dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC))
 
 
 def test_starts_at_the_configured_date_in_bcd() -> None:

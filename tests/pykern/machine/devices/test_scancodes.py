@@ -15,7 +15,7 @@ def test_prefixes_agree_between_the_sets() -> None:
 
 
 def test_translation_is_a_function() -> None:
-    """A prefixed key shares its code with a plain one in both sets, or the controller could not translate."""
+    """A prefixed key shares its code with a plain one in both sets or in none."""
     for key in KEYS.values():
         assert SET2_TO_SET1[key.set2 & 0xFF] == key.set1 & 0xFF
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from pykern.machine.devices.vga_font import HEIGHT, WIDTH, glyphs
 from pykern.machine.devices.vga_text import CRTC_MODE3, WINDOW_SIZE, VgaText
 from tests.pykern.machine.fake_machine import FakeEvents
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 TEXT = 0x18000
 ATTRIBUTE, ATTRIBUTE_READ, MISC, SEQUENCER, PEL_MASK, DAC_READ, DAC_WRITE, DAC_DATA = (
