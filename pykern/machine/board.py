@@ -356,7 +356,7 @@ class Board:
             device.load(state[name])
 
 
-# The 8259 comes last: when the others drive their lines while they are loaded, its inputs see edges.
+# The 8259 comes last: the others drive their lines while they are loaded, and it sees edges.
 _DEVICES = (
     *("pit", "port61", "rtc", "hpet", "pm", "smi_command", "com1", "com2", "i8042", "port92"),
     *("pci", "dma1", "dma2", "dma_pages", "vga", "vga_memory", "framebuffer_memory"),

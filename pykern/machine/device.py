@@ -1,8 +1,8 @@
 """The faces between devices and the rest of the machine.
 
 A device sees offsets, never addresses (`board.py` knows those); it drives interrupt lines, asks for
-the virtual time and asks to be called at a later one. It never raises on anything a guest does: what
-the hardware leaves undefined reads as ones and ignores writes unless its datasheet says else.
+the virtual time and asks to be called at a later one. It never raises on anything a guest does:
+what the hardware leaves undefined reads as ones and ignores writes unless its datasheet says else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Device(Protocol):
     """What the bus needs of a device."""
 
     def reset(self) -> None:
-        """Bring every register to the state the reset pin leaves; lines fall, events are cancelled."""
+        """Do what the reset pin does; lines fall, events are cancelled."""
 
     def read(self, offset: int, size: int, /) -> int:
         """Return `size` bytes (1, 2, 4 or 8), little endian, from `offset`."""
@@ -64,5 +64,5 @@ class StopReason(enum.StrEnum):
     DEBUG_EXIT = "debug-exit"
 
 
-#: Stop the machine: a reason, and the code that goes with it (the exit status of DEBUG_EXIT, else 0).
+#: Stop the machine: a reason, and the exit status of DEBUG_EXIT (else 0).
 Stop = Callable[[StopReason, int], None]

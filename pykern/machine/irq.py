@@ -1,7 +1,7 @@
 """Interrupt wires.
 
-An `IrqLine` is a wire with a level. Whatever listens (an interrupt controller's input pin) is told of
-every change; whatever drives it calls `set`. Several devices on one wire each take a `driver()`,
+An `IrqLine` is a wire with a level. Whatever listens (an interrupt controller's input pin) is told
+of every change; whatever drives it calls `set`. Several devices on one wire each take a `driver()`,
 and the wire is high while any of them is: the wired OR of a shared interrupt.
 """
 

@@ -1,10 +1,12 @@
-"""ACPI fixed hardware: power management events, control, timer, general-purpose events, SMI command.
+"""ACPI fixed hardware: power management and general-purpose events, timer, SMI command.
 
 Offsets of `AcpiPm` (the board says where the block lies and the FADT repeats it)::
 
-    00  PM1a_EVT status (2 bytes, write 1 to clear)  15 WAK  10 RTC  9 SLPBTN  8 PWRBTN  5 GBL  4 BM  0 TMR
+    00  PM1a_EVT status (2 bytes, write 1 to clear)
+            15 WAK  10 RTC  9 SLPBTN  8 PWRBTN  5 GBL  4 BM  0 TMR
     02  PM1a_EVT enable (2)   10 RTC   9 SLPBTN   8 PWRBTN   5 GBL   0 TMR
-    04  PM1a_CNT (2)   13 SLP_EN (write only)   12-10 SLP_TYP   2 GBL_RLS (write only)   1 BM_RLD   0 SCI_EN
+    04  PM1a_CNT (2)
+            13 SLP_EN (write only)  12-10 SLP_TYP  2 GBL_RLS (write only)  1 BM_RLD  0 SCI_EN
     08  PM_TMR (4, read only)   3.579545 MHz
     20  GPE0 status (2, write 1 to clear)
     22  GPE0 enable (2)

@@ -2,7 +2,7 @@
 
 Offset::
 
-    0  write: a byte for the console; read: 0xE9, which tells that the port is there    (0xE9, 0x402)
+    0  write: a byte for the console; read: 0xE9, so the port is there    (0xE9, 0x402)
 
 References
 ----------

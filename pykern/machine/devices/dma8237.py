@@ -2,7 +2,8 @@
 
 No device of this board requests DMA, so channels can be programmed and read back and never run.
 
-Offsets of `Dma8237` (first controller at 0x00, step 1; second at 0xC0, step 2; in units of the step)::
+Offsets of `Dma8237` (first controller at 0x00, step 1; second at 0xC0, step 2; in units of the
+step)::
 
     0, 2, 4, 6  address of channel 0-3, low byte first (flip-flop)
     1, 3, 5, 7  count of channel 0-3

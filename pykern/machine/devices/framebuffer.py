@@ -1,18 +1,23 @@
 """A linear framebuffer: 32-bit pixels in memory, and how a host sees them.
 
-A pixel is XRGB8888: blue in bits 7-0, green 15-8, red 23-16, the rest unused. Lines start every `pitch`
-bytes. The memory is guest RAM or an adapter's own; the framebuffer itself has no registers.
+A pixel is XRGB8888: blue in bits 7-0, green 15-8, red 23-16, the rest unused. Lines start every
+`pitch` bytes. The memory is guest RAM or an adapter's own; the framebuffer itself has no registers.
 
 References
 ----------
-Multiboot2 Specification, Framebuffer info; Limine Boot Protocol, Framebuffer Feature (memory model RGB).
+Multiboot2 Specification, Framebuffer info; Limine Boot Protocol, Framebuffer Feature (memory model
+RGB).
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Framebuffer"]
 
@@ -33,7 +38,9 @@ class Framebuffer:
     ValueError : a line is longer than the pitch, or the memory is too small
     """
 
-    def __init__(self, memory: bytearray | memoryview, width: int, height: int, pitch: int | None = None) -> None:
+    def __init__(
+        self, memory: bytearray | memoryview, width: int, height: int, pitch: int | None = None
+    ) -> None:
         self.width = width
         self.height = height
         self.pitch = width * BYTES_PER_PIXEL if pitch is None else pitch
@@ -57,4 +64,4 @@ class Framebuffer:
 
     def render(self) -> Image.Image:
         """Return what a monitor would show now."""
-        return Image.fromarray(np.ascontiguousarray(self.pixels()[:, :, 2::-1]), "RGB")
+        return Image.fromarray(np.ascontiguousarray(self.pixels()[:, :, 2::-1]))

@@ -2,7 +2,8 @@
 
 Offsets (4- or 8-byte accesses inside one register)::
 
-    000  capabilities   63-32 period in fs   31-16 vendor   15 legacy capable   13 64-bit   12-8 timers-1   7-0 revision
+    000  capabilities   63-32 period in fs   31-16 vendor   15 legacy capable   13 64-bit
+                        12-8 timers-1   7-0 revision
     010  configuration  1 legacy replacement   0 enable
     020  interrupt status: bit n, level-triggered timer n; write 1 to clear
     0F0  main counter
@@ -11,9 +12,9 @@ Offsets (4- or 8-byte accesses inside one register)::
     108+20n  comparator
     110+20n  FSB route: not supported, reads 0
 
-Legacy replacement sends timer 0 where the 8254 went and timer 1 where the RTC went, and holds those two
-off. The main counter may be written while halted only; as the specification has it, a one-shot whose
-comparator is already behind the counter waits until the counter has wrapped.
+Legacy replacement sends timer 0 where the 8254 went and timer 1 where the RTC went, and holds those
+two off. The main counter may be written while halted only; as the specification has it, a one-shot
+whose comparator is already behind the counter waits until the counter has wrapped.
 
 References
 ----------

@@ -11,15 +11,17 @@ Offsets of `I8042` (PC/AT address in brackets)::
               AD, AE keyboard off, on   C0 read input port   D0, D1 read, write output port
               D2, D3 pretend a byte from keyboard, mouse   D4 to the mouse   DD, DF A20 off, on
               E0 test inputs   F0-FF pulse output lines, bit 0 low = reset
-    command byte  6 translate   5 mouse off   4 keyboard off   2 system flag   1, 0 interrupt mouse, keyboard
+    command byte  6 translate   5 mouse off   4 keyboard off   2 system flag
+                  1, 0 interrupt mouse, keyboard
     output port   5, 4 interrupt mouse, keyboard   1 A20   0 reset, low active
 
 Offset of `Port92`::
 
     0  1 A20   0 a rising edge resets    (0x92)
 
-A byte takes BYTE_NS from a device to the buffer, so that a handler that reads port 0x60 twice sees the
-same byte twice; the bytes of the real cable take 1 ms, but here instructions are cheap in virtual time.
+A byte takes BYTE_NS from a device to the buffer, so that a handler that reads port 0x60 twice sees
+the same byte twice; the bytes of the real cable take 1 ms, but here instructions are cheap in
+virtual time.
 
 References
 ----------

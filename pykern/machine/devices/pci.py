@@ -2,9 +2,10 @@
 
 Offsets of `PciBus` (PC address in brackets)::
 
-    0  CONFIG_ADDRESS (4 bytes)  31 enable  23-16 bus  15-11 device  10-8 function  7-2 register   (0xCF8)
-    1  as a single byte: the reset control register                                               (0xCF9)
-    4  CONFIG_DATA (1, 2 or 4 bytes)                                                               (0xCFC)
+    0  CONFIG_ADDRESS (4 bytes)                           (0xCF8)
+           31 enable  23-16 bus  15-11 device  10-8 function  7-2 register
+    1  as a single byte: the reset control register       (0xCF9)
+    4  CONFIG_DATA (1, 2 or 4 bytes)                      (0xCFC)
 
 Offset of `PciBus.ecam`, the memory-mapped window::
 
@@ -15,8 +16,8 @@ registers keep their values and do nothing: the memory below 1 MiB is RAM.
 
 References
 ----------
-PCI Local Bus Specification 3.0: Configuration Mechanism #1, Configuration Space Header; PCI Express Base
-Specification: Enhanced Configuration Access Mechanism; Intel 82441FX (PMC) datasheet.
+PCI Local Bus Specification 3.0: Configuration Mechanism #1, Configuration Space Header; PCI Express
+Base Specification: Enhanced Configuration Access Mechanism; Intel 82441FX (PMC) datasheet.
 """
 
 from __future__ import annotations

@@ -10,15 +10,15 @@ Offsets (PC/AT address in brackets)::
     5  ELCR2, bit n = IRQ 8+n; bits 0 (RTC) and 5 (FPU) are reserved, 0                (0x4D1)
 
 The cascade is soldered: the slave's INT drives IR2 of the master, whatever ICW3 says, as in Intel's
-chip sets. The 8080 vector format is not there (ICW4.uPM is taken as set). An edge stays latched until
-it is acknowledged even if its input falls before; a level request lives only while its input is high.
-When no request is left at the INTA cycle the answer is the spurious level 7 and no ISR bit is set; for
-the slave that means vector 15 with ISR bit 2 of the master set.
+chip sets. The 8080 vector format is not there (ICW4.uPM is taken as set). An edge stays latched
+until it is acknowledged even if its input falls before; a level request lives only while its input
+is high. When no request is left at the INTA cycle the answer is the spurious level 7 and no ISR bit
+is set; for the slave that means vector 15 with ISR bit 2 of the master set.
 
 References
 ----------
-Intel 8259A datasheet (231468): Initialization Command Words, Operation Command Words, Edge and Level
-Triggered Modes, Poll Command; Intel 82371AB (PIIX4) datasheet: ELCR1, ELCR2.
+Intel 8259A datasheet (231468): Initialization Command Words, Operation Command Words, Edge and
+Level Triggered Modes, Poll Command; Intel 82371AB (PIIX4) datasheet: ELCR1, ELCR2.
 """
 
 from __future__ import annotations
@@ -269,7 +269,7 @@ class Pic8259(ByteRegisters):
         self._master.reset()
 
     def load(self, state: State) -> None:
-        """Load the slave, whose INT then makes an edge at the master; the master's state undoes it."""
+        """Load the slave, then the master: the slave's INT makes an edge there, which is undone."""
         self._slave.load(state["slave"])
         self._slave.update()
         self._master.load(state["master"])

@@ -2,8 +2,8 @@
 
 Offsets of `Pit8254` (PC/AT address in brackets)::
 
-    0-2  counter 0-2: write the count, read the count, a latched count or the latched status (0x40-0x42)
-    3    write: control word, counter latch, read-back command; read: nothing there          (0x43)
+    0-2  write: the count; read: the count, a latched count or the latched status    (0x40-0x42)
+    3    write: control word, counter latch, read-back command; read: nothing there  (0x43)
 
     control word   7-6 SC   5-4 RW   3-1 mode   0 BCD
     read-back      7-6 11   5 COUNT#   4 STATUS#   3-1 counters   0 0
@@ -12,12 +12,12 @@ Offsets of `Pit8254` (PC/AT address in brackets)::
 Offset of `Port61`::
 
     0  0 gate of channel 2 (rw)   1 speaker data enable (rw)   2 parity check disable (rw)
-       3 channel check disable (rw)   4 refresh toggle   5 OUT of channel 2   6-7 NMI causes, 0  (0x61)
+       3 channel check disable (rw)   4 refresh toggle   5 OUT 2   6-7 NMI causes, 0    (0x61)
 
-Counting is not simulated: a counter remembers at which tick its counting element was loaded and with
-what, and everything else (count, OUT, the next edge) is arithmetic on the ticks since. The clock is
-1.193182 MHz of virtual time. A count takes effect on the first clock after it was written, so mode 0
-raises OUT N + 1 clocks after the write.
+Counting is not simulated: a counter remembers at which tick its counting element was loaded and
+with what, and everything else (count, OUT, the next edge) is arithmetic on the ticks since. The
+clock is 1.193182 MHz of virtual time. A count takes effect on the first clock after it was written,
+so mode 0 raises OUT N + 1 clocks after the write.
 
 References
 ----------
@@ -158,7 +158,7 @@ class Counter(SavedFields):
     count : what the counting element was loaded with
     start : tick of that load, one after the write or trigger; None before the first
     frozen : clocks counted when the gate stopped the counter; None while it runs
-    reload_at : tick at which a periodic mode takes the count register early or anew; None if it will not
+    reload_at : tick at which a periodic mode takes a new count; None if none was written
     count_before, out_before : what is seen until `start`
     """
 
@@ -212,7 +212,7 @@ class Counter(SavedFields):
         if self.start is None:
             return -1
         if self.frozen is not None:
-            return self.frozen
+            return min(self.frozen, self._clock.ticks - self.start)
         if self.reload_at is not None and self._clock.ticks >= self.reload_at:
             self._reload(self.start, self.reload_at)
         return self._clock.ticks - self.start
@@ -336,7 +336,7 @@ class Counter(SavedFields):
         self.unloaded = False
 
     def _plan_reload(self) -> None:
-        """Keep the new count of a periodic mode for the end of the period, in mode 3 of the half."""
+        """Keep a periodic mode's new count for the end of the period, in mode 3 of the half."""
         assert self.start is not None
         elapsed = self._elapsed()
         period_end = elapsed - elapsed % self.count + self.count
@@ -365,8 +365,8 @@ class Counter(SavedFields):
         if self._behaviour.triggered or self._behaviour.periodic:
             if self.count_register:
                 self._load()
-        elif self.frozen is not None:
-            self.start = self._clock.ticks - self.frozen
+        elif self.frozen is not None and self.start is not None:
+            self.start = max(self.start, self._clock.ticks - self.frozen)
             self.frozen = None
 
     # Edges

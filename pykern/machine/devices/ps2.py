@@ -9,8 +9,8 @@ Keyboard commands::
 Mouse commands::
 
     E6 scaling 1:1   E7 2:1   E8 resolution   E9 status   EA stream mode   EB read data
-    EC, EE wrap mode off, on   F0 remote mode   F2 identify   F3 sample rate   F4, F5 reporting on, off
-    F6 defaults   FE resend   FF reset and self-test
+    EC, EE wrap mode off, on   F0 remote mode   F2 identify   F3 sample rate
+    F4, F5 reporting on, off   F6 defaults   FE resend   FF reset and self-test
 
 Held keys repeat after the typematic delay; a full buffer of 16 bytes ends in the overrun code.
 

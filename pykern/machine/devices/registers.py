@@ -48,7 +48,7 @@ def _thaw(present: Any, saved: Any) -> Any:
 class SavedFields:
     """Give `save()` and `load()` to a class that names its state in `SAVED`.
 
-    A field may be an int, bool, str, bytes, bytearray, a list or deque of such, or again SavedFields.
+    A field may be an int, bool, str, bytes, bytearray, a list or deque of such, or SavedFields.
     """
 
     SAVED: ClassVar[tuple[str, ...]] = ()
@@ -68,7 +68,7 @@ class SavedFields:
 
 
 class ByteRegisters(SavedFields, ABC):
-    """A chip on an 8-bit bus: the bus controller splits wider accesses into bytes, low one first."""
+    """A chip on an 8-bit bus, where wider accesses arrive as bytes, the low one first."""
 
     @abstractmethod
     def read_byte(self, offset: int) -> int:

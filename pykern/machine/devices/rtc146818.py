@@ -68,7 +68,7 @@ def _to_seconds(fields: Sequence[int]) -> int:
 
 
 def _advance(fields: list[int], seconds: int) -> list[int]:
-    """Return the time fields some seconds later; nonsense stays as written until the first carry."""
+    """Return the time fields some seconds later; nonsense stays until the first second."""
     if not seconds:
         return list(fields)
     before = _to_seconds(fields)
@@ -200,11 +200,12 @@ class Rtc146818(ByteRegisters):
         elapsed = self._elapsed(now) - self._elapsed(seen)
         if elapsed > 0:
             self._flags |= C_UF
-            if self._seconds_to_alarm(self._elapsed(seen)) <= elapsed:
+            wait = self._seconds_to_alarm(self._elapsed(seen))
+            if wait is not None and wait <= elapsed:
                 self._flags |= C_AF
 
-    def _seconds_to_alarm(self, elapsed: int) -> int:
-        """Return seconds from `elapsed` seconds after the base to the next match; over a day: never."""
+    def _seconds_to_alarm(self, elapsed: int) -> int | None:
+        """Return seconds from `elapsed` seconds after the base to the next match, None if never."""
         second, minute, hour = (
             self._memory[i] for i in (SECONDS_ALARM, MINUTES_ALARM, HOURS_ALARM)
         )
@@ -219,7 +220,7 @@ class Rtc146818(ByteRegisters):
             match = max(at, now + 1) if wanted is None else at + wanted
             if now < match < at + 60:
                 return match - now
-        return DAY_S + 1
+        return None
 
     def _update(self) -> None:
         """Raise or lower IRQ and plan the next look."""
@@ -242,7 +243,8 @@ class Rtc146818(ByteRegisters):
                 causes.append(next_second)
             if enabled & B_AIE:
                 wait = self._seconds_to_alarm(self._elapsed(now))
-                causes.append(next_second + (wait - 1) * NS_PER_S)
+                if wait is not None:
+                    causes.append(next_second + (wait - 1) * NS_PER_S)
         return min(causes, default=None)
 
     # Registers

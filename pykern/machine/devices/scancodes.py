@@ -1,7 +1,7 @@
 """Keys of the 101/102-key keyboard: names, scan codes of sets 1 and 2, and how US text is typed.
 
-A code above 0xFF has the prefix 0xE0. The controller's translation of set 2 to set 1 is the same table
-read across, since IBM made set 1 of it.
+A code above 0xFF has the prefix 0xE0. The controller's translation of set 2 to set 1 is the same
+table read across, since IBM made set 1 of it.
 
 References
 ----------

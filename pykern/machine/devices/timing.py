@@ -1,4 +1,4 @@
-"""Clocks of devices, derived from virtual time in integers: nothing drifts, nothing is rounded twice."""
+"""Clocks of devices, derived from virtual time in integers: nothing drifts."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ Offsets (DLAB is bit 7 of LCR)::
 
     0  RBR (read), THR (write);  DLAB=1: DLL
     1  IER  0 received data  1 THR empty  2 line status  3 modem status;  DLAB=1: DLM
-    2  IIR (read)  7-6 FIFOs enabled  3-0 cause;  FCR (write)  7-6 trigger  2 reset XMIT  1 reset RCVR  0 enable
+    2  IIR (read)   7-6 FIFOs enabled  3-0 cause
+       FCR (write)  7-6 trigger  2 reset XMIT  1 reset RCVR  0 enable
     3  LCR  7 DLAB  6 break  5 stick parity  4 even  3 parity  2 stop bits  1-0 word length
     4  MCR  4 loop  3 OUT2  2 OUT1  1 RTS  0 DTR
     5  LSR  7 error in FIFO  6 TEMT  5 THRE  4 BI  3 FE  2 PE  1 OE  0 DR
@@ -12,8 +13,9 @@ Offsets (DLAB is bit 7 of LCR)::
     7  SCR
 
 Transmission takes no time: THRE and TEMT are always set, and each byte written makes a new THRE
-interrupt. Received bytes wait on the host's side while the FIFO is full, so only loopback can overrun
-it. On the PC the pin OUT2 enables the interrupt, so in loopback, which forces OUT2 high, none goes out.
+interrupt. Received bytes wait on the host's side while the FIFO is full, so only loopback can
+overrun it. On the PC the pin OUT2 enables the interrupt, so in loopback, which forces OUT2 high,
+none goes out.
 
 References
 ----------

@@ -101,10 +101,7 @@ _PICTURES = {
 
 def cp437(data: bytes) -> str:
     """Return text as a VGA shows it: code page 437 with symbols for the control codes."""
-    return "".join(
-        _SYMBOLS[byte] if byte < 32 else "⌂" if byte == 127 else bytes((byte,)).decode("cp437")
-        for byte in data
-    )
+    return bytes(data).decode("cp437").translate(_SHOWN)
 
 
 def _letter(character: str) -> Glyph:
@@ -142,12 +139,14 @@ def _line_drawing(weights: str) -> Glyph:
             glyph[rows, : east + 1 - inset] = value
         if right == 2:
             glyph[rows, west + inset :] = value
+    if up == down == 2 and 2 not in {left, right}:
+        glyph[:, 3:5] = False
     _single_arms(glyph, (up, down, left, right), (top, bottom, west, east))
     return glyph
 
 
 def _single_arms(glyph: Glyph, arms: tuple[int, ...], box: tuple[int, ...]) -> None:
-    """Draw single arms to the far side of the crossing, or only to it where a double line passes by."""
+    """Draw single arms to the far side of the crossing, or up to a double line that passes."""
     up, down, left, right = arms
     top, bottom, west, east = box
     if up == 1:

@@ -5,16 +5,17 @@ Offsets (the PC maps them at 0x3B0)::
     10 attribute index/data, 11 attribute data read     (0x3C0, 0x3C1)
     12 write: miscellaneous output; read: input status 0 (0x3C2)    13 VGA enable (0x3C3)
     14 sequencer index, 15 data                         (0x3C4, 0x3C5)
-    16 PEL mask, 17 write: DAC read index; read: DAC state, 18 DAC write index, 19 DAC data  (0x3C6-0x3C9)
+    16 PEL mask, 17 write: DAC read index; read: DAC state  (0x3C6, 0x3C7)
+    18 DAC write index, 19 DAC data                     (0x3C8, 0x3C9)
     1A read: feature control (0x3CA)   1C read: miscellaneous output (0x3CC)
     1E graphics index, 1F data                          (0x3CE, 0x3CF)
     04 or 24 CRTC index, 05 or 25 data                  (0x3B4, 0x3B5 or 0x3D4, 0x3D5)
     0A or 2A read: input status 1; write: feature control (0x3BA or 0x3DA)
 
-Bit 0 of miscellaneous output chooses between the monochrome and the colour places. The adapter comes up
-in mode 3, 80x25, as its BIOS would leave it. Display memory is the window 0xA0000-0xBFFFF, plain bytes:
-text modes and the linear 256-colour mode need no more; planes, write modes and loadable fonts are not
-there. Blinking characters and the cursor are drawn as if lit.
+Bit 0 of miscellaneous output chooses between the monochrome and the colour places. The adapter
+comes up in mode 3, 80x25, as its BIOS would leave it. Display memory is the window 0xA0000-0xBFFFF,
+plain bytes: text modes and the linear 256-colour mode need no more; planes, write modes and
+loadable fonts are not there. Blinking characters and the cursor are drawn as if lit.
 
 References
 ----------
@@ -23,7 +24,7 @@ IBM PS/2 Hardware Interface Technical Reference: Video Subsystem.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -213,7 +214,7 @@ class VgaText(ByteRegisters):
         paper = colours[attribute >> 4 & (7 if blinks else 15)][:, :, None, None, :]
         picture = np.where(bits[..., None], ink, paper).transpose(0, 2, 1, 3, 4)
         rows, columns = attribute.shape
-        return Image.fromarray(picture.reshape(rows * height, columns * WIDTH, 3), "RGB")
+        return Image.fromarray(picture.reshape(rows * height, columns * WIDTH, 3))
 
     def _draw_cursor(self, bits: NDArray[np.bool_]) -> None:
         if self.cursor is None:
@@ -230,31 +231,33 @@ class VgaText(ByteRegisters):
         offset = 4 * self._word(CRTC_START)
         address = offset + np.arange(height)[:, None] * stride + np.arange(width)
         picture = self._palette()[self._memory[base + address % size] & self._pel_mask]
-        return Image.fromarray(picture.repeat(2, axis=0).repeat(2, axis=1), "RGB")
+        return Image.fromarray(picture.repeat(2, axis=0).repeat(2, axis=1))
 
     # Registers
+
+    _READABLE: ClassVar = {
+        0x10: "_attribute_index",
+        0x14: "_sequencer_index",
+        0x16: "_pel_mask",
+        0x1A: "_feature",
+        0x1C: "_misc",
+        0x1E: "_graphics_index",
+    }
 
     def read_byte(self, offset: int) -> int:
         """Read a register; the CRTC's answer only where bit 0 of miscellaneous output puts it."""
         if offset in {4, 5, 0x0A, 0x24, 0x25, 0x2A}:
             return self._read_crtc(offset & 0x0F) if self._is_mapped(offset) else 0xFF
+        simple = self._READABLE.get(offset)
+        if simple is not None:
+            return int(getattr(self, simple))
         match offset:
-            case 0x10:
-                return self._attribute_index
             case 0x11:
                 return _get(self._attribute, self._attribute_index & 31)
             case 0x12:
                 return 0x10  # a colour monitor on the sense line
-            case 0x14:
-                return self._sequencer_index
             case 0x15:
                 return _get(self._sequencer, self._sequencer_index)
-            case 0x1A:
-                return self._feature
-            case 0x1C:
-                return self._misc
-            case 0x1E:
-                return self._graphics_index
             case 0x1F:
                 return _get(self._graphics, self._graphics_index)
             case _:
@@ -275,8 +278,6 @@ class VgaText(ByteRegisters):
 
     def _read_dac(self, offset: int) -> int:
         match offset:
-            case 0x16:
-                return self._pel_mask
             case 0x17:
                 return 3 if self._dac_reads else 0
             case 0x18:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pykern.machine.irq import IrqLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class FakeEvent:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -27,6 +27,9 @@ from pykern.machine.devices.vga_text import WINDOW_SIZE, VgaText
 from pykern.machine.irq import IrqLine
 from tests.contracts.device import DeviceContract, Rig
 from tests.pykern.machine.fake_machine import FakeEvents
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 START = dt.datetime(2026, 2, 28, 23, 59, 50, tzinfo=dt.UTC)
 
