@@ -187,6 +187,8 @@ class Session:
                 return Outcome(ExitStatus.POWER_OFF)
             case "debug-exit":
                 return Outcome(code & 0xFF)
+            case "panic":
+                return Outcome(ExitStatus.PANIC, ("the guest's kernel panicked",))
             case "reset" if self.reboot:
                 return _Next.REBOOT
             case "reset":

@@ -67,6 +67,7 @@ def session(machine, console=None, **options):
         (exit_("STOPPED", 0, "power-off"), 0),
         (exit_("STOPPED", 33, "debug-exit"), 33),
         (exit_("STOPPED", 0x1FF, "debug-exit"), 255),
+        (exit_("STOPPED", 0, "panic"), ExitStatus.PANIC),
         (exit_("SHUTDOWN", detail=[]), ExitStatus.TRIPLE_FAULT),
     ],
 )
