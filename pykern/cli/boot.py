@@ -101,8 +101,7 @@ def _session(
         note=lambda line: _note(f"pykern: {line}"),
     )
     if "insn" in args.trace:
-        session.slice_ns = 1  # one instruction takes a nanosecond
-        session.before_slice = trace.instruction_tracer(computer.machine, _note)
+        trace.trace_instructions(computer.machine, _note)
     return session
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 _NAMES = {
     0: "#DE", 1: "#DB", 2: "NMI", 3: "#BP", 4: "#OF", 5: "#BR", 6: "#UD", 7: "#NM", 8: "#DF",
@@ -18,7 +18,6 @@ _NAMES = {
     19: "#XM",
 }  # fmt: skip
 _WITH_SELECTOR = {10, 11, 12, 13}
-_WITH_ERROR_CODE = _WITH_SELECTOR | {8, 14, 17}
 _PAGE_FAULT = 14
 _REGISTERS = (
     ("rax", "rbx", "rcx", "rdx"),
@@ -37,21 +36,25 @@ def explain_shutdown(cpu: Any, exit_: Any) -> list[str]:
     Parameters
     ----------
     cpu : the processor that shut down, stopped before reset
-    exit_ : its Exit; `detail` is the chain of faults
+    exit_ : its Exit; `faults` is the chain, first one first
     """
     lines = [f"triple fault on CPU {exit_.vcpu}"]
-    lines += [f"  {number}. {describe_fault(f)}" for number, f in enumerate(exit_.detail or (), 1)]
+    lines += [f"  {number}. {describe_fault(f)}" for number, f in enumerate(exit_.faults, 1)]
     return lines + registers(cpu)
 
 
-def describe_fault(fault: Mapping[str, int]) -> str:
-    """Return a fault in words: name, place, error code and address where it has them."""
-    vector, error = fault["vector"], fault.get("error", 0)
-    text = f"{_NAMES.get(vector, f'vector {vector:#x}')} at RIP {fault.get('rip', 0):#x}"
-    if vector in _WITH_ERROR_CODE:
-        text += f", error code {error:#x} ({error_code(vector, error)})"
-    if vector == _PAGE_FAULT:
-        text += f", CR2 {fault.get('address', 0):#x}"
+def describe_fault(fault: Any) -> str:
+    """Return a fault in words: name, place, error code and address where it has them.
+
+    Parameters
+    ----------
+    fault : a FaultRecord of the core: vector, error (or None), rip, address
+    """
+    text = f"{_NAMES.get(fault.vector, f'vector {fault.vector:#x}')} at RIP {fault.rip:#x}"
+    if fault.error is not None:
+        text += f", error code {fault.error:#x} ({error_code(fault.vector, fault.error)})"
+    if fault.vector == _PAGE_FAULT:
+        text += f", CR2 {fault.address:#x}"
     return text
 
 

@@ -48,8 +48,9 @@ def test_addresses_are_those_of_the_board():
 class Cpu:
     """Only the first `mapped` bytes of the linear addresses can be read."""
 
-    def __init__(self, attributes, base=0, mapped=1 << 64):
-        self.registers = {"cs.attr": attributes, "cs.base": base}
+    def __init__(self, bits, base=0, mapped=1 << 64):
+        self.registers = {"cs.base": base}
+        self.code_bits = bits
         self.mapped = mapped
 
     def read_register(self, name):
@@ -68,11 +69,11 @@ def fake(code, address, bits):
 @pytest.mark.parametrize(
     ("cpu", "rip", "text"),
     [
-        (Cpu(0xA09B), 0xFFFFFFFF80000000, "15 ffffffff80000000 64"),
-        (Cpu(0xC09B, base=0x1000), 0x10, "15 10 32"),
-        (Cpu(0x009B, base=0xF0000), 0xFFF0, "15 fff0 16"),
-        (Cpu(0xA09B, mapped=0x2000), 0x1FFE, "2 1ffe 64"),
-        (Cpu(0xA09B, mapped=0x2000), 0x3000, "(not mapped)"),
+        (Cpu(64), 0xFFFFFFFF80000000, "15 ffffffff80000000 64"),
+        (Cpu(32, base=0x1000), 0x10, "15 10 32"),
+        (Cpu(16, base=0xF0000), 0xFFF0, "15 fff0 16"),
+        (Cpu(64, mapped=0x2000), 0x1FFE, "2 1ffe 64"),
+        (Cpu(64, mapped=0x2000), 0x3000, "(not mapped)"),
     ],
 )
 def test_next_instruction(cpu, rip, text):
