@@ -57,7 +57,7 @@ def tracing_machine(machine_class: Any, note: Callable[[str], None]) -> Any:
 
 def trace_instructions(machine: Any, note: Callable[[str], None]) -> None:
     """Have every instruction written down before it is executed: time, CPU, CS:RIP, text."""
-    from pykern_c.isa.disasm import disassemble  # noqa: PLC0415  # reads all instruction rows
+    from pykern_c.isa.disasm import disassemble  # reads all instruction rows
 
     def show(cpu: Any) -> None:
         rip = cpu.read_register("rip")

@@ -7,11 +7,10 @@ import pytest
 pytest.importorskip("pykern_c.machine")
 pytest.importorskip("pykern.machine.board")
 
-from pykern_c import Machine
-
 from pykern.machine import boot
 from pykern.machine.computer import Computer, Image, MachineConfig, platform
 from pykern.machine.firmware.acpi import AcpiPlatform
+from pykern_c import Machine
 
 
 def computer(**options):
