@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pykern_c import Machine
-
 from pykern.cli import trace
 from pykern.cli.errors import UsageError
 from pykern.cli.host_clock import HostPacer
@@ -18,6 +16,7 @@ from pykern.machine.board import BoardOptions
 from pykern.machine.computer import Computer, Image, MachineConfig
 from pykern.machine.session import Console, Outcome, Session
 from pykern.machine.state_hash import state_hash
+from pykern_c import Machine
 
 if TYPE_CHECKING:
     import argparse
@@ -101,8 +100,7 @@ def _session(
         note=lambda line: _note(f"pykern: {line}"),
     )
     if "insn" in args.trace:
-        session.slice_ns = 1  # one instruction takes a nanosecond
-        session.before_slice = trace.instruction_tracer(computer.machine, _note)
+        trace.trace_instructions(computer.machine, _note)
     return session
 
 

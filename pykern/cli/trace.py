@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MAX_INSTRUCTION = 15
-_CS_L, _CS_D = 1 << 13, 1 << 14
+_LAST_ADDRESS = (1 << 64) - 1
 
 
 class TracedDevice:
@@ -55,31 +55,23 @@ def tracing_machine(machine_class: Any, note: Callable[[str], None]) -> Any:
     return TracingMachine
 
 
-def instruction_tracer(machine: Any, note: Callable[[str], None]) -> Callable[[], None]:
-    """Return a function that writes down the next instruction of every processor that has moved."""
-    from pykern_c.isa.disasm import disassemble  # needs the compiled core
+def trace_instructions(machine: Any, note: Callable[[str], None]) -> None:
+    """Have every instruction written down before it is executed: time, CPU, CS:RIP, text."""
+    from pykern_c.isa.disasm import disassemble  # reads all instruction rows
 
-    last: dict[int, int] = {}
+    def show(cpu: Any) -> None:
+        rip = cpu.read_register("rip")
+        text = next_instruction(cpu, rip, disassemble)
+        note(f"{machine.now:12} {cpu.index} {cpu.read_register('cs'):04x}:{rip:016x} {text}")
 
-    def show() -> None:
-        now = machine.events.now
-        for number, cpu in enumerate(machine.vcpus):
-            rip = cpu.read_register("rip")
-            if last.get(number) == rip:
-                continue
-            last[number] = rip
-            text = next_instruction(cpu, rip, disassemble)
-            note(f"{now:12} {number} {cpu.read_register('cs'):04x}:{rip:016x} {text}")
-
-    return show
+    machine.add_hook(show, kinds="x", first=0, last=_LAST_ADDRESS)
 
 
 def next_instruction(
     cpu: Any, rip: int, disassemble: Callable[[bytes, int, int], tuple[int, str]]
 ) -> str:
     """Return the text of the instruction at CS:RIP."""
-    attributes = cpu.read_register("cs.attr")
-    bits = 64 if attributes & _CS_L else 32 if attributes & _CS_D else 16
+    bits = cpu.code_bits
     laddr = rip if bits == 64 else (cpu.read_register("cs.base") + rip) & 0xFFFFFFFF
     for size in (_MAX_INSTRUCTION, 0x1000 - laddr % 0x1000):
         try:

@@ -108,7 +108,6 @@ class Session:
     pacer : None: as fast as possible
     checkpoint : called at multiples of `checkpoint_ns` of virtual time, with the time
     slice_ns : virtual time between two looks at the host
-    before_slice : called before each slice; with a slice of 1 ns, before each instruction
     note : takes a line for the user
     """
 
@@ -122,7 +121,6 @@ class Session:
     checkpoint: Callable[[int], None] | None = None
     checkpoint_ns: int = 0
     slice_ns: int = SLICE_NS
-    before_slice: Callable[[], None] | None = None
     note: Callable[[str], None] = field(default=lambda _: None)
     inputs: list[tuple[int, bytes]] = field(default_factory=list)
     """Everything that entered, with its virtual time: what a recording needs."""
@@ -137,8 +135,6 @@ class Session:
         self._next_checkpoint = self.machine.events.now + self.checkpoint_ns
         while True:
             self._receive()
-            if self.before_slice is not None:
-                self.before_slice()
             outcome = self._react(self.machine.run(until_ns=self._slice_end()))
             if isinstance(outcome, Outcome):
                 return outcome
@@ -167,7 +163,7 @@ class Session:
         """Say what follows from an exit of the machine."""
         match exit_.reason.name:
             case "STOPPED":
-                return self._stopped(str(exit_.detail), exit_.code)
+                return self._stopped(exit_.what, exit_.code)
             case "SHUTDOWN":
                 lines = explain_shutdown(self.machine.vcpus[exit_.vcpu], exit_)
                 return Outcome(ExitStatus.TRIPLE_FAULT, tuple(lines))
@@ -187,6 +183,8 @@ class Session:
                 return Outcome(ExitStatus.POWER_OFF)
             case "debug-exit":
                 return Outcome(code & 0xFF)
+            case "panic":
+                return Outcome(ExitStatus.PANIC, ("the guest's kernel panicked",))
             case "reset" if self.reboot:
                 return _Next.REBOOT
             case "reset":

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 _NAMES = {
     0: "#DE", 1: "#DB", 2: "NMI", 3: "#BP", 4: "#OF", 5: "#BR", 6: "#UD", 7: "#NM", 8: "#DF",
@@ -18,8 +18,9 @@ _NAMES = {
     19: "#XM",
 }  # fmt: skip
 _WITH_SELECTOR = {10, 11, 12, 13}
-_WITH_ERROR_CODE = _WITH_SELECTOR | {8, 14, 17}
 _PAGE_FAULT = 14
+_WRITE, _FETCH = 1 << 1, 1 << 4
+_CR0_PE, _EFER_LMA = 1 << 0, 1 << 10
 _REGISTERS = (
     ("rax", "rbx", "rcx", "rdx"),
     ("rsi", "rdi", "rbp", "rsp"),
@@ -37,21 +38,57 @@ def explain_shutdown(cpu: Any, exit_: Any) -> list[str]:
     Parameters
     ----------
     cpu : the processor that shut down, stopped before reset
-    exit_ : its Exit; `detail` is the chain of faults
+    exit_ : its Exit; `faults` is the chain, first one first
     """
     lines = [f"triple fault on CPU {exit_.vcpu}"]
-    lines += [f"  {number}. {describe_fault(f)}" for number, f in enumerate(exit_.detail or (), 1)]
+    for number, fault in enumerate(exit_.faults, 1):
+        lines.append(f"  {number}. {describe_fault(fault)}")
+        if fault.vector == _PAGE_FAULT:
+            access = "x" if fault.error & _FETCH else "w" if fault.error & _WRITE else "r"
+            walk = cpu.translate(fault.address, access).explain()
+            lines += [f"     {line}" for line in walk.splitlines()]
+        lines.append(f"     {describe_gate(cpu, fault.vector)}")
     return lines + registers(cpu)
 
 
-def describe_fault(fault: Mapping[str, int]) -> str:
-    """Return a fault in words: name, place, error code and address where it has them."""
-    vector, error = fault["vector"], fault.get("error", 0)
-    text = f"{_NAMES.get(vector, f'vector {vector:#x}')} at RIP {fault.get('rip', 0):#x}"
-    if vector in _WITH_ERROR_CODE:
-        text += f", error code {error:#x} ({error_code(vector, error)})"
-    if vector == _PAGE_FAULT:
-        text += f", CR2 {fault.get('address', 0):#x}"
+def describe_gate(cpu: Any, vector: int) -> str:
+    """Return what the IDT says of a vector, and the stack its handler would get.
+
+    References
+    ----------
+    SDM Vol. 3A, Interrupt Descriptor Table (IDT), IDT Descriptors, and Interrupt Stack Table.
+    """
+    long_mode = bool(cpu.read_register("efer") & _EFER_LMA)
+    base, limit = cpu.read_register("idtr.base"), cpu.read_register("idtr.limit")
+    if not cpu.read_register("cr0") & _CR0_PE:
+        return f"real-mode vector table at {base:#x}, limit {limit:#x}"
+    size = 16 if long_mode else 8
+    laddr = base + vector * size
+    if vector * size + size - 1 > limit:
+        return f"IDT at {base:#x}, limit {limit:#x}: no entry for vector {vector}"
+    try:
+        gate = int.from_bytes(cpu.read_linear(laddr, size), "little")
+    except ValueError:
+        return f"IDT entry at {laddr:#x}: not mapped to memory"
+    offset = gate & 0xFFFF | (gate >> 48 & 0xFFFF) << 16 | (gate >> 64) << 32
+    state = "present" if gate >> 47 & 1 else "not present"
+    text = f"IDT entry at {laddr:#x}: {gate >> 16 & 0xFFFF:#x}:{offset:#x}, {state}"
+    stack = gate >> 32 & 7 if long_mode else 0
+    return f"{text}, IST{stack}" if stack else f"{text}, stack {cpu.read_register('rsp'):#x}"
+
+
+def describe_fault(fault: Any) -> str:
+    """Return a fault in words: name, place, error code and address where it has them.
+
+    Parameters
+    ----------
+    fault : a FaultRecord of the core: vector, error (or None), rip, address
+    """
+    text = f"{_NAMES.get(fault.vector, f'vector {fault.vector:#x}')} at RIP {fault.rip:#x}"
+    if fault.error is not None:
+        text += f", error code {fault.error:#x} ({error_code(fault.vector, fault.error)})"
+    if fault.vector == _PAGE_FAULT:
+        text += f", CR2 {fault.address:#x}"
     return text
 
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from pykern.machine.boot.protocol import BootError, BootMachine
-from pykern.machine.firmware.e820 import FOUR_GIB, AddressRangeType, memory_map, subtract
+from pykern.machine.firmware.e820 import (
+    EXTENDED_MEMORY_BASE,
+    FOUR_GIB,
+    AddressRangeType,
+    memory_map,
+    subtract,
+)
 
 PAGE = 0x1000
+_BIOS = (0xF0000, EXTENDED_MEMORY_BASE)
 _ZEROS = bytes(1 << 20)
 _LOWEST = 0x1000  # keep clear of interrupt vectors and BIOS data area
 
@@ -24,6 +31,11 @@ class Placement:
             if entry.type is AddressRangeType.MEMORY
         ]
         self._free = list(self._usable)
+        # ld -Ttext=0x100000 puts the ELF headers just below 1 MiB; QEMU takes such kernels.
+        self._claimed: list[tuple[int, int]] = []
+        self._claimable = list(self._usable)
+        if any(base == 0 and size >= EXTENDED_MEMORY_BASE for base, size in machine.ram_ranges):
+            self._claimable.append(_BIOS)
 
     def claim(self, paddr: int, size: int, what: str) -> None:
         """Take [paddr, paddr + size), where the image insists on being.
@@ -35,12 +47,13 @@ class Placement:
         if size == 0:
             return
         end = paddr + size
-        if any(first <= paddr and end <= last for first, last in self._free):
+        where = f"{what} occupies physical {paddr:#x}-{end - 1:#x}"
+        if any(first < end and paddr < last for first, last in self._claimed):
+            raise BootError(f"{where}, which overlaps something loaded before it")
+        if any(first <= paddr and end <= last for first, last in _merged(self._claimable)):
+            self._claimed.append((paddr, end))
             self._free = subtract(self._free, (paddr, end))
             return
-        where = f"{what} occupies physical {paddr:#x}-{end - 1:#x}"
-        if any(first <= paddr and end <= last for first, last in self._usable):
-            raise BootError(f"{where}, which overlaps something loaded before it")
         usable = ", ".join(f"{first:#x}-{last - 1:#x}" for first, last in self._usable)
         raise BootError(f"{where}, which is not usable RAM; usable is {usable}")
 
@@ -65,6 +78,7 @@ class Placement:
         raise self._no_room(size, what, low, high)
 
     def _take(self, start: int, size: int) -> int:
+        self._claimed.append((start, start + size))
         self._free = sorted(subtract(self._free, (start, start + size)))
         return start
 
@@ -83,3 +97,13 @@ class Placement:
             chunk = _ZEROS[: end - position]
             self._machine.write(position, chunk)
             position += len(chunk)
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join ranges that touch."""
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if merged and merged[-1][1] == first:
+            first = merged.pop()[0]
+        merged.append((first, last))
+    return merged

@@ -27,10 +27,14 @@ SECTIONS {
     .data : AT(ADDR(.data) - 0xFFFFFFFF80000000) { *(.data) }
 }
 """
+LOW_WITH_NOTE = """
+ENTRY(_start)
+SECTIONS { . = 0x100000; .note : { *(.note.pvh) } .text : { *(.text) } }
+"""
 LINK = {
     "bootsector": ["-m", "elf_i386", "-Ttext=0x7c00", "--oformat=binary"],
     "multiboot": ["-m", "elf_i386", "-Ttext=0x100000"],
-    "pvh": ["-m", "elf_i386", "-Ttext=0x100000"],
+    "pvh": ["-m", "elf_i386", "--no-warn-rwx-segments", "-T", "note.ld"],
     "elf64": ["--no-warn-rwx-segments", "-T", "high.ld"],
 }
 
@@ -43,6 +47,7 @@ def build(tmp_path):
         source = f".macro VERB\n{verb}\n.endm\n{(GUESTS / name).with_suffix('.S').read_text()}"
         (tmp_path / "guest.s").write_text(source)
         (tmp_path / "high.ld").write_text(HIGH_HALF)
+        (tmp_path / "note.ld").write_text(LOW_WITH_NOTE)
         bits = "64" if name == "elf64" else "32"
         for command in (
             ["as", f"--{bits}", f"-I{GUESTS}", "-o", "guest.o", "guest.s"],

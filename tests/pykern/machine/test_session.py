@@ -8,10 +8,11 @@ import pytest
 
 from pykern.exit_status import ExitStatus
 from pykern.machine.session import SLICE_NS, Session
+from pykern_c.exits import Exit, ExitReason
 
 
-def exit_(reason, code=0, detail=None):
-    return SimpleNamespace(reason=SimpleNamespace(name=reason), code=code, detail=detail, vcpu=0)
+def exit_(reason, code=0, what=""):
+    return Exit(ExitReason[reason], 0, code, what)
 
 
 BUDGET = exit_("BUDGET")
@@ -67,7 +68,8 @@ def session(machine, console=None, **options):
         (exit_("STOPPED", 0, "power-off"), 0),
         (exit_("STOPPED", 33, "debug-exit"), 33),
         (exit_("STOPPED", 0x1FF, "debug-exit"), 255),
-        (exit_("SHUTDOWN", detail=[]), ExitStatus.TRIPLE_FAULT),
+        (exit_("STOPPED", 0, "panic"), ExitStatus.PANIC),
+        (exit_("SHUTDOWN"), ExitStatus.TRIPLE_FAULT),
     ],
 )
 def test_exit_status(stop, status):

@@ -168,6 +168,15 @@ def test_damaged_fields(machine, elf64, offset, value, message):
         load(machine, bytes(image))
 
 
+def test_headers_just_below_1_mib_are_taken_as_qemu_takes_them(machine, elf64):
+    """`ld -Ttext=0x100000` puts them there."""
+    elf64.segment(0xFF000, b"headers").segment(0x100000, CODE)
+    load(machine, elf64.build(0x100000))
+    assert machine.read(0xFF000, 7) == b"headers"
+    with pytest.raises(BootError, match=r"0xe8000-0xe8001, which is not usable"):
+        load(machine, elf64.segment(0xE8000, b"no").build(0x100000))
+
+
 @pytest.mark.parametrize(
     ("vaddr", "paddr", "message"),
     [
