@@ -39,7 +39,7 @@ DEBUG_FLAGS = [
     "-fno-sanitize=alignment",
     "-fno-sanitize-recover=undefined",
 ]
-CORE = ("mmu", "icache", "decode", "exceptions", "execute", "events", "interrupts", "machine", "vcpu", "context")
+CORE = ("mmu", "icache", "decode", "exceptions", "execute", "events", "interrupts", "machine", "vcpu", "context", "cases")
 
 
 def extension(module: str, source: str) -> Extension:
