@@ -17,6 +17,7 @@ cdef class Machine:
     cdef readonly u64 seed
     cdef u64 random
     cdef list mmio                  # (base, size, device), sorted by base
+    cdef list mappings              # (host, size, page flags) of what is to be unmapped
     cdef list ports                 # 65536 of None or (device, offset)
     cdef object error               # exception raised by a device
     cdef object stop_reason
@@ -34,7 +35,9 @@ cdef class Machine:
 
     cdef object device_at(self, u64 paddr, u64* offset)
     cdef int run_window(self) except -1
-    cdef u32 _new_range(self, u64 base, u64 size, bint rom) except *
+    cdef int _new_range(self, u64 base, u64 size, bint rom) except -1
+    cdef int _enter_range(self, u64 base, u64 size, u8* host, u8* page, bint rom) except -1
+    cdef int _punch(self, u64 base, u64 size) except -1
     cdef void _account(self, Cpu* c)
     cdef int _time_passed(self) except -1
     cdef object _exit_of(self, int i)

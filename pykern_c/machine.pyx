@@ -211,6 +211,12 @@ cdef void _call_hook(Cpu* cpu, u32 number, u64 address, int size, bint write) no
 
 # ---------------------------------------------------------------------------------------------
 
+cdef int _check_pages(u64 base, u64 size) except -1:
+    if base % 4096 or size % 4096 or size == 0:
+        raise ValueError(f"memory range {base:#x}+{size:#x} is not made of whole 4 KiB pages")
+    return 0
+
+
 cdef class Machine:
     """A computer: processors, memory, interrupt controllers and a clock."""
 
@@ -228,6 +234,7 @@ cdef class Machine:
         self.mmio = []
         self.ports = [None] * 65536
         self.hooks = {}
+        self.mappings = []
         self.ram_ranges = ()
         self._make_platform(cpus)
         self._make_memory(memory)
@@ -262,32 +269,65 @@ cdef class Machine:
             self._add_range(base, size, False)
             self.ram_ranges = (*self.ram_ranges, (base, size))
 
-    cdef u32 _new_range(self, u64 base, u64 size, bint rom) except *:
-        cdef Platform* p = self.platform
-        cdef RamRange* r
-        cdef void* host
-        if p.ram_count == MAX_RAM_RANGES:
-            raise ValueError(f"more than {MAX_RAM_RANGES} ranges of memory")
-        host = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    cdef int _new_range(self, u64 base, u64 size, bint rom) except -1:
+        """Commit address space for a range and enter it; RAM costs host memory when it is touched."""
+        cdef void* host = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        cdef u8* page
         if host == MAP_FAILED:
             raise MemoryError(f"no address space for {size} bytes of guest memory")
-        r = &p.ram[p.ram_count]
-        r.base, r.size, r.host, r.rom = base, size, <u8*>host, rom
-        r.page = <u8*>calloc(size >> 12, 1)
-        if r.page == NULL:
+        page = <u8*>calloc(size >> 12, 1)
+        if page == NULL:
             munmap(host, size)
             raise MemoryError("no memory for page flags")
+        self.mappings.append((<size_t>host, size, <size_t>page))
+        return self._enter_range(base, size, <u8*>host, page, rom)
+
+    cdef int _enter_range(self, u64 base, u64 size, u8* host, u8* page, bint rom) except -1:
+        cdef Platform* p = self.platform
+        cdef RamRange* r
+        if p.ram_count == MAX_RAM_RANGES:
+            raise ValueError(f"more than {MAX_RAM_RANGES} ranges of memory")
+        r = &p.ram[p.ram_count]
+        r.base, r.size, r.host, r.page, r.rom = base, size, host, page, rom
         p.ram_count += 1
-        return p.ram_count - 1
+        return 0
 
     def _add_range(self, base, size, rom):
-        if base % 4096 or size % 4096 or size <= 0:
-            raise ValueError(f"memory range {base:#x}+{size:#x} is not made of whole 4 KiB pages")
+        _check_pages(base, size)
         for other, length in self.ram_ranges:
-            if base < other + length and other < base + size and not rom:
+            if base < other + length and other < base + size:
                 raise ValueError(f"memory range {base:#x}+{size:#x} overlaps {other:#x}+{length:#x}")
-        return self._new_range(base, size, rom)
+        self._new_range(base, size, rom)
+
+    cdef int _punch(self, u64 base, u64 size) except -1:
+        """Take a range of physical addresses away from RAM, as a chip set does for ROM and devices."""
+        cdef Platform* p = self.platform
+        cdef RamRange* r
+        cdef u64 end = base + size, start, stop
+        cdef u32 i = 0
+        while i < p.ram_count:
+            r = &p.ram[i]
+            start, stop = max(base, r.base), min(end, r.base + r.size)
+            if start >= stop:
+                i += 1
+                continue
+            _check_pages(start, stop - start)
+            if stop < r.base + r.size:
+                self._enter_range(stop, r.base + r.size - stop, r.host + (stop - r.base),
+                                  r.page + ((stop - r.base) >> 12), r.rom)
+            if start > r.base:
+                r.size = start - r.base
+                i += 1
+            else:
+                p.ram_count -= 1
+                r[0] = p.ram[p.ram_count]
+        p.ram_last = 0
+        for i in range(p.cpu_count):
+            tlb_flush(p.cpus[i], True)
+        if self.platform.code.used:
+            code_cache_empty(p)
+        return 0
 
     def _make_cpus(self, int cpus):
         cdef Platform* p = self.platform
@@ -332,9 +372,9 @@ cdef class Machine:
         cdef u32 i
         if self.platform == NULL:
             return
-        for i in range(self.platform.ram_count):
-            munmap(self.platform.ram[i].host, self.platform.ram[i].size)
-            free(self.platform.ram[i].page)
+        for host, size, page in self.mappings or ():
+            munmap(<void*><size_t>host, size)
+            free(<void*><size_t>page)
         if self.storage != NULL:
             for i in range(self.platform.cpu_count):
                 free(self.storage[i].tlbs)
@@ -346,14 +386,11 @@ cdef class Machine:
     def reset(self):
         """RESET#: every processor as after power-up; memory and the clock stay."""
         cdef u32 i
+        self.apics.reset()
         for i in range(self.platform.cpu_count):
-            apic_power_up(&self.storage[i].lapic)
-            if i == 0:
-                self.storage[i].lapic.apic_base |= APIC_BASE_BSP
             cpu_reset(&self.storage[i], False)
             if i:
                 self.storage[i].activity = WAIT_FOR_SIPI
-        ioapic_reset(&self.platform.ioapic)
         self.stop_reason = None
         self.error = None
 
@@ -392,19 +429,16 @@ cdef class Machine:
         return PyMemoryView_FromMemory(<char*>r.host + (paddr - r.base), size, PyBUF_WRITE)
 
     def map_rom(self, u64 paddr, data):
-        """Put read-only memory at a physical address, in front of RAM."""
-        cdef Platform* p = self.platform
-        cdef u32 i = self._add_range(paddr, (len(data) + 4095) & ~4095, True)
-        cdef RamRange rom = p.ram[i]
-        memmove(&p.ram[1], &p.ram[0], i * sizeof(RamRange))
-        p.ram[0] = rom
-        p.ram_last = 0
+        """Put read-only memory at a physical address; RAM there is hidden."""
+        size = (len(data) + 4095) & ~4095
+        _check_pages(paddr, size)
+        self._punch(paddr, size)
+        self._new_range(paddr, size, True)
         self.write(paddr, data)
-        for vcpu in self.vcpus:
-            tlb_flush((<Vcpu>vcpu).cpu, True)
 
     def map_mmio(self, u64 paddr, u64 size, device):
-        """Let a device answer a physical range; it wins over RAM below it only where RAM is absent."""
+        """Let a device answer a physical range, in whole pages where there is RAM, which is hidden."""
+        self._punch(paddr, size)
         bisect.insort(self.mmio, (paddr, size, device), key=lambda entry: entry[0])
 
     cdef object device_at(self, u64 paddr, u64* offset):
@@ -539,8 +573,7 @@ cdef class Machine:
         for vcpu in self.vcpus:
             h.update(repr(sorted(vcpu.registers().items())).encode())
             h.update(repr((vcpu.activity, vcpu.retired)).encode())
-            h.update(repr(sorted(self.apics.local[vcpu.index].save().items())).encode())
-        h.update(repr(sorted(self.apics.ioapic.save().items())).encode())
+        h.update(repr(sorted(self.apics.save().items())).encode())
         h.update(p.clock.now.to_bytes(8, "little"))
         return h.hexdigest()
 

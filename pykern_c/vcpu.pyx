@@ -157,6 +157,10 @@ cdef class Vcpu:
         """What the processor does: "active", "halted", "shutdown", "wait-for-sipi" or "mwait"."""
         return ("active", "halted", "shutdown", "wait-for-sipi", "mwait")[self.cpu.activity]
 
+    def activate(self):
+        """Let a processor run that is halted, or waits for its start-up IPI."""
+        self.cpu.activity = ACTIVE
+
     @property
     def code_bits(self):
         """Default size of the current code segment: 16, 32 or 64."""

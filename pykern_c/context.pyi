@@ -1,0 +1,9 @@
+from pykern_c.vcpu import Vcpu
+
+class Context:
+    rip: int
+    rsp: int
+    cr3: int
+    def save(self, vcpu: Vcpu) -> None: ...
+    def restore(self, vcpu: Vcpu) -> None: ...
+    def switch(self, vcpu: Vcpu, to: Context) -> None: ...
