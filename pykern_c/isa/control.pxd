@@ -303,7 +303,7 @@ cdef inline int loopne(Cpu* cpu, Insn* insn, int w) noexcept nogil:
 cdef inline int jcxz(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     """Jump if rCX, in the address size, is zero.
 
-    E3 cb      JRCXZ Jb     f64
+    E3 cb      JRCXZ Jb     f64 names=JCXZ/JECXZ/JRCXZ by=asize
 
     Flags: none.
     Source: SDM Vol. 2A, Jcc.

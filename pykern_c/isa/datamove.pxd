@@ -142,10 +142,17 @@ cdef inline int nop(Cpu* cpu, Insn* insn) noexcept nogil:
     """No operation; the F3 form is PAUSE.
 
     90         NOP           norexb fast=nop_fast
+    66 90      XCHG AX, AX   norexb fast=nop_fast
     F3 90      PAUSE         norexb fast=nop_fast
-    0F 1F /r   NOP Ev, Gv    fast=nop_fast kind=reg+mem+memx
-    0F 0D /r   PREFETCHW M, Gv    fast=nop_fast kind=mem+memx
-    0F 18 /r   PREFETCH Ev, Gv    fast=nop_fast kind=reg+mem+memx
+    0F 1F /r   NOP Ev        fast=nop_fast kind=reg+mem+memx
+    0F 18 /r   NOP Ev        fast=nop_fast kind=reg+mem+memx
+    0F 18 /0   PREFETCHNTA Mb    fast=nop_fast kind=mem+memx
+    0F 18 /1   PREFETCHT0 Mb     fast=nop_fast kind=mem+memx
+    0F 18 /2   PREFETCHT1 Mb     fast=nop_fast kind=mem+memx
+    0F 18 /3   PREFETCHT2 Mb     fast=nop_fast kind=mem+memx
+    0F 0D /0   PREFETCH Mb       fast=nop_fast kind=mem+memx
+    0F 0D /1   PREFETCHW Mb      fast=nop_fast kind=mem+memx
+    0F 0D /2   PREFETCHWT1 Mb    fast=nop_fast kind=mem+memx
     F3 0F 1E FA   ENDBR64
     F3 0F 1E FB   ENDBR32
 
@@ -202,7 +209,7 @@ cdef inline u64 bswap(Cpu* cpu, int w, u64 dst) noexcept nogil:
 cdef inline int cbw(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     """Sign-extend the accumulator into its own upper half: CBW, CWDE, CDQE.
 
-    98         CBW
+    98         CBW    names=CBW/CWDE/CDQE
 
     Flags: none.
     Source: SDM Vol. 2A, CBW/CWDE/CDQE.
@@ -214,7 +221,7 @@ cdef inline int cbw(Cpu* cpu, Insn* insn, int w) noexcept nogil:
 cdef inline int cwd(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     """Sign-extend the accumulator into rDX: CWD, CDQ, CQO.
 
-    99         CWD
+    99         CWD    names=CWD/CDQ/CQO
 
     Flags: none.
     Source: SDM Vol. 2A, CWD/CDQ/CQO.

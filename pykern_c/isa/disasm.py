@@ -46,8 +46,6 @@ FIXED_BY_SIZE = {
     "rDI": 7,
 }
 ADDRESS_16 = ("bx+si", "bx+di", "bp+si", "bp+di", "si", "di", "bp", "bx")
-STRING_PREFIXED = frozenset("MOVS LODS STOS INS OUTS".split())
-REPEAT_COMPARE = frozenset("CMPS SCAS".split())
 
 
 class Undecodable(Exception):
@@ -101,6 +99,11 @@ class _Decoded:
                 self.used.add(prefix)
                 return name
         return ""
+
+    @property
+    def last_segment(self) -> int:
+        """The override that counts, 0 without one."""
+        return next((p for p in reversed(self.prefixes) if p in SEGMENT_PREFIX), 0)
 
     @property
     def repeat(self) -> int:
@@ -225,7 +228,7 @@ def _memory(d: _Decoded, data: _Bytes) -> str:
         if d.bits != 64:
             return _absolute(d, disp & 0xFFFFFFFF)
         d.rip_target = disp
-        return f"[{'rip' if d.asize == 64 else 'eip'}{_displacement(disp, False, 64)}]"
+        return f"[{'rip' if d.asize == 64 else 'eip'}+{disp & ((1 << d.asize) - 1):#x}]"
     no_base = False
     if rm == 4:
         terms, no_base = _sib(d, data, mod)
@@ -339,24 +342,68 @@ def _operand(d: _Decoded, form: Form, operand: Operand, data: _Bytes) -> str:
 def _mnemonic(d: _Decoded, form: Form) -> str:
     names = form.options.get("names", form.mnemonic).split("/")
     if len(names) == 1:
-        return names[0].lower()
+        hint = {0x2E: ",pn", 0x3E: ",pt"}.get(d.last_segment, "") if form.cc is not None else ""
+        return names[0].lower() + (hint if form.operands[0].letter == "J" else "") if hint else (
+            names[0].lower())
     size = d.asize if form.options.get("by") == "asize" else d.opsize
     index = {16: 0, 32: 1, 64: 2}[size]
     return names[min(index, len(names) - 1)].lower()
 
 
+def _operand_size_matters(form: Form) -> bool:
+    return any(o.size in {"v", "z", "y", "p", "a"} or o.text in {"rAX", "eAX"} for o in form.operands) or (
+        "names" in form.options and form.options.get("by") != "asize"
+    )
+
+
+def _address_matters(d: _Decoded, form: Form) -> bool:
+    return bool(d.memory) or form.options.get("by") == "asize" or any(
+        o.letter in "XYO" and o.letter for o in form.operands
+    )
+
+
+def _repeat_word(prefix: int, form: Form) -> str:
+    if "J" in {o.letter for o in form.operands} or form.mnemonic in {"JMP", "CALL", "RET"}:
+        return "bnd" if prefix == 0xF2 else "repz"
+    if form.options.get("rep") == "rep" and prefix == 0xF3:
+        return "rep"
+    return "repz" if prefix == 0xF3 else "repnz"
+
+
+def _segment_word(d: _Decoded, form: Form, prefix: int) -> str:
+    """Return how an override is shown in front of the mnemonic; empty where it is part of an operand."""
+    name = SEGMENT_PREFIX[prefix]
+    if prefix == 0x3E and form.mnemonic in {"JMP", "CALL"} and form.has_modrm:
+        return "notrack"
+    if d.bits == 64 and name not in {"fs", "gs"}:
+        return name
+    return "" if prefix == d.last_segment and _address_matters(d, form) else name
+
+
+def _prefix_word(d: _Decoded, form: Form, prefix: int, *, last: bool) -> str:
+    """Return the word objdump shows for one prefix, empty if the instruction uses it up."""
+    if prefix in SEGMENT_PREFIX:
+        if form.cc is not None and form.operands[0].letter == "J" and prefix in {0x2E, 0x3E}:
+            return ""
+        return _segment_word(d, form, prefix)
+    if prefix == 0xF0:
+        return "lock"
+    if prefix in {0xF2, 0xF3}:
+        return "" if form.prefix == prefix and last else _repeat_word(prefix, form)
+    if prefix == 0x66:
+        used = form.prefix == 0x66 or (_operand_size_matters(form) and not d.rex & 8)
+        return "" if used and last else "data16" if d.bits != 16 else "data32"
+    used = _address_matters(d, form)
+    return "" if used and last else "addr32" if d.bits != 32 else "addr16"
+
+
 def _prefix_words(d: _Decoded, form: Form) -> Iterator[str]:
-    if 0xF0 in d.prefixes:
-        yield "lock"
-    if d.repeat and form.prefix not in {0xF2, 0xF3}:
-        if form.mnemonic.rstrip("BWDQ") in REPEAT_COMPARE or form.options.get("rep") == "compare":
-            yield "repz" if d.repeat == 0xF3 else "repnz"
-        else:
-            yield (
-                "rep"
-                if d.repeat == 0xF3 and form.options.get("rep")
-                else ("repz" if d.repeat == 0xF3 else "repnz")
-            )
+    for i, prefix in enumerate(d.prefixes):
+        word = _prefix_word(d, form, prefix, last=prefix not in d.prefixes[i + 1 :])
+        if word:
+            yield word
+    if d.rex & 8 and form.w is None and not _operand_size_matters(form):
+        yield "rex.W"
 
 
 def _decode(data: _Bytes, bits: int, address: int) -> _Decoded:
@@ -408,12 +455,19 @@ def disassemble(
     d.length = data.position
     end = address + d.length
     texts = [_branch(t, end, d, symbols) if t.startswith("J") else t for t in operands]
-    words = [*_prefix_words(d, form), _mnemonic(d, form)]
+    words = [*_prefix_words(d, form), _movabs(d, form) or _mnemonic(d, form)]
     text = " ".join(words) + (" " + ",".join(texts) if texts else "")
     if d.rip_target is not None:
         target = (end + d.rip_target) & 0xFFFFFFFFFFFFFFFF
         text += f"        # {_named(target, symbols)}"
     return d.length, text
+
+
+def _movabs(d: _Decoded, form: Form) -> str:
+    """Return the name GNU gives to a MOV with a 64-bit immediate or address."""
+    wide = d.opsize == 64 and any(o.text == "Iv" for o in form.operands)
+    far = d.asize == 64 and any(o.letter == "O" for o in form.operands)
+    return "movabs" if form.mnemonic == "MOV" and (wide or far) else ""
 
 
 def _shown(form: Form) -> Sequence[Operand]:

@@ -1,0 +1,70 @@
+"""GNU objdump as the oracle of the disassembler."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LINE = re.compile(r"\s*([0-9a-f]+):\t([0-9a-f ]+?)\s*(?:\t(.*))?$")
+SYMBOL = re.compile(r" <[^>]*>")
+
+
+def unavailable() -> str:
+    """Return why objdump cannot be used, or an empty string."""
+    return "" if shutil.which("objdump") else "objdump (package binutils) is not installed"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One instruction of a listing."""
+
+    address: int
+    code: bytes
+    text: str
+
+
+def _lines(output: str) -> Iterator[Line]:
+    """Join the lines of instructions whose bytes did not fit on one."""
+    pending: Line | None = None
+    for raw in output.splitlines():
+        match = LINE.match(raw)
+        if not match:
+            continue
+        address, code, text = int(match[1], 16), bytes.fromhex(match[2]), match[3]
+        if text is None and pending is not None:
+            pending = Line(pending.address, pending.code + code, pending.text)
+            continue
+        if pending is not None:
+            yield pending
+        pending = Line(address, code, text or "")
+    if pending is not None:
+        yield pending
+
+
+def section(path: Path, start: int | None = None, stop: int | None = None) -> list[Line]:
+    """Disassemble the code of an ELF file."""
+    limits = [f"--start-address={start:#x}"] if start is not None else []
+    limits += [f"--stop-address={stop:#x}"] if stop is not None else []
+    command = ["objdump", "-d", "-M", "intel", "-w", *limits, str(path)]
+    return list(_lines(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
+def flat(path: Path, bits: int = 64) -> list[Line]:
+    """Disassemble a file of raw code."""
+    machine = {16: "i8086", 32: "i386", 64: "i386:x86-64"}[bits]
+    command = ["objdump", "-D", "-b", "binary", "-m", machine, "-M", "intel", "-w", str(path)]
+    return list(_lines(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
+def normal(text: str) -> str:
+    """Return an instruction without symbols, comments and white space that mean nothing."""
+    text = SYMBOL.sub("", text)
+    text, _, comment = text.partition("#")
+    return " ".join(text.split()) + (f" # {comment.split()[0]}" if comment.strip() else "")
