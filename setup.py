@@ -39,7 +39,10 @@ DEBUG_FLAGS = [
     "-fno-sanitize=alignment",
     "-fno-sanitize-recover=undefined",
 ]
-CORE = ("mmu", "icache", "decode", "exceptions", "execute", "events", "interrupts", "machine", "vcpu", "context", "cases")
+CORE = (
+    "mmu", "icache", "decode", "descriptors", "stacks", "creg", "msr", "task", "exceptions", "execute",
+    "events", "interrupts", "machine", "vcpu", "context", "cases",
+)
 
 
 def extension(module: str, source: str) -> Extension:

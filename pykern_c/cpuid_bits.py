@@ -86,7 +86,7 @@ _BITS = {
     (0x80000001, 0, "edx"): {"SYSCALL": 11, "NX": 20, "PDPE1GB": 26, "RDTSCP": 27, "LM": 29},
     (0x80000001, 0, "ecx"): {"LAHF64": 0, "LZCNT": 5, "PREFETCHW": 8},
     (0xD, 1, "eax"): {"XSAVEOPT": 0, "XSAVEC": 1, "XGETBV1": 2, "XSAVES": 3},
-    (7, 0, "edx"): {"FSRM": 4},
+    (7, 0, "edx"): {"FSRM": 4, "ARCH_CAPABILITIES": 29},
 }
 
 #: Name of a feature → word * 32 + bit.

@@ -732,6 +732,12 @@ def tables(
     return header, TABLES_PXI.format(imports=imports, handlers=total, install=install)
 
 
+def features_text(features: dict[str, int]) -> str:
+    """The CPUID feature bits as constants, for `feature()` of cpu.pxd."""
+    lines = [f"    FEATURE_{name} = {number}" for name, number in features.items()]
+    return "\n".join([HEADER, "cdef enum:", *lines, ""])
+
+
 def _write(path: Path, text: str) -> None:
     """Write only what changed, so that nothing is compiled again without need."""
     if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -766,6 +772,7 @@ def generate(out: Path) -> list[str]:
     header, pxi = tables(ordered, numbers, families, bases, total, cpuid_bits.FEATURES)
     _write(out / "tables.h", header)
     _write(out / "tables.pxi", pxi)
+    _write(out / "features.pxi", features_text(cpuid_bits.FEATURES))
     _write(out / "__init__.py", HEADER)
     _write(out / "__init__.pxd", HEADER)
     return families

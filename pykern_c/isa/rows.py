@@ -283,7 +283,9 @@ def _forms(row: str, where: str, common: dict[str, object]) -> Iterator[Form]:
             w=opcode["w"],  # type: ignore[arg-type]
             modrm=opcode["modrm"],  # type: ignore[arg-type]
             modrm_rm=opcode["rm"],  # type: ignore[arg-type]
-            register_only=bool(opcode.get("register_only") or letters & set("RUN")),
+            # MOV to and from control and debug registers ignores the mod field.
+            register_only=bool(opcode.get("register_only")
+                               or (letters & set("RUN") and not letters & set("CD"))),
             memory_only="M" in letters,
             plus_r=opcode["plus"] == "+r",
             cc=cc,

@@ -1,0 +1,37 @@
+"""Whether the current program may access an I/O port.
+
+References
+----------
+SDM Vol. 1, Protected-Mode I/O; I/O Permission Bit Map.
+"""
+
+from pykern_c.types cimport u16, u32, u64
+from pykern_c.cpu cimport Cpu, CR0_PE, FAULT, FLAG_VM, raise_gp
+from pykern_c.descriptors cimport system_read
+
+
+cdef inline int io_bitmap(Cpu* cpu, u32 port, int size) noexcept nogil:
+    """Look `size` ports up in the TSS; #GP(0) unless all their bits are there and clear."""
+    cdef u16 base = 0, bits = 0
+    cdef u64 at
+    if not cpu.tr.attr & 8 or cpu.tr.limit < 103:           # a 16-bit TSS has no bit map
+        return raise_gp(cpu, 0)
+    if system_read(cpu, cpu.tr.base + 102, 2, &base):
+        return FAULT
+    at = <u64>base + (port >> 3)
+    if at + 1 > cpu.tr.limit:
+        return raise_gp(cpu, 0)
+    if system_read(cpu, cpu.tr.base + at, 2, &bits):
+        return FAULT
+    if (bits >> (port & 7)) & ((1 << size) - 1):
+        return raise_gp(cpu, 0)
+    return 0
+
+
+cdef inline int io_allowed(Cpu* cpu, u32 port, int size) noexcept nogil:
+    """Check an access of `size` bytes to a port: 0, or FAULT with #GP (or a page fault) raised."""
+    if not cpu.cr0 & CR0_PE:
+        return 0
+    if not cpu.rflags & FLAG_VM and cpu.cpl <= (cpu.rflags >> 12 & 3):
+        return 0
+    return io_bitmap(cpu, port, size)
