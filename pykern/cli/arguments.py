@@ -25,6 +25,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     ------
     SystemExit : with status 2 and a message, or 0 behind --help and --version
     """
+    if argv[:1] == ["bench"]:
+        # The benchmark has a grammar of its own; argparse would claim its options.
+        return argparse.Namespace(command=_run_bench, arguments=list(argv[1:]))
     return _parser().parse_args(argv)
 
 
@@ -234,11 +237,7 @@ def _add_disasm(commands: Subparsers) -> None:
 
 
 def _add_bench(commands: Subparsers) -> None:
-    parser = commands.add_parser(
-        "bench", add_help=False, help="measure the speed of this machine, beside QEMU and Bochs"
-    )
-    parser.set_defaults(command=_run_bench)
-    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    commands.add_parser("bench", help="measure the speed of this machine, beside QEMU and Bochs")
 
 
 def _run_bench(args: argparse.Namespace) -> int:

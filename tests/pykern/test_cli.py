@@ -37,6 +37,13 @@ def test_help_needs_nothing_else(words, capsys):
     assert "pykern" in capsys.readouterr().out
 
 
+def test_the_benchmark_gets_its_own_options(monkeypatch):
+    seen = []
+    monkeypatch.setattr("pykern.bench.main", lambda words: seen.append(words) or 1)
+    assert run("bench", "--check", "fib", "--help") == 1
+    assert seen == [["--check", "fib", "--help"]]
+
+
 @pytest.mark.parametrize(
     "words",
     [
