@@ -162,6 +162,7 @@ cdef enum:
     JUMP_SIZE = 2048        # entries of the jump cache, a power of two
     MAX_BLOCK = 48          # instructions in one decoded block
     NO_VECTOR = 0xFFFF
+    MAX_CHAIN = 4           # first fault, fault in its delivery, #DF, fault in that
 
 
 cdef struct Cpu
@@ -319,8 +320,8 @@ cdef struct Cpu:
     # ---- execution
     Fault fault
     u32 nesting                 # faults of one delivery, so far (double and triple fault)
-    Fault chain[3]              # the faults that led to shutdown
-    u64 chain_rip[3]
+    Fault chain[MAX_CHAIN]              # the faults that led to shutdown
+    u64 chain_rip[MAX_CHAIN]
     u32 shadow                  # interrupts wait for one instruction (STI, MOV SS)
     u32 blocking_nmi
     u32 activity

@@ -329,13 +329,13 @@ cdef bint _is_double(int first, int second) noexcept nogil:
 
 
 cdef void _record(Cpu* cpu) noexcept nogil:
-    """Keep the last three faults of one delivery."""
-    if cpu.nesting >= 3:
-        cpu.chain[0] = cpu.chain[1]
-        cpu.chain[1] = cpu.chain[2]
-        cpu.chain_rip[0] = cpu.chain_rip[1]
-        cpu.chain_rip[1] = cpu.chain_rip[2]
-        cpu.nesting = 2
+    """Keep the faults of one delivery: the first one, and the latest of those behind it."""
+    cdef u32 i
+    if cpu.nesting == MAX_CHAIN:
+        for i in range(1, MAX_CHAIN - 1):
+            cpu.chain[i] = cpu.chain[i + 1]
+            cpu.chain_rip[i] = cpu.chain_rip[i + 1]
+        cpu.nesting = MAX_CHAIN - 1
     cpu.chain[cpu.nesting] = cpu.fault
     cpu.chain_rip[cpu.nesting] = cpu.rip
     cpu.nesting += 1

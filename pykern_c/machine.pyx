@@ -623,7 +623,7 @@ cdef class Machine:
         if c.exit_reason != EXIT_SHUTDOWN:
             return Exit(ExitReason(c.exit_reason), i, c.exit_code)
         faults = []
-        for k in range(min(c.nesting, 3)):
+        for k in range(c.nesting):
             faults.append(FaultRecord(
                 c.chain[k].vector, c.chain[k].error if c.chain[k].has_error else None,
                 c.chain_rip[k], c.chain[k].address))
