@@ -344,7 +344,6 @@ cdef void _record(Cpu* cpu) noexcept nogil:
 cdef void _shutdown(Cpu* cpu) noexcept nogil:
     """Triple fault: stop before anything is reset."""
     cpu.fault.vector = NO_VECTOR
-    cpu.nesting -= 1
     cpu.activity = SHUTDOWN
     cpu.exit_reason = EXIT_SHUTDOWN
 

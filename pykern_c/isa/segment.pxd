@@ -329,7 +329,7 @@ cdef inline int lar(Cpu* cpu, Insn* insn, int w) noexcept nogil:
         return FAULT
     if not found or not system_type_in(cpu, d.attr, 0x1A3E, 0x1A04):
         return zf_is(cpu, False)
-    set_reg(cpu, w, insn.r, (d.raw >> 32) & 0xF0FF00)
+    set_reg(cpu, w, insn.r, (d.raw >> 32) & 0xFFFF00)
     return zf_is(cpu, True)
 
 
