@@ -28,6 +28,7 @@ _CPUINFO_NAMES = {
     "FXSR": "fxsr",
     "SHA": "sha_ni",
     "RDSEED": "rdseed",
+    "CLFSH": "clflush",
 }
 _SETTABLE = 0x202 | 0xCD5 | int(Flag.AC) | (1 << 21)
 
