@@ -9,7 +9,7 @@ by one.
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 from pykern_c.flags cimport *
-from pykern_c.mmu cimport MemRef, TlbEntry, ref_write, tlb_index
+from pykern_c.mmu cimport ACCESS_READ, ACCESS_WRITE, MemRef, TlbEntry, probe_slow, ref_write, tlb_index
 from pykern_c.operands cimport *
 from pykern_c.vector cimport host_read, host_write
 
@@ -71,6 +71,17 @@ cdef inline int paid(Cpu* cpu, Insn* insn, int bits, u64 done, bint last) noexce
     return GO_ON
 
 
+cdef inline int translate_run(Cpu* cpu, u64 laddr, int size, bint write) noexcept nogil:
+    """Bring a page into the TLB, unless an access would fault.
+
+    Both sides of a move are looked up before either is accessed: they may be one another's rivals for an entry.
+    """
+    if probe_slow(cpu, cpu.which, laddr, size, ACCESS_WRITE if write else ACCESS_READ) == 0:
+        return 0
+    cpu.fault.vector = NO_VECTOR
+    return FAULT
+
+
 cdef inline u8* string_run(Cpu* cpu, int seg, u64 offset, int bits, int size, bint write,
                            u64* count) noexcept nogil:
     """Find how many elements, of `count`, lie in the page of the first one, if that is in the TLB.
@@ -90,14 +101,20 @@ cdef inline u8* string_run(Cpu* cpu, int seg, u64 offset, int bits, int size, bi
         first = offset // <u64>size + 1 if down else ((<u64>1 << bits) - offset) // <u64>size
         n = first if first < n else n
     count[0] = n if n < count[0] else count[0]
-    e = &cpu.tlb.entry[tlb_index(laddr)]
-    x = laddr ^ (e.wtag if write else e.rtag)
-    if unlikely_(count[0] == 0 or x > <u64>(4096 - size)):
+    if count[0] == 0:
         return NULL
     if not in_64bit(cpu):
         first = offset - (count[0] - 1) * <u64>size if down else offset
         if check_segment(cpu, seg, first, <int>count[0] * size, write):
             cpu.fault.vector = NO_VECTOR        # one of them is outside: find it one by one
+            return NULL
+    e = &cpu.tlb.entry[tlb_index(laddr)]
+    x = laddr ^ (e.wtag if write else e.rtag)
+    if unlikely_(x > <u64>(4096 - size)):
+        if translate_run(cpu, laddr, size, write):
+            return NULL
+        x = laddr ^ (e.wtag if write else e.rtag)
+        if x > <u64>(4096 - size):
             return NULL
     return e.page + x
 

@@ -70,6 +70,11 @@ def vendor() -> str:
     return _cpuinfo().get("vendor_id", "")
 
 
+def family() -> int:
+    """Return the CPU family as CPUID gives it, extended family included: 26 for AMD's Zen 5."""
+    return int(_cpuinfo().get("cpu family", "0"))
+
+
 def has_feature(name: str) -> bool:
     """Tell whether the host has a CPUID feature, by the name the instruction rows use."""
     return _CPUINFO_NAMES.get(name, name.lower()) in _cpuinfo().get("flags", "").split()
