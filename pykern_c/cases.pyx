@@ -169,22 +169,15 @@ cdef void _execute(Cpu* cpu, Insn* insn) noexcept nogil:
 
 cdef void _run_one(Cpu* cpu, const Place* place, const Code* code, Case* end, bint step) noexcept nogil:
     """Execute one case in place: `end` holds the start state."""
-    cdef u64 start = end.rip, count, room
+    cdef u64 start = end.rip - place.code_base, room = place.code_size - start
     cdef Insn* insn
     _load(cpu, place, end, code)
-    while True:
-        cpu.budget = 1 << 30
-        count = cpu.regs[RCX]
-        insn = block_at(cpu, 1)
-        if insn == NULL:
-            break
+    cpu.budget = 1 if step else 1 << 30         # what a REP may use up
+    insn = block_at(cpu, 1)
+    if insn != NULL:
         cpu.budget -= 1
         _execute(cpu, insn)
-        if cpu.fault.vector != NO_VECTOR or cpu.rip != start or cpu.regs[RCX] == count or step:
-            break                           # a REP that is not finished has counted down
     _keep(cpu, place, end)
-    start -= place.code_base
-    room = place.code_size - start
     memset(place.code + start, INT3, 15 if room > 15 else room)
 
 

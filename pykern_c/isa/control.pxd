@@ -5,7 +5,7 @@ from pykern_c.cpu cimport *
 from pykern_c.flags cimport *
 from pykern_c.operands cimport *
 from pykern_c.icache cimport jump_lookup
-from pykern_c.mmu cimport TlbEntry, tlb_index
+from pykern_c.mmu cimport MemRef, TlbEntry, ref_write, tlb_index
 
 
 # ---------------------------------------------------------------------------------------------
@@ -125,6 +125,20 @@ cdef inline Insn* jmp_block(Cpu* cpu, Insn* insn) noexcept nogil:
     return block_of(cpu, target)
 
 
+cdef inline int call_near(Cpu* cpu, Insn* insn, int w, u64 target) noexcept nogil:
+    """Push the return address and go to a target; the stack is checked first. 0, or FAULT."""
+    cdef MemRef slot
+    cdef int bits = stack_bits(cpu)
+    cdef u64 sp = trunc(cpu.regs[RSP] - (w >> 3), bits), link = next_ip(cpu, insn)
+    if open_rw(cpu, SS, sp, w >> 3, &slot):
+        return FAULT
+    if branch_to(cpu, w, target) != JUMP:
+        return FAULT
+    ref_write(cpu, &slot, w >> 3, &link)
+    set_reg(cpu, bits, RSP, sp)
+    return 0
+
+
 cdef inline int call_relative(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     """Call, near, relative.
 
@@ -133,14 +147,12 @@ cdef inline int call_relative(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     Flags: none.
     Source: SDM Vol. 2A, CALL.
     """
-    cdef u64 target = trunc(next_ip(cpu, insn) + <u64><i64>insn.disp, operand_bits(insn))
-    if not in_64bit(cpu) and target > cpu.seg[CS].limit:
-        return raise_gp(cpu, 0)
-    if in_64bit(cpu) and <u64>(<i64>(target << 16) >> 16) != target:
-        return raise_gp(cpu, 0)
-    if push(cpu, operand_bits(insn), next_ip(cpu, insn)):
+    cdef u64 target = next_ip(cpu, insn) + <u64><i64>insn.disp
+    if call_near(cpu, insn, operand_bits(insn), target):
         return FAULT
-    return branch_relative(cpu, insn, operand_bits(insn))
+    cpu.link = insn
+    cpu.link_page = cpu.regs[REG_PAGE]
+    return JUMP
 
 
 cdef inline u64* push_slot(Cpu* cpu) noexcept nogil:
@@ -191,15 +203,9 @@ cdef inline int call_indirect(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     Source: SDM Vol. 2A, CALL.
     """
     cdef u64 target
-    cdef u64 before = cpu.rip
     if read_E(cpu, insn, w, &target):
         return FAULT
-    if branch_to(cpu, w, target) != JUMP:
-        return FAULT
-    if push(cpu, w, next_ip(cpu, insn)):
-        cpu.rip = before
-        return FAULT
-    return JUMP
+    return FAULT if call_near(cpu, insn, w, target) else JUMP
 
 
 cdef inline Insn* call_indirect_block(Cpu* cpu, Insn* insn) noexcept nogil:

@@ -68,13 +68,13 @@ cdef inline u64 movsx16(Cpu* cpu, int w, u64 src) noexcept nogil:
 
 
 cdef inline u64 movsxd(Cpu* cpu, int w, u64 src) noexcept nogil:
-    """Move with sign-extension from 32 bits.
+    """Move with sign-extension from 32 bits, read whole even for a 16-bit destination.
 
-    63 /r      MOVSXD Gv, Ez   nodst o64
+    63 /r      MOVSXD Gv, Ed   nodst o64
 
     Flags: none.
     Liveness: clear.
-    Source: SDM Vol. 2B, MOVSX/MOVSXD.
+    Source: SDM Vol. 2B, MOVSX/MOVSXD; the operand's size as AMD64 Architecture Programmer's Manual Vol. 3, MOVSXD.
     """
     return sext(src, 32)
 
@@ -153,12 +153,19 @@ cdef inline int nop(Cpu* cpu, Insn* insn) noexcept nogil:
     0F 0D /0   PREFETCH Mb       fast=nop_fast kind=mem+memx
     0F 0D /1   PREFETCHW Mb      fast=nop_fast kind=mem+memx
     0F 0D /2   PREFETCHWT1 Mb    fast=nop_fast kind=mem+memx
-    F3 0F 1E FA   ENDBR64
-    F3 0F 1E FB   ENDBR32
+    0F 19 /r   NOP Ev        fast=nop_fast kind=reg+mem+memx
+    0F 1A /r   NOP Ev        fast=nop_fast kind=reg+mem+memx
+    0F 1B /r   NOP Ev        fast=nop_fast kind=reg+mem+memx
+    0F 1C /r   NOP Ev        fast=nop_fast kind=reg+mem+memx
+    0F 1D /r   NOP Ev        fast=nop_fast kind=reg+mem+memx
+    0F 1E /r   NOP Ev        fast=nop_fast kind=reg+mem+memx
+    F3 0F 1E FA   ENDBR64    fast=nop_fast
+    F3 0F 1E FB   ENDBR32    fast=nop_fast
 
     Flags: none.
     Liveness: clear.
-    Source: SDM Vol. 2B, NOP; PAUSE; PREFETCHh.
+    Source: SDM Vol. 2B, NOP; PAUSE; PREFETCHh; Vol. 2D, Two-byte Opcode Map (reserved NOPs: without
+    CET and MPX, their instructions are such).
     """
     return NEXT
 

@@ -28,6 +28,7 @@ _CPUINFO_NAMES = {
     "FXSR": "fxsr",
     "SHA": "sha_ni",
     "RDSEED": "rdseed",
+    "CLFSH": "clflush",
 }
 _SETTABLE = 0x202 | 0xCD5 | int(Flag.AC) | (1 << 21)
 
@@ -67,6 +68,11 @@ def _cpuinfo() -> dict[str, str]:
 def vendor() -> str:
     """Return the CPUID vendor string, as ``AuthenticAMD``."""
     return _cpuinfo().get("vendor_id", "")
+
+
+def family() -> int:
+    """Return the CPU family as CPUID gives it, extended family included: 26 for AMD's Zen 5."""
+    return int(_cpuinfo().get("cpu family", "0"))
 
 
 def has_feature(name: str) -> bool:

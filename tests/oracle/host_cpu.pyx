@@ -476,6 +476,14 @@ cdef class _Signals:
         pthread_sigmask(SIG_SETMASK, &self.old_mask, NULL)
 
 
+cdef void populate() noexcept nogil:
+    """Read every page: one that Linux has yet to map would clear P in the error code of a #PF."""
+    cdef volatile const uint8_t* data = <volatile const uint8_t*>place.data
+    cdef size_t i
+    for i in range(place.data_size // PAGE):
+        data[i * PAGE]
+
+
 def run(const uint8_t[::1] codes, uint8_t[::1] states, bint step) -> None:
     """Execute each instruction of `codes` from its state in `states` and leave the result there.
 
@@ -487,6 +495,7 @@ def run(const uint8_t[::1] codes, uint8_t[::1] states, bint step) -> None:
         raise RuntimeError("host_cpu.run called before host_cpu.map_memory")
     if codes.shape[0] != count * sizeof(Instruction) or states.shape[0] != count * sizeof(State):
         raise ValueError(f"{codes.shape[0]} bytes of code do not fit {states.shape[0]} of states")
+    populate()
     with _Signals():
         for i in range(count):
             run_one(<const Instruction*>&codes[i * sizeof(Instruction)],

@@ -1,0 +1,66 @@
+"""Every row of the instruction table against the host CPU: 64-bit code, random operands and memory."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+
+from tests.oracle import host
+from tests.oracle.compare import differences, report
+from tests.oracle.generate import cases
+from tests.oracle.pykern_cpu import PykernCpu
+from tests.oracle.state import STATUS_FLAGS, Flag, Outcome, States
+from tests.oracle.table import RowForm, forms
+
+FORMS = [f for f in forms() if f.host_runs() and "cpl0" not in f.attributes]
+PAGE_FAULT, INVALID_OPCODE = 14, 6
+P = np.uint32(1)  # of a page fault's error code
+USER_END = np.uint64(1 << 47)
+
+
+@functools.cache
+def processors() -> tuple[host.HostCpu, PykernCpu]:
+    reason = host.unavailable()
+    if reason:
+        pytest.skip(reason)
+    return host.HostCpu(), PykernCpu(64)
+
+
+def compared_flags(form: RowForm) -> int:
+    """Return all status flags where undefined ones are modelled on this very host, else the defined."""
+    zen5 = host.vendor() == "AuthenticAMD" and host.family() == 26
+    return (STATUS_FLAGS if zen5 else form.defined_flags()) | Flag.DF | Flag.AC
+
+
+def forget_kernel_pages(states: States) -> None:
+    """Clear P where a page fault was in the kernel's half: what is mapped there is the host's affair."""
+    kernel = (states["vector"] == PAGE_FAULT) & (states["cr2"] >= USER_END)
+    states["error_code"][kernel] &= ~P
+
+
+def compare(form: RowForm, count: int, seed: int) -> None:
+    oracle, pykern = processors()
+    drawn = cases(form, count, seed=seed)
+    expected = oracle.run(drawn.code, drawn.start)
+    if (expected["vector"] == Outcome.REFUSED).all():
+        pytest.skip("the host must not execute it")
+    actual = pykern.run(drawn.code, drawn.start)
+    forget_kernel_pages(expected)
+    forget_kernel_pages(actual)
+    found = differences(expected, actual, flags=compared_flags(form))
+    assert not found, report(drawn.code, drawn.start, found)
+    assert (expected["vector"] != INVALID_OPCODE).any(), "no case got past #UD"
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda f: f.row.key)
+def test_agrees_with_the_host(form: RowForm) -> None:
+    compare(form, 1_000, seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("form", FORMS, ids=lambda f: f.row.key)
+def test_agrees_with_the_host_for_long(form: RowForm) -> None:
+    for seed in range(2, 12):
+        compare(form, 10_000, seed)
