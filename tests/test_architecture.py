@@ -43,7 +43,7 @@ TESTS_OF_WHOLES: dict[str, str] = {
     "tests/test_architecture.py": "the rules of the whole tree",
 }
 
-# Sources whose behaviour is shown by a test of something wider.
+# Sources whose behaviour is shown by the test of something else: which one.
 TESTED_ELSEWHERE: dict[str, str] = {}
 
 HOST_CLOCK_USERS: dict[str, str] = {
@@ -171,38 +171,51 @@ def test_names_say_what_is_inside():
 # --- partners ------------------------------------------------------------------------------------
 
 
-def _source_of(test: Path) -> Path:
-    """Return the source that a test file mirrors, without suffix: tests/a/test_b.py → a/b."""
-    return Path(*test.parts[1:-1], test.stem.removeprefix("test_"))
+def _test_files() -> list[Path]:
+    return [path for path in source_files(".py", under=("tests",)) if path.match("test_*.py")]
+
+
+def _sources_of(test: Path) -> set[Path]:
+    """Return what a test file may mirror, without suffix: tests/a/test_b_c.py → a/b_c, a/b.
+
+    A helper of the tests is tested beside itself: tests/oracle/test_table.py → tests/oracle/table.
+    """
+    words = test.stem.split("_")[1:]
+    names = ["_".join(words[:count]) for count in range(len(words), 0, -1)]
+    return {place / name for place in (Path(*test.parts[1:-1]), test.parent) for name in names}
 
 
 def _exists(source: Path) -> bool:
     path = ROOT / source
-    return path.is_dir() or any(path.with_suffix(s).exists() for s in (".py", ".pyx", ".pxd"))
+    suffixes = (".py", ".pyx", ".pxd")
+    return path.is_dir() or any(path.with_name(path.name + s).exists() for s in suffixes)
 
 
 def test_every_test_file_mirrors_a_source_file():
-    tests = [path for path in source_files(".py", under=("tests",)) if path.match("test_*.py")]
-    lonely = {str(path) for path in tests if not _exists(_source_of(path))}
+    lonely = {str(test) for test in _test_files() if not any(map(_exists, _sources_of(test)))}
     assert lonely == set(TESTS_OF_WHOLES), "left: no such source, or right: stale exemption"
 
 
 def test_every_source_file_has_a_test_file():
-    sources = {
-        path.with_suffix("")
+    mirrored = set().union(*map(_sources_of, _test_files()))
+    untested = {
+        str(path)
         for path in source_files(".py", ".pyx", ".pxd")
         if path.stem not in {"__init__", "__main__"}
+        and mirrored.isdisjoint({path.with_suffix(""), *_packages_around(path)})
     }
-    tests = {_source_of(path) for path in source_files(".py", under=("tests",))}
-    untested = {source.as_posix() for source in sources if tests.isdisjoint({source, *_up(source)})}
-    unexplained = {s for s in untested if not any(fnmatch(s, p) for p in TESTED_ELSEWHERE)}
-    stale = {p for p in TESTED_ELSEWHERE if not any(fnmatch(s, p) for s in untested)}
+    unexplained = {u for u in untested if not any(fnmatch(u, p) for p in TESTED_ELSEWHERE)}
+    stale = {p for p in TESTED_ELSEWHERE if not any(fnmatch(u, p) for u in untested)}
     assert (unexplained, stale) == (set(), set())
 
 
-def _up(source: Path) -> list[Path]:
-    """Return the packages around a module whose one test file may stand for all of it."""
-    return [parent for parent in source.parents if len(parent.parts) > 1]
+def _packages_around(path: Path) -> list[Path]:
+    """Return the packages below the top whose one test file may stand for all of it."""
+    return [parent for parent in path.parents if len(parent.parts) > 1]
+
+
+def test_what_is_tested_elsewhere_is_tested_there():
+    assert [test for test in TESTED_ELSEWHERE.values() if not (ROOT / test).exists()] == []
 
 
 # --- repeatable ----------------------------------------------------------------------------------

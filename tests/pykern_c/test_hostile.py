@@ -47,7 +47,9 @@ class Hostile:
         """Four levels of page tables that lead somewhere, but for one entry in twenty."""
         level = np.arange(8 * 512, dtype=np.uint64) // np.uint64(512)
         upper = (np.uint64(0x10_1000) + level * np.uint64(4096)) | np.uint64(7)
-        leaf = (np.arange(8 * 512, dtype=np.uint64) % np.uint64(512)) << np.uint64(12) | np.uint64(7)
+        leaf = (np.arange(8 * 512, dtype=np.uint64) % np.uint64(512)) << np.uint64(12) | np.uint64(
+            7
+        )
         entries = np.where(level < 3, upper, leaf)
         bad = self.rng.random(len(entries)) < 0.05
         noise = self.rng.integers(0, 1 << 63, len(entries), np.uint64)
@@ -155,7 +157,12 @@ def test_a_triple_fault_names_its_faults() -> None:
     vcpu = machine.vcpus[0]
     machine.write(0x1000, b"\x0f\x0b")  # UD2
     vcpu.write_register("cr0", 0x11)
-    for name, value in (("cs.base", 0), ("cs.limit", 0xFFFF_FFFF), ("cs.attr", 0xC09B), ("idtr.limit", 0)):
+    for name, value in (
+        ("cs.base", 0),
+        ("cs.limit", 0xFFFF_FFFF),
+        ("cs.attr", 0xC09B),
+        ("idtr.limit", 0),
+    ):
         vcpu.write_register(name, value)
     vcpu.write_register("rip", 0x1000)
     end = machine.run()

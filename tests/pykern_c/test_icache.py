@@ -76,7 +76,9 @@ def test_another_processor_sees_modified_code() -> None:
 
 def test_a_thousand_pages_of_code_pass_through() -> None:
     machine = long_mode_machine("nop", megabytes=16)
-    machine.write(0x40_0000, (assemble("inc rbx\n.rept 4090\nnop\n.endr")[:4093] + b"\x90\x90\x90") * 1024)
+    machine.write(
+        0x40_0000, (assemble("inc rbx\n.rept 4090\nnop\n.endr")[:4093] + b"\x90\x90\x90") * 1024
+    )
     machine.write(0x80_0000, b"\xf4")
     machine.vcpus[0].write_register("rip", 0x40_0000)
     assert machine.run().reason is ExitReason.HLT

@@ -75,7 +75,9 @@ def test_every_combination_of_arithmetic_flags_can_be_held(flags: int) -> None:
 
 
 def test_a_hook_sees_exactly_what_its_filter_names() -> None:
-    machine = long_mode_machine("mov [0x400000], eax\nmov ebx, [0x400008]\nmov [0x400010], ebx\nhlt")
+    machine = long_mode_machine(
+        "mov [0x400000], eax\nmov ebx, [0x400008]\nmov [0x400010], ebx\nhlt"
+    )
     seen: list[tuple[int, int, bool]] = []
     number = machine.add_hook(
         lambda _, address, size, write: seen.append((address, size, write)),
@@ -180,7 +182,9 @@ def test_the_same_seed_gives_the_same_run_and_another_another() -> None:
 
 def test_looking_does_not_change_the_run() -> None:
     watched = long_mode_machine(RACE, cpus=4, seed=3)
-    while watched.run(until_ns=watched.now + 100).reason is ExitReason.BUDGET and watched.now < 9000:
+    while (
+        watched.run(until_ns=watched.now + 100).reason is ExitReason.BUDGET and watched.now < 9000
+    ):
         watched.state_hash()
     free = long_mode_machine(RACE, cpus=4, seed=3)
     free.run(until_ns=watched.now)
