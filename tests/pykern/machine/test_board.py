@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pykern.machine.board import Board, BoardOptions, FramebufferOptions
@@ -9,6 +11,7 @@ from tests.contracts.device import assert_plain, through_json
 from tests.pykern.machine.fake_machine import FakeMachine
 
 KIB, MIB = 1 << 10, 1 << 20
+SEABIOS = Path("/usr/share/seabios/bios-256k.bin")
 
 
 @pytest.fixture
@@ -237,3 +240,22 @@ def test_reset_leaves_the_board_as_new(machine: FakeMachine, board: Board) -> No
         fresh.pop(kept_through_reset)
         after.pop(kept_through_reset)
     assert after == fresh
+
+
+@pytest.mark.skipif(not SEABIOS.exists(), reason=f"needs {SEABIOS} (Debian package seabios)")
+def test_seabios_finds_its_way_about_the_board(machine: FakeMachine) -> None:
+    """Firmware made for QEMU: fw_cfg, CMOS, PCI, RTC and PIT answer as it expects."""
+    pytest.importorskip("unicorn", reason="needs Unicorn as the CPU")
+    from tests.pykern.machine.unicorn_cpu import UnicornCpu
+
+    log = bytearray()
+    board = Board(machine, BoardOptions(debugcon=log.extend))
+    board.load_firmware(SEABIOS.read_bytes())
+    UnicornCpu(machine).run(until=lambda: b"Scan for VGA" in log, instructions=50_000_000)
+    lines = log.decode().splitlines()
+    assert lines[0].startswith("SeaBIOS (version ")
+    assert "Found QEMU fw_cfg" in lines
+    assert "qemu/e820: addr 0x0000000000000000 len 0x0000000004000000 [RAM]" in lines
+    assert "PCI: init bdf=00:00.0 id=8086:1237" in lines
+    assert "Found 1 cpu(s) max supported 1 cpu(s)" in lines
+    assert machine.stops == []
