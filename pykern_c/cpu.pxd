@@ -162,6 +162,7 @@ cdef enum:
     JUMP_SIZE = 2048        # entries of the jump cache, a power of two
     MAX_BLOCK = 48          # instructions in one decoded block
     NO_VECTOR = 0xFFFF
+    MAX_STALE = 64
     MAX_CHAIN = 4           # first fault, fault in its delivery, #DF, fault in that
 
 
@@ -187,6 +188,14 @@ cdef struct Tlb:
     u16 used[TLB_SIZE]          # indices filled since the last flush: what a flush has to visit
     u32 count
     u32 large
+
+
+# A translation that memory no longer says, and that nobody has invalidated.
+cdef struct StaleEntry:
+    u64 laddr                   # page
+    u64 paddr                   # page it was mapped to
+    u32 which                   # TlbIndex
+    bint is_global
 
 
 cdef struct Seg:
@@ -346,6 +355,8 @@ cdef struct Cpu:
     u32 hook_pass               # the next instruction is executed without looking at hooks
     u32 hook_id                 # EXIT_HOOK: which one
     u64 tlb_flushes
+    StaleEntry stale[MAX_STALE]
+    u32 stale_count
     u64 insn_form               # debug build: form executed last
 
 
@@ -362,6 +373,7 @@ cdef enum:
     PAGE_DIRTY = 2              # written since the last clear_dirty
     PAGE_HOOK = 4               # never enters a TLB: every access is looked at
     PAGE_TOUCHED = 8            # written since the machine was made
+    PAGE_TABLE = 16             # holds paging entries that were walked (only while stale use is reported)
     MAX_RAM_RANGES = 32
     MAX_CPUS = 64
     MAX_HOOKS = 256
@@ -440,6 +452,8 @@ cdef struct Platform:
     u32 hostcall_port           # 0: no hostcalls
     Hook hooks[MAX_HOOKS]
     u32 hook_kinds              # HOOK_* of all hooks together
+    bint report_stale           # call stale_used where a processor could use a stale TLB entry
+    void (*stale_used)(Cpu*, u64 laddr, u64 old_paddr) noexcept nogil
 
 
 cdef inline u64 cpu_now(Cpu* cpu) noexcept nogil:

@@ -21,6 +21,7 @@ cdef class Machine:
     cdef list ports                 # 65536 of None or (device, offset)
     cdef object error               # exception raised by a device
     cdef object stop_reason
+    cdef object stale_callback
     cdef object interrupt_source
     cdef readonly dict hooks        # number → callable
     cdef bint running               # inside run_slice

@@ -209,6 +209,22 @@ cdef void _call_hook(Cpu* cpu, u32 number, u64 address, int size, bint write) no
     _device_done(cpu, machine)
 
 
+cdef void _stale_used(Cpu* cpu, u64 laddr, u64 old_paddr) noexcept nogil:
+    with gil:
+        _python_stale_used(cpu, laddr, old_paddr)
+
+
+cdef void _python_stale_used(Cpu* cpu, u64 laddr, u64 old_paddr) noexcept:
+    cdef Machine machine = <Machine>cpu.platform.owner
+    if machine.error is not None:
+        return
+    try:
+        machine.stale_callback(machine.vcpus[cpu.index], laddr, old_paddr)
+    except BaseException as error:
+        machine.error = error
+    _device_done(cpu, machine)
+
+
 # ---------------------------------------------------------------------------------------------
 
 cdef int _check_pages(u64 base, u64 size) except -1:
@@ -255,6 +271,7 @@ cdef class Machine:
         p.port_write = _port_write
         p.acknowledge = _acknowledge
         p.access_hook = _access_hook
+        p.stale_used = _stale_used
         p.code = code_cache_new()
         if p.code == NULL:
             raise MemoryError("no memory for the code cache")
@@ -530,6 +547,26 @@ cdef class Machine:
             code_cache_empty(p)
         else:
             p.code.full = True
+
+    def report_stale_tlb(self, callback):
+        """Call Python where the guest relies on a TLB entry being gone that it has not invalidated.
+
+        The machine itself walks anew there; real processors may or may not. Costs time on every write to page tables.
+
+        Parameters
+        ----------
+        callback : called as ``callback(vcpu, laddr, old_paddr)``, once for each stale entry; None ends it
+
+        References
+        ----------
+        SDM Vol. 3A, Invalidation of TLBs and Paging-Structure Caches.
+        """
+        cdef Platform* p = self.platform
+        cdef u32 i
+        self.stale_callback = callback
+        p.report_stale = callback is not None
+        for i in range(p.cpu_count):
+            tlb_flush(p.cpus[i], True)
 
     # -- the state as a whole
 

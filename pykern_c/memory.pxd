@@ -1,8 +1,9 @@
 """Physical memory: RAM and ROM ranges on the host, everything else goes to the devices."""
 
 from pykern_c.types cimport u8, u16, u32, u64, memcpy, memset
-from pykern_c.cpu cimport Cpu, Platform, RamRange, PAGE_CODE, PAGE_DIRTY, PAGE_TOUCHED
+from pykern_c.cpu cimport Cpu, Platform, RamRange, PAGE_CODE, PAGE_DIRTY, PAGE_TABLE, PAGE_TOUCHED
 from pykern_c.icache cimport code_written
+from pykern_c.mmu cimport table_written
 
 
 cdef inline RamRange* ram_find(Platform* p, u64 paddr) noexcept nogil:
@@ -25,6 +26,8 @@ cdef inline void page_written(Platform* p, RamRange* r, u64 offset, int size) no
     if flags[0] & PAGE_CODE:
         code_written(p, r.base + offset, size)
     flags[0] |= PAGE_DIRTY | PAGE_TOUCHED
+    if flags[0] & PAGE_TABLE:
+        table_written(p)
 
 
 cdef inline u64 phys_read(Cpu* cpu, u64 paddr, int size) noexcept nogil:

@@ -6,7 +6,7 @@ SDM Vol. 3A, Paging; Caching Translation Information.
 """
 
 from pykern_c.types cimport u8, u16, u32, u64, memcpy, likely_
-from pykern_c.cpu cimport Cpu, Tlb, TlbEntry, TLB_SIZE
+from pykern_c.cpu cimport Cpu, Platform, Tlb, TlbEntry, TLB_SIZE
 
 cdef enum:
     ACCESS_READ = 0
@@ -60,6 +60,8 @@ cdef bint page_walk(Cpu* cpu, u64 laddr, int kind, bint user, bint smap, bint up
 cdef void tlb_flush(Cpu* cpu, bint globals_too) noexcept nogil
 cdef void tlb_invalidate(Cpu* cpu, u64 laddr) noexcept nogil
 cdef void tlb_drop_page(Cpu* cpu, u8* host, bint writes_only) noexcept nogil
+# A page that holds paging entries was written: note which TLB entries have become stale.
+cdef void table_written(Platform* p) noexcept nogil
 cdef int load_pdptes(Cpu* cpu, u64 cr3) noexcept nogil
 # To be called after any change of CPL, CR0, CR3, CR4, EFER, EFLAGS.AC or CS: picks TLB, mode, keys.
 cdef void context_changed(Cpu* cpu) noexcept nogil

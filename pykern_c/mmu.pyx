@@ -252,6 +252,7 @@ cdef void tlb_flush(Cpu* cpu, bint globals_too) noexcept nogil:
         t.count = kept
         if kept == 0:
             t.large = 0
+    _drop_stale(cpu, 0, 0, globals_too)
     cpu.tlb_flushes += 1
     _new_code_key(cpu)
 
@@ -274,6 +275,7 @@ cdef void _drop(Cpu* cpu, u64 laddr, u64 region) noexcept nogil:
             t.used[kept] = i
             kept += 1
         t.count = kept
+    _drop_stale(cpu, laddr, region, True)
 
 
 cdef void tlb_invalidate(Cpu* cpu, u64 laddr) noexcept nogil:
@@ -300,6 +302,90 @@ cdef void tlb_drop_page(Cpu* cpu, u8* host, bint writes_only) noexcept nogil:
             t.entry[i].wtag = (<u64>(i ^ 1)) << 12
             if not writes_only:
                 t.entry[i].rtag = (<u64>(i ^ 1)) << 12
+
+
+# ---- stale entries: pykern walks anew where a real processor might still use what it has cached,
+# and can say where that happens.
+
+cdef void _drop_stale(Cpu* cpu, u64 laddr, u64 region, bint globals_too) noexcept nogil:
+    """Forget stale entries that software has invalidated."""
+    cdef u32 i, kept = 0
+    for i in range(cpu.stale_count):
+        if (cpu.stale[i].laddr ^ laddr) & region == 0 and (globals_too or not cpu.stale[i].is_global):
+            continue
+        cpu.stale[kept] = cpu.stale[i]
+        kept += 1
+    cpu.stale_count = kept
+
+
+cdef void _note_stale(Cpu* cpu, u32 which, u32 i) noexcept nogil:
+    """Compare a TLB entry with the page tables; take it out if they no longer say the same."""
+    cdef Tlb* t = &cpu.tlbs[which]
+    cdef TlbEntry* e = &t.entry[i]
+    cdef Walk walk
+    cdef u64 laddr = e.rtag if tlb_index(e.rtag) == i else e.xtag
+    cdef int kind = ACCESS_WRITE if e.wtag == laddr else (
+        ACCESS_READ if e.rtag == laddr else ACCESS_EXEC)
+    cdef RamRange* r
+    if tlb_index(laddr) != i:
+        return
+    if page_walk(cpu, laddr, kind, which == TLB_USER, which == TLB_SMAP, False, &walk):
+        r = ram_find(cpu.platform, walk.paddr & cpu.platform.a20_mask)
+        if r != NULL and r.host + (walk.paddr - r.base) == e.page:
+            return
+    if cpu.stale_count < MAX_STALE:
+        cpu.stale[cpu.stale_count].laddr = laddr
+        cpu.stale[cpu.stale_count].paddr = _paddr_of(cpu.platform, e.page)
+        cpu.stale[cpu.stale_count].which = which
+        cpu.stale[cpu.stale_count].is_global = t.info[i] & INFO_GLOBAL
+        cpu.stale_count += 1
+    e.rtag = e.wtag = e.xtag = (<u64>(i ^ 1)) << 12
+
+
+cdef u64 _paddr_of(Platform* p, u8* host) noexcept nogil:
+    cdef u32 i
+    for i in range(p.ram_count):
+        if host >= p.ram[i].host and host < p.ram[i].host + p.ram[i].size:
+            return p.ram[i].base + <u64>(host - p.ram[i].host)
+    return 0
+
+
+cdef void table_written(Platform* p) noexcept nogil:
+    cdef u32 c, which, j
+    for c in range(p.cpu_count):
+        for which in range(TLB_COUNT):
+            for j in range(p.cpus[c].tlbs[which].count):
+                _note_stale(p.cpus[c], which, p.cpus[c].tlbs[which].used[j])
+
+
+cdef void _watch_tables(Cpu* cpu, Walk* walk) noexcept nogil:
+    """Make writes to the tables just walked visible."""
+    cdef int i
+    cdef u32 c
+    cdef RamRange* r
+    cdef u8* flags
+    for i in range(walk.levels):
+        r = ram_find(cpu.platform, walk.entry_paddr[i])
+        if r == NULL:
+            continue
+        flags = &r.page[(walk.entry_paddr[i] - r.base) >> 12]
+        if flags[0] & PAGE_TABLE:
+            continue
+        flags[0] |= PAGE_TABLE
+        for c in range(cpu.platform.cpu_count):
+            tlb_drop_page(cpu.platform.cpus[c],
+                          r.host + ((walk.entry_paddr[i] - r.base) & ~<u64>0xFFF), True)
+
+
+cdef void _report_stale(Cpu* cpu, u32 which, u64 laddr) noexcept nogil:
+    """Say that an access would have found a stale entry; once for each."""
+    cdef u32 i
+    for i in range(cpu.stale_count):
+        if cpu.stale[i].laddr == laddr & ~<u64>0xFFF and cpu.stale[i].which == which:
+            cpu.platform.stale_used(cpu, laddr, cpu.stale[i].paddr | (laddr & 0xFFF))
+            cpu.stale_count -= 1
+            cpu.stale[i] = cpu.stale[cpu.stale_count]
+            return
 
 
 cdef bint _breakpoint_page(Cpu* cpu, u64 laddr) noexcept nogil:
@@ -341,7 +427,8 @@ cdef void _fill(Cpu* cpu, int which, u64 laddr, int kind, Walk* walk,
         e.xtag = page
         return
     e.rtag = page
-    if kind == ACCESS_WRITE and not r.rom and not flags & PAGE_CODE and flags & PAGE_DIRTY:
+    if kind == ACCESS_WRITE and not r.rom and not flags & (PAGE_CODE | PAGE_TABLE) and (
+            flags & PAGE_DIRTY):
         e.wtag = page
 
 
@@ -372,7 +459,12 @@ cdef int _translate(Cpu* cpu, int which, u64 laddr, int size, int kind,
     cdef Walk walk
     cdef bint user = which == TLB_USER or which == TLB_SLOW
     if not page_walk(cpu, laddr, kind, user, which == TLB_SMAP, True, &walk):
+        if cpu.platform.report_stale:
+            _report_stale(cpu, which, laddr)
         return _page_fault(cpu, laddr, walk.error)
+    if cpu.platform.report_stale:
+        _watch_tables(cpu, &walk)
+        _report_stale(cpu, which, laddr)
     part.laddr = laddr
     part.paddr = walk.paddr & cpu.platform.a20_mask
     part.size = size

@@ -167,6 +167,6 @@ def test_a_triple_fault_names_its_faults() -> None:
     vcpu.write_register("rip", 0x1000)
     end = machine.run()
     assert end.reason is ExitReason.SHUTDOWN
-    # #UD; #GP for its gate; #GP for that gate, which makes a double fault, whose gate is not there either.
-    assert [fault.vector for fault in end.faults] == [6, 13, 13]
+    # #UD; #GP for its gate; #GP for that gate, so #DF; #GP for the gate of #DF.
+    assert [fault.vector for fault in end.faults] == [6, 13, 13, 13]
     assert end.faults[0].rip == 0x1000
