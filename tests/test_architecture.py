@@ -40,11 +40,37 @@ LONG_FUNCTIONS: dict[str, str] = {}
 
 # Tests of something wider than one source file.
 TESTS_OF_WHOLES: dict[str, str] = {
+    "tests/bench/test_programs.py": "the guest programs of the benchmark give the right answers",
+    "tests/bench/test_startup.py": "importing the core and making a machine is cheap",
+    "tests/oracle/test_oracle.py": "the host as an oracle",
+    "tests/oracle/test_unicorn.py": "Unicorn as an oracle",
+    "tests/pykern_c/isa/test_host_cpu.py": "every row against the host",
+    "tests/pykern_c/isa/test_legacy_modes.py": "16- and 32-bit rows against Unicorn",
+    "tests/pykern_c/test_hostile.py": "guests that try to break the machine",
     "tests/test_architecture.py": "the rules of the whole tree",
 }
 
 # Sources whose behaviour is shown by the test of something else: which one.
-TESTED_ELSEWHERE: dict[str, str] = {}
+TESTED_ELSEWHERE: dict[str, str] = {
+    "pykern/bench/machines.py": "tests/pykern/bench/test_peers.py",
+    "pykern/bench/own.py": "tests/bench/test_programs.py",
+    "pykern/bench/programs.py": "tests/bench/test_programs.py",
+    # What an instruction is made of.
+    "pykern_c/cases.p*": "tests/pykern_c/isa/test_host_cpu.py",
+    "pykern_c/cpu.pxd": "tests/pykern_c/test_machine.py",
+    "pykern_c/decode.p*": "tests/pykern_c/isa/test_host_cpu.py",
+    "pykern_c/flags.pxd": "tests/pykern_c/isa/test_host_cpu.py",
+    "pykern_c/isa/*.pxd": "tests/pykern_c/isa/test_host_cpu.py",
+    "pykern_c/isa/generate.py": "tests/pykern_c/isa/test_host_cpu.py",
+    "pykern_c/operands.pxd": "tests/pykern_c/isa/test_host_cpu.py",
+    "pykern_c/types.pxd": "tests/pykern_c/isa/test_host_cpu.py",
+    "pykern_c/vector.pxd": "tests/pykern_c/isa/test_host_cpu.py",
+    # What the face shows.
+    "pykern_c/context.p*": "tests/pykern_c/test_machine.py",
+    "pykern_c/execute.p*": "tests/pykern_c/test_machine.py",
+    "pykern_c/memory.pxd": "tests/pykern_c/test_machine.py",
+    "pykern_c/vcpu.p*": "tests/pykern_c/test_machine.py",
+}
 
 HOST_CLOCK_USERS: dict[str, str] = {
     "pykern/bench/own.py": "measures",
