@@ -53,7 +53,7 @@ BYTE_NS = 20_000
 STATUS_OBF, STATUS_SYS, STATUS_COMMAND, STATUS_UNLOCKED, STATUS_MOUSE = 0x01, 0x04, 0x08, 0x10, 0x20
 CONFIG_IRQ1, CONFIG_IRQ12, CONFIG_SYS = 0x01, 0x02, 0x04
 CONFIG_KEYBOARD_OFF, CONFIG_MOUSE_OFF, CONFIG_TRANSLATE = 0x10, 0x20, 0x40
-OUTPUT_NO_RESET, OUTPUT_A20 = 0x01, 0x02
+OUTPUT_NO_RESET, OUTPUT_A20, OUTPUT_IDLE_CABLES = 0x01, 0x02, 0xCC
 BREAK = 0xF0
 
 
@@ -101,7 +101,7 @@ class I8042(ByteRegisters):
         """Power up, tested and configured as a PC's firmware leaves it; A20 is on."""
         self._config = CONFIG_TRANSLATE | CONFIG_MOUSE_OFF | CONFIG_SYS | CONFIG_IRQ1
         self._ram = bytearray(32)
-        self._output_port = OUTPUT_NO_RESET | OUTPUT_A20
+        self._output_port = OUTPUT_NO_RESET | OUTPUT_A20 | OUTPUT_IDLE_CABLES
         self._data = 0
         self._full = False
         self._from_mouse = False
@@ -185,7 +185,7 @@ class I8042(ByteRegisters):
         self._update()
 
     def _write_output_port(self, value: int) -> None:
-        self._output_port = value & 0x0F
+        self._output_port = value & 0xCF
         self._update()
         if not value & OUTPUT_NO_RESET:
             self._stop(StopReason.RESET, 0)
@@ -194,7 +194,7 @@ class I8042(ByteRegisters):
         interrupts = (self._full and not self._from_mouse) << 4 | (
             self._full and self._from_mouse
         ) << 5
-        return self._output_port | interrupts | 0xC0
+        return self._output_port | interrupts
 
     # Registers
 
