@@ -58,7 +58,7 @@ TN_WRITABLE = TN_LEVEL | TN_ENABLE | TN_PERIODIC | TN_SET | TN_32BIT | 0x3E00
 class _Comparator(SavedFields):
     """One timer."""
 
-    SAVED = ("_config", "_comparator", "_period", "_fires_at")
+    SAVED = ("_config", "_comparator", "_period", "_timer")
 
     def __init__(self, hpet: Hpet, index: int, events: Events, allowed_routes: int) -> None:
         self._hpet = hpet
@@ -71,7 +71,6 @@ class _Comparator(SavedFields):
         self._config = 0
         self._comparator = MASK64
         self._period = 0
-        self._fires_at: int | None = None
         self._timer.set(None)
 
     @property
@@ -125,20 +124,17 @@ class _Comparator(SavedFields):
 
     def plan(self) -> None:
         """Find the next match; a period that has fallen behind is caught up with."""
-        self._fires_at = None
-        if self._hpet.running:
-            wait = (self._comparator - self._hpet.counter - 1 & self._width_mask) + 1
-            self._fires_at = self._hpet.ns_after(wait)
-        self._timer.set(self._fires_at)
+        if not self._hpet.running:
+            self._timer.set(None)
+            return
+        wait = (self._comparator - self._hpet.counter - 1 & self._width_mask) + 1
+        self._timer.set(self._hpet.ns_after(wait))
 
     def _match(self) -> None:
         if self._config & TN_PERIODIC:
             self._comparator = self._comparator + self._period & self._width_mask
         self.plan()
         self._hpet.fire(self._bit)
-
-    def resume(self) -> None:
-        self._timer.set(self._fires_at)
 
 
 class Hpet(SavedFields):

@@ -71,7 +71,7 @@ class I8042(ByteRegisters):
 
     SAVED = (
         *("_config", "_ram", "_output_port", "_data", "_full", "_from_mouse", "_after_command"),
-        *("_argument_of", "_break_seen", "_arrives_at", "_mouse_turn", "keyboard", "mouse"),
+        *("_argument_of", "_break_seen", "_timer", "_mouse_turn", "keyboard", "mouse"),
     )
 
     def __init__(
@@ -108,7 +108,6 @@ class I8042(ByteRegisters):
         self._after_command = False
         self._argument_of = 0
         self._break_seen = False
-        self._arrives_at: int | None = None
         self._mouse_turn = False
         self._timer.set(None)
         self.keyboard.reset()
@@ -119,10 +118,9 @@ class I8042(ByteRegisters):
 
     def _plan_arrival(self) -> None:
         """Let the next byte come if the buffer is free and somebody may send."""
-        if self._full or self._arrives_at is not None or self._sender() is None:
+        if self._full or self._timer.pending or self._sender() is None:
             return
-        self._arrives_at = self._events.now + BYTE_NS
-        self._timer.set(self._arrives_at)
+        self._timer.set(self._events.now + BYTE_NS)
 
     def _sender(self) -> Ps2Device | None:
         """Return who sends next: the two take turns."""
@@ -136,7 +134,6 @@ class I8042(ByteRegisters):
         return senders[-1 if self._mouse_turn else 0]
 
     def _arrive(self) -> None:
-        self._arrives_at = None
         sender = self._sender()
         if sender is None or self._full:
             return
@@ -180,8 +177,7 @@ class I8042(ByteRegisters):
         self._a20.set(bool(self._output_port & OUTPUT_A20))
 
     def resume(self) -> None:
-        """Drive the lines and go on with the byte under way as loaded."""
-        self._timer.set(self._arrives_at)
+        """Drive the lines as loaded."""
         self._update()
 
     def _write_output_port(self, value: int) -> None:

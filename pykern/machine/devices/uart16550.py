@@ -67,7 +67,7 @@ class Uart16550(ByteRegisters):
 
     SAVED = (
         *("_ier", "_fcr", "_lcr", "_mcr", "_errors", "_scr", "_divisor", "_inputs", "_changes"),
-        *("_fifo", "_rbr", "_waiting", "_thre_pending", "_timed_out", "_last_activity"),
+        *("_fifo", "_rbr", "_waiting", "_thre_pending", "_timed_out", "_last_activity", "_timer"),
     )
 
     def __init__(self, events: Events, irq: Line, out: Callable[[bytes], None]) -> None:
@@ -267,7 +267,6 @@ class Uart16550(ByteRegisters):
 
     def resume(self) -> None:
         """Drive INTR as loaded."""
-        self._timer.set(None)
         self._update()
 
     # Registers
