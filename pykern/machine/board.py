@@ -285,7 +285,7 @@ class Board:
         """Do what a PC's firmware does to the chips before it starts an operating system.
 
         For boot protocols that start without firmware: IRQ 0-7 at vectors 08H-0FH, IRQ 8-15 at
-        70H-77H, timer at 18.2 Hz, keyboard, timer, RTC and mouse unmasked.
+        70H-77H, timer at 18.2 Hz, keyboard, timer, RTC and mouse unmasked, SCI level triggered.
         """
         for port, (icw2, icw3, mask) in {0: (0x08, 0x04, 0xF8), 2: (0x70, 0x02, 0xEE)}.items():
             self.pic.write(port, 1, 0x11)
@@ -294,6 +294,7 @@ class Board:
         self.pit.write(3, 1, 0x34)
         for _ in range(2):
             self.pit.write(0, 1, 0x00)
+        self.pic.write(5, 1, 1 << SCI_IRQ - 8)  # ELCR: the SCI is level triggered
         self.dma2.write(10 * 2, 1, 0x00)  # unmask channel 4, which cascades the other controller
 
     # The address map

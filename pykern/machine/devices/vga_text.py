@@ -136,7 +136,7 @@ class VgaText(ByteRegisters):
     @property
     def rows(self) -> int:
         """Character rows on the screen."""
-        return self._lines // self._character_height
+        return max(self._lines // self._character_height, 1)
 
     @property
     def cursor(self) -> tuple[int, int] | None:
@@ -230,7 +230,7 @@ class VgaText(ByteRegisters):
 
     def _render_linear(self) -> Image.Image:
         """Draw 256 colours at a byte a pixel, each pixel and line shown twice (mode 13h)."""
-        width, height = self.columns * WIDTH // 2, self._lines // 2
+        width, height = self.columns * WIDTH // 2, max(self._lines // 2, 1)
         base, size = WINDOWS[self._graphics[6] >> 2 & 3]
         stride = 8 * self._crtc[CRTC_OFFSET] or width
         offset = 4 * self._word(CRTC_START)

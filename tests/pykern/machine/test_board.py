@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,34 @@ def test_initialised_as_by_firmware(machine: FakeMachine, board: Board) -> None:
     board.keyboard.type_text("a")
     machine.events.advance(100_000)
     assert machine.acknowledge() == 0x09
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_guest_can_upset_the_board(seed: int) -> None:
+    choose = random.Random(seed)
+    machine = FakeMachine(memory=2 * MIB, cpus=2)
+    board = Board(machine)
+    ports = sorted(machine.ports)
+    registers = [(device, size) for _, size, device in machine.mmio]
+    for _ in range(8000):
+        size = choose.choice((1, 1, 2, 4))
+        value = choose.getrandbits(8 * size)
+        if choose.random() < 0.8:
+            port = choose.choice(ports)
+            machine.port_out(port, value, size)
+            assert 0 <= machine.port_in(port, size) < 1 << 8 * size, hex(port)
+        else:
+            device, span = choose.choice(registers)
+            offset = choose.randrange(min(span, 0x400))
+            device.write(offset, size, value)
+            assert 0 <= device.read(offset, size) < 1 << 8 * size
+        if machine.apics.lint(0).level:
+            assert machine.acknowledge is not None
+            assert 0 <= machine.acknowledge() < 256
+        machine.events.advance(choose.randrange(100_000))
+    assert_plain(board.save())
+    board.vga.text()
+    board.vga.render()
 
 
 def test_save_and_load(machine: FakeMachine, board: Board) -> None:

@@ -202,6 +202,22 @@ def test_mode_13h_is_drawn(it: Bench) -> None:
     assert it.vga.text() == []
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_any_register_values_can_be_shown(it: Bench, seed: int) -> None:
+    choose = random.Random(seed)
+    it.indexed(CRTC, 0x11, 0)
+    for port, count in ((CRTC, 0x19), (GRAPHICS, 9), (SEQUENCER, 5)):
+        for index in range(count):
+            it.indexed(port, index, choose.choice((0, 0xFF, choose.randrange(256))))
+    for index in range(0x15):
+        it.set_attribute(index, choose.randrange(256))
+    it.memory[:] = choose.randbytes(WINDOW_SIZE)
+    width, height = it.vga.render().size
+    assert width > 0
+    assert height > 0
+    assert len(it.vga.text()) in {0, it.vga.rows}
+
+
 def test_wrong_memory_is_refused() -> None:
     with pytest.raises(ValueError, match="expected 131072"):
         VgaText(FakeEvents(), bytearray(100))
