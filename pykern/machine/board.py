@@ -102,9 +102,6 @@ class MachineLike(Protocol):
     def map_mmio(self, paddr: int, size: int, device: Device) -> None:
         """Give physical addresses to a device."""
 
-    def map_rom(self, paddr: int, data: bytes) -> None:
-        """Put a ROM at a physical address."""
-
     def view(self, paddr: int, size: int) -> memoryview:
         """Return a writable view of RAM."""
 
@@ -284,20 +281,21 @@ class Board:
         self.rtc.store(0x5B, min(high // (64 * KIB), 0xFF_FFFF).to_bytes(3, "little"))
         self.rtc.store(0x5F, bytes((len(self.machine.vcpus) - 1 & 0xFF,)))
 
-    def load_firmware(self, image: bytes) -> None:
-        """Put a BIOS below 4 GiB and its last 128 KiB, shadowed in RAM, below 1 MiB.
+    def initialize(self) -> None:
+        """Do what a PC's firmware does to the chips before it starts an operating system.
 
-        Raises
-        ------
-        ValueError : the image is no multiple of 64 KiB up to 16 MiB
+        For boot protocols that start without firmware: IRQ 0-7 at vectors 08H-0FH, IRQ 8-15 at
+        70H-77H, timer at 18.2 Hz, keyboard, timer, RTC and mouse unmasked, SCI level triggered.
         """
-        if not image or len(image) % (64 * KIB) or len(image) > 16 * MIB:
-            raise ValueError(
-                f"firmware has {len(image)} bytes, expected a multiple of 64 KiB up to 16 MiB"
-            )
-        self.machine.map_rom(4 * GIB - len(image), image)
-        shadow = image[-128 * KIB :]
-        self.machine.view(MIB - len(shadow), len(shadow))[:] = shadow
+        for port, (icw2, icw3, mask) in {0: (0x08, 0x04, 0xF8), 2: (0x70, 0x02, 0xEE)}.items():
+            self.pic.write(port, 1, 0x11)
+            for value in (icw2, icw3, 0x01, mask):
+                self.pic.write(port + 1, 1, value)
+        self.pit.write(3, 1, 0x34)
+        for _ in range(2):
+            self.pit.write(0, 1, 0x00)
+        self.pic.write(5, 1, 1 << SCI_IRQ - 8)  # ELCR: the SCI is level triggered
+        self.dma2.write(10 * 2, 1, 0x00)  # unmask channel 4, which cascades the other controller
 
     # The address map
 

@@ -37,9 +37,16 @@ class Device(Protocol):
 
 
 class Event(Protocol):
-    """A callback that waits for its deadline."""
+    """A callback that waits for its deadline.
+
+    Attributes
+    ----------
+    deadline : virtual time in ns
+    sequence : its place among events of the same deadline
+    """
 
     deadline: int
+    sequence: int
 
     def cancel(self) -> None:
         """Take it back; harmless after it has run."""
@@ -52,8 +59,14 @@ class Events(Protocol):
     def now(self) -> int:
         """Nanoseconds of virtual time since reset."""
 
-    def at(self, deadline_ns: int, callback: Callable[[], None], /) -> Event:
-        """Call `callback` at a deadline; equal deadlines run in order of creation."""
+    def at(
+        self, deadline_ns: int, callback: Callable[[], None], /, *, sequence: int | None = None
+    ) -> Event:
+        """Call `callback` at a deadline.
+
+        Events of one deadline run in order of creation; loading a state gives back the place that
+        was saved.
+        """
 
 
 class StopReason(enum.StrEnum):

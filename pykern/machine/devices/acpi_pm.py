@@ -68,7 +68,10 @@ class AcpiPm(ByteRegisters):
     timer_bits : width of the PM timer, 24 or 32 (FADT flag TMR_VAL_EXT)
     """
 
-    SAVED = ("_status", "_enable", "_control", "_gpe_status", "_gpe_enable", "_seen_tick")
+    SAVED = (
+        *("_status", "_enable", "_control", "_gpe_status", "_gpe_enable", "_seen_tick"),
+        "_timer",
+    )
 
     def __init__(self, events: Events, sci: Line, stop: Stop, *, timer_bits: int = 32) -> None:
         self._clock = Oscillator(events, PM_TIMER_HZ)
@@ -131,7 +134,6 @@ class AcpiPm(ByteRegisters):
 
     def resume(self) -> None:
         """Drive SCI as loaded."""
-        self._timer.set(None)
         self._update()
 
     # Registers

@@ -14,7 +14,8 @@ Offsets (4- or 8-byte accesses inside one register)::
 
 Legacy replacement sends timer 0 where the 8254 went and timer 1 where the RTC went, and holds those
 two off. The main counter may be written while halted only; as the specification has it, a one-shot
-whose comparator is already behind the counter waits until the counter has wrapped.
+whose comparator is already behind the counter waits until the counter has wrapped. Periods under a
+microsecond are merged: no guest could take their interrupts, and each would cost the host an event.
 
 References
 ----------
@@ -39,6 +40,7 @@ __all__ = ["Hpet"]
 TICK_NS = 10
 PERIOD_FS = TICK_NS * 1_000_000
 REVISION, VENDOR = 0x01, 0x8086
+MERGED_TICKS = 100
 MASK64 = (1 << 64) - 1
 
 CAPABILITIES, CONFIGURATION, STATUS, COUNTER, TIMERS, TIMER_STRIDE = (
@@ -58,7 +60,7 @@ TN_WRITABLE = TN_LEVEL | TN_ENABLE | TN_PERIODIC | TN_SET | TN_32BIT | 0x3E00
 class _Comparator(SavedFields):
     """One timer."""
 
-    SAVED = ("_config", "_comparator", "_period", "_fires_at")
+    SAVED = ("_config", "_comparator", "_period", "_timer")
 
     def __init__(self, hpet: Hpet, index: int, events: Events, allowed_routes: int) -> None:
         self._hpet = hpet
@@ -71,7 +73,6 @@ class _Comparator(SavedFields):
         self._config = 0
         self._comparator = MASK64
         self._period = 0
-        self._fires_at: int | None = None
         self._timer.set(None)
 
     @property
@@ -125,20 +126,18 @@ class _Comparator(SavedFields):
 
     def plan(self) -> None:
         """Find the next match; a period that has fallen behind is caught up with."""
-        self._fires_at = None
-        if self._hpet.running:
-            wait = (self._comparator - self._hpet.counter - 1 & self._width_mask) + 1
-            self._fires_at = self._hpet.ns_after(wait)
-        self._timer.set(self._fires_at)
+        if not self._hpet.running:
+            self._timer.set(None)
+            return
+        wait = (self._comparator - self._hpet.counter - 1 & self._width_mask) + 1
+        self._timer.set(self._hpet.ns_after(wait))
 
     def _match(self) -> None:
-        if self._config & TN_PERIODIC:
-            self._comparator = self._comparator + self._period & self._width_mask
+        if self._config & TN_PERIODIC and self._period:
+            periods = -(-MERGED_TICKS // self._period)
+            self._comparator = self._comparator + periods * self._period & self._width_mask
         self.plan()
         self._hpet.fire(self._bit)
-
-    def resume(self) -> None:
-        self._timer.set(self._fires_at)
 
 
 class Hpet(SavedFields):

@@ -53,7 +53,7 @@ BYTE_NS = 20_000
 STATUS_OBF, STATUS_SYS, STATUS_COMMAND, STATUS_UNLOCKED, STATUS_MOUSE = 0x01, 0x04, 0x08, 0x10, 0x20
 CONFIG_IRQ1, CONFIG_IRQ12, CONFIG_SYS = 0x01, 0x02, 0x04
 CONFIG_KEYBOARD_OFF, CONFIG_MOUSE_OFF, CONFIG_TRANSLATE = 0x10, 0x20, 0x40
-OUTPUT_NO_RESET, OUTPUT_A20 = 0x01, 0x02
+OUTPUT_NO_RESET, OUTPUT_A20, OUTPUT_IDLE_CABLES = 0x01, 0x02, 0xCC
 BREAK = 0xF0
 
 
@@ -71,7 +71,7 @@ class I8042(ByteRegisters):
 
     SAVED = (
         *("_config", "_ram", "_output_port", "_data", "_full", "_from_mouse", "_after_command"),
-        *("_argument_of", "_break_seen", "_arrives_at", "_mouse_turn", "keyboard", "mouse"),
+        *("_argument_of", "_break_seen", "_timer", "_mouse_turn", "keyboard", "mouse"),
     )
 
     def __init__(
@@ -101,14 +101,13 @@ class I8042(ByteRegisters):
         """Power up, tested and configured as a PC's firmware leaves it; A20 is on."""
         self._config = CONFIG_TRANSLATE | CONFIG_MOUSE_OFF | CONFIG_SYS | CONFIG_IRQ1
         self._ram = bytearray(32)
-        self._output_port = OUTPUT_NO_RESET | OUTPUT_A20
+        self._output_port = OUTPUT_NO_RESET | OUTPUT_A20 | OUTPUT_IDLE_CABLES
         self._data = 0
         self._full = False
         self._from_mouse = False
         self._after_command = False
         self._argument_of = 0
         self._break_seen = False
-        self._arrives_at: int | None = None
         self._mouse_turn = False
         self._timer.set(None)
         self.keyboard.reset()
@@ -119,10 +118,9 @@ class I8042(ByteRegisters):
 
     def _plan_arrival(self) -> None:
         """Let the next byte come if the buffer is free and somebody may send."""
-        if self._full or self._arrives_at is not None or self._sender() is None:
+        if self._full or self._timer.pending or self._sender() is None:
             return
-        self._arrives_at = self._events.now + BYTE_NS
-        self._timer.set(self._arrives_at)
+        self._timer.set(self._events.now + BYTE_NS)
 
     def _sender(self) -> Ps2Device | None:
         """Return who sends next: the two take turns."""
@@ -136,7 +134,6 @@ class I8042(ByteRegisters):
         return senders[-1 if self._mouse_turn else 0]
 
     def _arrive(self) -> None:
-        self._arrives_at = None
         sender = self._sender()
         if sender is None or self._full:
             return
@@ -180,12 +177,11 @@ class I8042(ByteRegisters):
         self._a20.set(bool(self._output_port & OUTPUT_A20))
 
     def resume(self) -> None:
-        """Drive the lines and go on with the byte under way as loaded."""
-        self._timer.set(self._arrives_at)
+        """Drive the lines as loaded."""
         self._update()
 
     def _write_output_port(self, value: int) -> None:
-        self._output_port = value & 0x0F
+        self._output_port = value & 0xCF
         self._update()
         if not value & OUTPUT_NO_RESET:
             self._stop(StopReason.RESET, 0)
@@ -194,7 +190,7 @@ class I8042(ByteRegisters):
         interrupts = (self._full and not self._from_mouse) << 4 | (
             self._full and self._from_mouse
         ) << 5
-        return self._output_port | interrupts | 0xC0
+        return self._output_port | interrupts
 
     # Registers
 

@@ -166,6 +166,7 @@ class Counter(SavedFields):
         *("gate", "mode", "rw", "bcd", "count_register", "count", "start", "frozen", "reload_at"),
         *("count_before", "out_before", "unloaded"),
         *("low_byte", "write_high", "read_high", "latched_count", "latched_status"),
+        "_timer",
     )
 
     def __init__(self, clock: Oscillator, events: Events, out: Line | None, *, gate: bool) -> None:
@@ -390,7 +391,6 @@ class Counter(SavedFields):
 
     def resume(self) -> None:
         """Drive OUT and plan its next edge as loaded."""
-        self._timer.set(None)
         self._update()
 
 

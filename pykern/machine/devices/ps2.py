@@ -106,7 +106,7 @@ class Ps2Keyboard(Ps2Device):
 
     SAVED: ClassVar[tuple[str, ...]] = (
         *Ps2Device.SAVED,
-        *("leds", "_scan_set", "_scanning", "_typematic", "_typing", "_held", "_repeat_at"),
+        *("leds", "_scan_set", "_scanning", "_typematic", "_typing", "_held", "_timer"),
     )
 
     def __init__(self, events: Events) -> None:
@@ -181,8 +181,7 @@ class Ps2Keyboard(Ps2Device):
         """Repeat the last key pressed; Pause never repeats."""
         self._held = None if name == "pause" else name
         delay = ((self._typematic >> 5 & 3) + 1) * 250 * MS
-        self._repeat_at = self._events.now + delay if self._held else None
-        self._timer.set(self._repeat_at)
+        self._timer.set(self._events.now + delay if self._held else None)
 
     def _repeat(self) -> None:
         """Send the held key again, (8 + A) * 2^B * 4.17 ms after the last time."""
@@ -190,12 +189,7 @@ class Ps2Keyboard(Ps2Device):
         if not self._queue:
             self._send(codes(self._held, down=True, scan_set=self._scan_set))
         period = (8 + (self._typematic & 7)) * (1 << (self._typematic >> 3 & 3)) * 4_170_000
-        self._repeat_at = self._events.now + period
-        self._timer.set(self._repeat_at)
-
-    def resume(self) -> None:
-        """Let a held key repeat as loaded."""
-        self._timer.set(self._repeat_at)
+        self._timer.set(self._events.now + period)
 
     # Commands
 

@@ -92,7 +92,7 @@ class Rtc146818(ByteRegisters):
 
     SAVED = (
         *("_index", "_nmi_disabled", "_memory", "_base", "_base_ns", "_halted"),
-        *("_flags", "_seen_ns"),
+        *("_flags", "_seen_ns", "_timer"),
     )
 
     def __init__(self, events: Events, irq: Line, start: dt.datetime) -> None:
@@ -265,7 +265,6 @@ class Rtc146818(ByteRegisters):
 
     def resume(self) -> None:
         """Drive IRQ as loaded."""
-        self._timer.set(None)
         self._update()
 
     def read_byte(self, offset: int) -> int:

@@ -129,8 +129,10 @@ KEYS = {
     "menu": Key(0xE05D, 0xE02F),
 }
 
-#: Without the prefix, which the controller passes through. 0x84 is Alt + Print Screen.
-SET2_TO_SET1 = {key.set2 & 0xFF: key.set1 & 0xFF for key in KEYS.values()} | {0x84: 0x54}
+#: Without the prefix, which the controller passes through. 0x84 is Alt + Print Screen; 0x02 is no
+#: key but the keyboard's answer to "which set".
+SET2_TO_SET1 = {key.set2 & 0xFF: key.set1 & 0xFF for key in KEYS.values()}
+SET2_TO_SET1 |= {0x84: 0x54, 0x02: 0x41}
 
 # Keys whose sequences are not of the pattern: (make, break) in sets 1 and 2.
 _IRREGULAR = {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pykern.machine.devices.registers import SavedFields
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pykern.machine.device import Event, Events
+    from pykern.machine.device import Event, Events, State
 
 __all__ = ["NS_PER_S", "Oscillator", "Timer"]
 
@@ -40,16 +42,14 @@ class Oscillator:
         return -(-tick * NS_PER_S // self.hz)
 
 
-class Timer:
-    """At most one pending event that can be moved.
+class Timer(SavedFields):
+    """At most one pending event that can be moved, saved and loaded.
 
     Parameters
     ----------
     events : virtual time
     callback : called when the deadline has come
     """
-
-    __slots__ = ("_callback", "_event", "_events")
 
     def __init__(self, events: Events, callback: Callable[[], None]) -> None:
         self._events = events
@@ -76,3 +76,15 @@ class Timer:
     def _fire(self) -> None:
         self._event = None
         self._callback()
+
+    def save(self) -> State:
+        """Return the deadline, and its place among events of the same time."""
+        if self._event is None:
+            return {}
+        return {"deadline": self._event.deadline, "sequence": self._event.sequence}
+
+    def load(self, state: State) -> None:
+        """Wait for the saved deadline, in the saved place."""
+        self.set(None)
+        if state:
+            self._event = self._events.at(state["deadline"], self._fire, sequence=state["sequence"])

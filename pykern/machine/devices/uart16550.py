@@ -45,7 +45,7 @@ TIMEOUT_CHARACTERS = 4
 
 IER_RDA, IER_THRE, IER_LINE, IER_MODEM = 0x01, 0x02, 0x04, 0x08
 IIR_NONE, IIR_MODEM, IIR_THRE, IIR_RDA, IIR_LINE, IIR_TIMEOUT = 0x01, 0x00, 0x02, 0x04, 0x06, 0x0C
-FCR_ENABLE, FCR_RESET_RECEIVER = 0x01, 0x02
+FCR_ENABLE, FCR_RESET_RECEIVER, FCR_RESET_TRANSMITTER = 0x01, 0x02, 0x04
 LCR_DLAB, LCR_BREAK, LCR_PARITY, LCR_STOP = 0x80, 0x40, 0x08, 0x04
 MCR_DTR, MCR_RTS, MCR_OUT1, MCR_OUT2, MCR_LOOP = 0x01, 0x02, 0x04, 0x08, 0x10
 LSR_DR, LSR_OE, LSR_PE, LSR_FE, LSR_BI = 0x01, 0x02, 0x04, 0x08, 0x10
@@ -67,7 +67,7 @@ class Uart16550(ByteRegisters):
 
     SAVED = (
         *("_ier", "_fcr", "_lcr", "_mcr", "_errors", "_scr", "_divisor", "_inputs", "_changes"),
-        *("_fifo", "_waiting", "_thre_pending", "_timed_out", "_last_activity"),
+        *("_fifo", "_rbr", "_waiting", "_thre_pending", "_timed_out", "_last_activity", "_timer"),
     )
 
     def __init__(self, events: Events, irq: Line, out: Callable[[bytes], None]) -> None:
@@ -79,6 +79,7 @@ class Uart16550(ByteRegisters):
         self._scr = 0
         self._divisor = 1
         self._fifo: deque[int] = deque()  # byte | LSR errors << 8
+        self._rbr = 0
         self._waiting: deque[int] = deque()
         self.reset()
 
@@ -139,12 +140,14 @@ class Uart16550(ByteRegisters):
         self._update()
 
     def _push(self, entry: int) -> None:
+        if self._capacity == 1:
+            self._errors |= LSR_OE if self._fifo else 0
+            self._fifo.clear()  # without FIFOs the new character replaces the old one
+            self._rbr = entry & 0xFF
         if len(self._fifo) < self._capacity:
             self._fifo.append(entry)
         else:
             self._errors |= LSR_OE
-            if self._capacity == 1:
-                self._fifo[0] = entry  # without FIFOs the new character replaces the old one
         self._activity()
 
     def _activity(self) -> None:
@@ -171,7 +174,7 @@ class Uart16550(ByteRegisters):
 
     def _read_rbr(self) -> int:
         if not self._fifo:
-            return 0
+            return 0 if self._fcr & FCR_ENABLE else self._rbr
         value = self._fifo.popleft() & 0xFF
         self._activity()
         self._refill()
@@ -264,7 +267,6 @@ class Uart16550(ByteRegisters):
 
     def resume(self) -> None:
         """Drive INTR as loaded."""
-        self._timer.set(None)
         self._update()
 
     # Registers
@@ -321,9 +323,12 @@ class Uart16550(ByteRegisters):
         self._update()
 
     def _write_fcr(self, value: int) -> None:
-        if (value ^ self._fcr) & FCR_ENABLE or value & FCR_RESET_RECEIVER:
+        toggles = (value ^ self._fcr) & FCR_ENABLE
+        if toggles or value & FCR_RESET_RECEIVER:
             self._fifo.clear()
             self._timed_out = False
+        if toggles or value & FCR_RESET_TRANSMITTER:
+            self._thre_pending = True  # the transmitter FIFO becomes empty
         self._fcr = value & 0xC9 if value & FCR_ENABLE else 0
         self._refill()
 

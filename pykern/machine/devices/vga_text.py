@@ -49,6 +49,11 @@ CRTC_MODE3 = bytes.fromhex(
 GRAPHICS_MODE3 = bytes.fromhex("00 00 00 00 00 10 0E 00 FF")
 ATTRIBUTE_MODE3 = bytes.fromhex("00 01 02 03 04 05 14 07 38 39 3A 3B 3C 3D 3E 3F 0C 00 0F 08 00")
 MISC_MODE3 = 0x67
+# The bits that exist.
+SEQUENCER_BITS = bytes.fromhex("03 3D 0F 3F 0E")
+CRTC_BITS = bytes(b"\xff" * len(CRTC_MODE3))
+GRAPHICS_BITS = bytes.fromhex("0F 0F 0F 1F 03 7B 0F 0F FF")
+ATTRIBUTE_BITS = bytes(b"\x3f" * 16) + bytes.fromhex("EF FF 3F 0F 0F")
 MISC_COLOUR = 0x01
 
 CRTC_DISPLAY_END, CRTC_OVERFLOW, CRTC_VERTICAL_DISPLAY_END = 0x01, 0x07, 0x12
@@ -131,7 +136,7 @@ class VgaText(ByteRegisters):
     @property
     def rows(self) -> int:
         """Character rows on the screen."""
-        return self._lines // self._character_height
+        return max(self._lines // self._character_height, 1)
 
     @property
     def cursor(self) -> tuple[int, int] | None:
@@ -225,7 +230,7 @@ class VgaText(ByteRegisters):
 
     def _render_linear(self) -> Image.Image:
         """Draw 256 colours at a byte a pixel, each pixel and line shown twice (mode 13h)."""
-        width, height = self.columns * WIDTH // 2, self._lines // 2
+        width, height = self.columns * WIDTH // 2, max(self._lines // 2, 1)
         base, size = WINDOWS[self._graphics[6] >> 2 & 3]
         stride = 8 * self._crtc[CRTC_OFFSET] or width
         offset = 4 * self._word(CRTC_START)
@@ -303,11 +308,11 @@ class VgaText(ByteRegisters):
             case 0x14:
                 self._sequencer_index = value & 7
             case 0x15:
-                _set(self._sequencer, self._sequencer_index, value)
+                _set(self._sequencer, SEQUENCER_BITS, self._sequencer_index, value)
             case 0x1E:
                 self._graphics_index = value & 15
             case 0x1F:
-                _set(self._graphics, self._graphics_index, value)
+                _set(self._graphics, GRAPHICS_BITS, self._graphics_index, value)
             case _:
                 self._write_dac(offset, value)
 
@@ -322,11 +327,11 @@ class VgaText(ByteRegisters):
             ):  # of the protected registers only line compare bit 8
                 self._crtc[CRTC_OVERFLOW] = self._crtc[CRTC_OVERFLOW] & ~0x10 | value & 0x10
         else:
-            _set(self._crtc, self._crtc_index, value)
+            _set(self._crtc, CRTC_BITS, self._crtc_index, value)
 
     def _write_attribute(self, value: int) -> None:
         if self._attribute_data_next:
-            _set(self._attribute, self._attribute_index & 31, value)
+            _set(self._attribute, ATTRIBUTE_BITS, self._attribute_index & 31, value)
         else:
             self._attribute_index = value & 0x3F
         self._attribute_data_next = not self._attribute_data_next
@@ -347,6 +352,6 @@ def _get(registers: bytearray, index: int) -> int:
     return registers[index] if index < len(registers) else 0
 
 
-def _set(registers: bytearray, index: int, value: int) -> None:
+def _set(registers: bytearray, existing: bytes, index: int, value: int) -> None:
     if index < len(registers):
-        registers[index] = value
+        registers[index] = value & existing[index]

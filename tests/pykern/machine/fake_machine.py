@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 class FakeEvent:
-    def __init__(self, deadline: int, callback: Callable[[], None]) -> None:
+    def __init__(self, deadline: int, sequence: int, callback: Callable[[], None]) -> None:
         self.deadline = deadline
+        self.sequence = sequence
         self.callback = callback
         self.cancelled = False
 
@@ -27,20 +28,26 @@ class FakeEvents:
 
     def __init__(self) -> None:
         self.now = 0
-        self._heap: list[tuple[int, int, FakeEvent]] = []
+        self.next_sequence = 0
+        self._heap: list[tuple[int, int, int, FakeEvent]] = []
         self._order = itertools.count()
 
-    def at(self, deadline_ns: int, callback: Callable[[], None]) -> FakeEvent:
+    def at(
+        self, deadline_ns: int, callback: Callable[[], None], *, sequence: int | None = None
+    ) -> FakeEvent:
         if not 0 <= deadline_ns < 1 << 64:
             raise OverflowError(f"deadline {deadline_ns} does not fit 64 bits")
-        event = FakeEvent(deadline_ns, callback)
-        heapq.heappush(self._heap, (deadline_ns, next(self._order), event))
+        if sequence is None:
+            sequence = self.next_sequence
+            self.next_sequence += 1
+        event = FakeEvent(deadline_ns, sequence, callback)
+        heapq.heappush(self._heap, (deadline_ns, sequence, next(self._order), event))
         return event
 
     @property
     def pending(self) -> list[int]:
         """Deadlines that wait."""
-        return sorted(deadline for deadline, _, event in self._heap if not event.cancelled)
+        return sorted(deadline for deadline, _, _, event in self._heap if not event.cancelled)
 
     def advance(self, ns: int) -> None:
         """Let time pass; every event runs at its deadline."""
@@ -48,7 +55,7 @@ class FakeEvents:
 
     def advance_to(self, until: int) -> None:
         while self._heap and self._heap[0][0] <= until:
-            deadline, _, event = heapq.heappop(self._heap)
+            deadline, _, _, event = heapq.heappop(self._heap)
             if event.cancelled:
                 continue
             self.now = max(self.now, deadline)

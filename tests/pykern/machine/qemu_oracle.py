@@ -36,7 +36,7 @@ needs_qemu = pytest.mark.skipif(
 
 ROM_SIZE, CODE = 0x10000, 0xF000
 TIMEOUT_S = 60
-WAIT_STEP_NS, WAIT_STEPS = 1000, 5_000_000
+WAIT_STEP_NS, WAIT_STEPS = 1_000_000, 10_000
 
 INTERPRETER = """
         .code16
@@ -223,10 +223,10 @@ class Script:
 
 
 def _wait(machine: FakeMachine, port: int, mask: int, value: int) -> None:
-    for _ in range(WAIT_STEPS):
+    for step in range(WAIT_STEPS):
         if machine.port_in(port) & mask == value:
             return
-        machine.events.advance(WAIT_STEP_NS)
+        machine.events.advance(min(1000 * (step + 1), WAIT_STEP_NS))
     raise TimeoutError(f"port {port:#x} & {mask:#x} never became {value:#x}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -195,17 +196,44 @@ def test_framebuffer_in_ram(machine: FakeMachine) -> None:
     assert board.framebuffer.render().getpixel((0, 0)) == (0, 0, 0x80)
 
 
-def test_firmware_lies_below_4_gib_and_is_shadowed(machine: FakeMachine, board: Board) -> None:
-    image = bytes(range(256)) * 1024
-    board.load_firmware(image)
-    assert machine.roms == {0xFFFC_0000: image}
-    assert machine.ram[0xE0000:0x100000] == image[-128 * KIB :]
+def test_initialised_as_by_firmware(machine: FakeMachine, board: Board) -> None:
+    board.initialize()
+    machine.events.advance(60_000_000)
+    assert machine.apics.lint(0).level
+    assert machine.acknowledge is not None
+    assert machine.acknowledge() == 0x08
+    machine.port_out(0x20, 0x20)
+    board.keyboard.type_text("a")
+    machine.events.advance(100_000)
+    assert machine.acknowledge() == 0x09
 
 
-@pytest.mark.parametrize("size", [0, 1000, 17 * MIB])
-def test_wrong_firmware_is_refused(board: Board, size: int) -> None:
-    with pytest.raises(ValueError, match="expected a multiple of 64 KiB"):
-        board.load_firmware(bytes(size))
+@pytest.mark.parametrize("seed", range(3))
+def test_no_guest_can_upset_the_board(seed: int) -> None:
+    choose = random.Random(seed)
+    machine = FakeMachine(memory=2 * MIB, cpus=2)
+    board = Board(machine)
+    ports = sorted(machine.ports)
+    registers = [(device, size) for _, size, device in machine.mmio]
+    for _ in range(8000):
+        size = choose.choice((1, 1, 2, 4))
+        value = choose.getrandbits(8 * size)
+        if choose.random() < 0.8:
+            port = choose.choice(ports)
+            machine.port_out(port, value, size)
+            assert 0 <= machine.port_in(port, size) < 1 << 8 * size, hex(port)
+        else:
+            device, span = choose.choice(registers)
+            offset = choose.randrange(min(span, 0x400))
+            device.write(offset, size, value)
+            assert 0 <= device.read(offset, size) < 1 << 8 * size
+        if machine.apics.lint(0).level:
+            assert machine.acknowledge is not None
+            assert 0 <= machine.acknowledge() < 256
+        machine.events.advance(choose.randrange(100_000))
+    assert_plain(board.save())
+    board.vga.text()
+    board.vga.render()
 
 
 def test_save_and_load(machine: FakeMachine, board: Board) -> None:
@@ -220,6 +248,7 @@ def test_save_and_load(machine: FakeMachine, board: Board) -> None:
     other_machine = FakeMachine()
     other = Board(other_machine)
     other_machine.events.advance(machine.events.now)
+    other_machine.events.next_sequence = machine.events.next_sequence
     other.load(through_json(state))
     assert other.save() == state
     for it in (machine, other_machine):
@@ -249,8 +278,10 @@ def test_seabios_finds_its_way_about_the_board(machine: FakeMachine) -> None:
     from tests.pykern.machine.unicorn_cpu import UnicornCpu
 
     log = bytearray()
-    board = Board(machine, BoardOptions(debugcon=log.extend))
-    board.load_firmware(SEABIOS.read_bytes())
+    Board(machine, BoardOptions(debugcon=log.extend))
+    image = SEABIOS.read_bytes()
+    machine.map_rom((4 << 30) - len(image), image)
+    machine.view(MIB - 128 * KIB, 128 * KIB)[:] = image[-128 * KIB :]
     UnicornCpu(machine).run(until=lambda: b"Scan for VGA" in log, instructions=50_000_000)
     lines = log.decode().splitlines()
     assert lines[0].startswith("SeaBIOS (version ")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from pykern.machine.board import Board
 from pykern.machine.devices.dma8237 import Dma8237, DmaPages
+from tests.pykern.machine.fake_machine import FakeMachine
+from tests.pykern.machine.qemu_oracle import Script, needs_qemu
 
 
 @pytest.mark.parametrize("step", [1, 2])
@@ -52,3 +57,31 @@ def test_pages_are_latches() -> None:
     pages.write(0x0F, 1, 0x5A)
     pages.write(1, 2, 0x2211)
     assert [pages.read(i, 1) for i in (0x0F, 1, 2, 3)] == [0x5A, 0x11, 0x22, 0]
+
+
+def random_script(seed: int) -> Script:
+    """Write and read whole addresses and counts, and the page registers that QEMU has."""
+    choose = random.Random(seed)
+    script = Script()
+    for _ in range(300):
+        base, step = choose.choice(((0x00, 1), (0xC0, 2)))
+        register = base + choose.randrange(8) * step
+        script.out(base + 12 * step, 0)
+        if choose.random() < 0.5:
+            script.out(register, choose.randrange(256))
+            script.out(register, choose.randrange(256))
+        else:
+            script.inp(register)
+            script.inp(register)
+    for page in (0x81, 0x82, 0x83, 0x87, 0x89, 0x8A, 0x8B):
+        script.out(page, choose.randrange(256))
+        script.inp(page)
+    return script
+
+
+@needs_qemu
+def test_random_use_agrees_with_qemu() -> None:
+    machine = FakeMachine()
+    Board(machine)
+    script = random_script(1)
+    assert script.on(machine).hex(" ") == script.on_qemu().hex(" ")

@@ -159,3 +159,12 @@ def test_a_64_bit_wrap_beyond_the_clock_is_no_event(it: Bench) -> None:
     it[T0 + COMPARATOR] = 0
     it[CONFIG] = 1
     assert it.events.pending == []
+
+
+def test_periods_under_a_microsecond_are_merged(it: Bench) -> None:
+    it[T0] = ENABLE | PERIODIC | SET | ROUTE20
+    it[T0 + COMPARATOR] = 3
+    it[CONFIG] = 1
+    it.events.advance(1_000_000)
+    assert 900 <= len(it.on20.rises) <= 1000
+    assert all(when % 30 == 0 for when in it.on20.rises), "still at multiples of the period"

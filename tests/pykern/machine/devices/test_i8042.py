@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import random
+from typing import TYPE_CHECKING
+
 import pytest
 
+from pykern.machine.board import Board
 from pykern.machine.device import StopReason
 from pykern.machine.devices.i8042 import BYTE_NS, I8042, Port92
 from pykern.machine.devices.ps2 import Ps2Keyboard, Ps2Mouse
 from pykern.machine.irq import IrqLine
-from tests.pykern.machine.fake_machine import FakeEvents, Recorder
+from tests.pykern.machine.fake_machine import FakeEvents, FakeMachine, Recorder
+from tests.pykern.machine.qemu_oracle import Script, needs_qemu
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DATA, COMMAND = 0, 4
 OBF, SYS, COMMAND_LAST, MOUSE_DATA = 0x01, 0x04, 0x08, 0x20
@@ -236,3 +244,82 @@ def test_port_92() -> None:
     port.write(0, 1, 0x01)
     port.write(0, 1, 0x01)
     assert stops == [(StopReason.RESET, 0)], "only the rising edge resets"
+
+
+class Ps2Script:
+    """Talk to controller, keyboard and mouse, waiting for every answer."""
+
+    def __init__(self, seed: int) -> None:
+        self.script = Script()
+        self.choose = random.Random(seed)
+
+    def command(self, command: int, *data: int, answers: int = 0) -> None:
+        self.script.out(0x64, command)
+        for value in data:
+            self.script.out(0x60, value)
+        self.get(answers)
+
+    def keyboard(self, *data: int, answers: int = 1) -> None:
+        for value in data:
+            self.script.out(0x60, value)
+            self.get(answers if value == data[-1] else 1)
+
+    def mouse(self, *data: int, answers: int = 1) -> None:
+        for value in data:
+            self.command(0xD4, value, answers=answers if value == data[-1] else 1)
+
+    def get(self, count: int) -> None:
+        for _ in range(count):
+            self.script.wait(0x64, OBF, OBF)
+            self.script.inp(0x60)
+
+    def talk(self, *actions: Callable[[], None]) -> None:
+        for _ in range(60):
+            self.choose.choice(actions)()
+            self.script.wait(0x64, OBF, 0)
+
+
+@needs_qemu
+@pytest.mark.parametrize("seed", range(3))
+def test_controller_and_keyboard_agree_with_qemu(seed: int) -> None:
+    it = Ps2Script(seed)
+    pick = it.choose.choice
+    it.command(0xAA, answers=1)
+    it.command(0x60, 0x41)
+    it.talk(
+        lambda: it.command(0x20, answers=1),
+        lambda: it.command(0x60, pick((0x41, 0x45, 0x05, 0x01, 0x44))),
+        lambda: it.command(pick((0xAB, 0xA9, 0xD0)), answers=1),
+        lambda: it.command(0xD2, it.choose.randrange(256), answers=1),
+        lambda: it.keyboard(pick((0xEE, 0xF4, 0xF5, 0xF6))),
+        lambda: it.keyboard(0xF2, answers=3),
+        lambda: it.keyboard(0xFF, answers=2),
+        lambda: it.keyboard(0xED, it.choose.randrange(8)),
+        lambda: it.keyboard(0xF3, it.choose.randrange(128)),
+        lambda: it.keyboard(0xF0, pick((1, 2))),
+        lambda: it.keyboard(0xF0, 0, answers=2),
+    )
+    machine = FakeMachine()
+    Board(machine)
+    assert it.script.on(machine).hex(" ") == it.script.on_qemu().hex(" ")
+
+
+@needs_qemu
+@pytest.mark.parametrize("seed", range(3))
+def test_mouse_agrees_with_qemu(seed: int) -> None:
+    it = Ps2Script(seed)
+    pick = it.choose.choice
+    it.command(0x60, 0x43)
+    it.command(0xA8)
+    it.mouse(0xFF, answers=3)
+    it.talk(
+        lambda: it.mouse(0xFF, answers=3),
+        lambda: it.mouse(0xF2, answers=2),
+        lambda: it.mouse(pick((0xE9, 0xEB)), answers=4),
+        lambda: it.mouse(0xE8, it.choose.randrange(4)),
+        lambda: it.mouse(0xF3, pick((10, 20, 40, 60, 100))),
+        lambda: it.mouse(pick((0xE6, 0xE7, 0xEA, 0xF0, 0xF4, 0xF5, 0xF6))),
+    )
+    machine = FakeMachine()
+    Board(machine)
+    assert it.script.on(machine).hex(" ") == it.script.on_qemu().hex(" ")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from pykern.machine.board import Board
 from pykern.machine.devices.pci import PciBus, PciFunction, host_bridge
 from pykern.machine.devices.reset_control import ResetControl
+from tests.pykern.machine.fake_machine import FakeMachine
+from tests.pykern.machine.qemu_oracle import Script, needs_qemu
 
 ADDRESS, DATA = 0, 4
 
@@ -120,3 +125,23 @@ def test_reset_forgets_what_the_guest_wrote(it: Bench) -> None:
     it.bus.reset()
     assert it.bus.read(ADDRESS, 4) == 0
     assert it.read(address(0, 0, 0x58)) == 0
+
+
+@needs_qemu
+def test_host_bridge_agrees_with_qemu() -> None:
+    """Only the subsystem IDs differ, which are QEMU's own."""
+    choose = random.Random(1)
+    script = Script()
+    for _ in range(300):
+        where = choose.choice((0, address(0, 0, 0), address(0, 0, 8), address(31, 0, 0)))
+        script.out(0xCF8, where, 4)
+        size = choose.choice((1, 2, 4))
+        script.inp(0xCFC + choose.randrange(4 // size) * size, size)
+        script.out(0xCF8, choose.getrandbits(32) & 0x80FF_FFFC, 4)
+        script.inp(0xCF8, 4)
+        script.out(0xCF8, address(0, 0, 0x58), 4)
+        script.out(0xCFE + choose.randrange(2), choose.randrange(256) & 0x33)  # PAM1, PAM2
+        script.inp(0xCFC, 4)
+    machine = FakeMachine()
+    Board(machine)
+    assert script.on(machine).hex(" ") == script.on_qemu().hex(" ")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from pykern.machine.board import Board
 from pykern.machine.devices.pit8254 import PIT_HZ, Pit8254, Port61
 from pykern.machine.irq import IrqLine
-from tests.pykern.machine.fake_machine import FakeEvents, Recorder
+from tests.pykern.machine.fake_machine import FakeEvents, FakeMachine, Recorder
+from tests.pykern.machine.qemu_oracle import Script, needs_qemu
 
 NS = 1_000_000_000
 CONTROL = 3
@@ -290,11 +294,11 @@ def test_modes_6_and_7_are_2_and_3(bench: Bench, mode: int) -> None:
     assert bench.status() >> 1 & 7 == mode - 4
 
 
-def test_no_drift_over_an_hour(bench: Bench) -> None:
+def test_no_drift_over_two_minutes(bench: Bench) -> None:
     bench.program(0, 2, 11_932)  # 100 Hz
-    bench.events.advance(3600 * NS)
+    bench.events.advance(120 * NS)
     rises = bench.recorder.rises[1:]
-    assert len(rises) == (3600 * PIT_HZ - 1) // 11_932
+    assert len(rises) == (120 * PIT_HZ - 1) // 11_932
     assert rises[-1] == at_tick(1 + len(rises) * 11_932)
 
 
@@ -307,3 +311,28 @@ def test_port61_keeps_four_bits_and_toggles_refresh(bench: Bench) -> None:
         bench.to_tick(tick)
         seen.append(bench.port61.read(0, 1) >> 4 & 1)
     assert seen == [0, 1, 0, 1]
+
+
+@needs_qemu
+def test_status_agrees_with_qemu() -> None:
+    """NULL COUNT is left out, which QEMU has not, and OUT but for modes 0 and 3."""
+    choose = random.Random(1)
+    script = Script()
+    masks = []
+    for _ in range(300):
+        channel, mode, rw = choose.randrange(3), choose.randrange(6), choose.choice((1, 2, 3))
+        bcd = choose.random() < 0.3
+        script.out(0x61, 1)
+        script.out(0x43, channel << 6 | rw << 4 | mode << 1 | bcd)
+        for _byte in range(2 if rw == 3 else 1):
+            script.out(0x40 + channel, choose.choice((0x12, 0x99, 0x00, 0x55)))
+        script.out(0x43, 0xE0 | 2 << channel)
+        script.inp(0x40 + channel)
+        long_enough = rw != 1
+        masks.append(0xBF if mode in {0, 3} and long_enough else 0x3F)
+    machine = FakeMachine()
+    Board(machine)
+    ours, theirs = script.on(machine), script.on_qemu()
+    assert [a & m for a, m in zip(ours, masks, strict=True)] == [
+        b & m for b, m in zip(theirs, masks, strict=True)
+    ]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pykern.machine.board import Board
 from pykern.machine.devices.rtc146818 import Rtc146818
 from pykern.machine.irq import IrqLine
-from tests.pykern.machine.fake_machine import FakeEvents, Recorder
+from tests.pykern.machine.fake_machine import FakeEvents, FakeMachine, Recorder
+from tests.pykern.machine.qemu_oracle import Script, needs_qemu
 
 NS = 1_000_000_000
 A, B, C, D, CENTURY = 0x0A, 0x0B, 0x0C, 0x0D, 0x32
@@ -263,3 +266,65 @@ def test_nonsense_in_the_time_registers_is_survived() -> None:
     it.set_time(*[0] * 8)
     it.events.advance(3 * NS)
     assert all(0 <= value <= 0xFF for value in it.time())
+
+
+class RtcScript:
+    """Set and read the clock by its ports."""
+
+    def __init__(self) -> None:
+        self.script = Script()
+
+    def write(self, index: int, value: int) -> None:
+        self.script.out(0x70, index)
+        self.script.out(0x71, value)
+
+    def read(self, *indexes: int) -> None:
+        for index in indexes:
+            self.script.out(0x70, index)
+            self.script.inp(0x71)
+
+    def set_date(self, when: dt.datetime, mode: int) -> None:
+        """Set the clock in the format that the bits of register B in `mode` choose."""
+
+        def encode(value: int) -> int:
+            return value if mode & BINARY else value // 10 << 4 | value % 10
+
+        hour = encode(when.hour)
+        if not mode & H24:
+            hour = encode((when.hour + 11) % 12 + 1) | (0x80 if when.hour >= 12 else 0)
+        self.write(B, SET | mode)
+        values = (when.second, when.minute, when.isoweekday() % 7 + 1)
+        for index, value in zip((0, 2, 6), values, strict=True):
+            self.write(index, encode(value))
+        self.write(4, hour)
+        values = (when.day, when.month, when.year % 100, when.year // 100)
+        for index, value in zip((7, 8, 9, CENTURY), values, strict=True):
+            self.write(index, encode(value))
+        self.read(B, *TIME)
+        self.write(B, mode)
+
+    def to_next_second(self) -> None:
+        self.script.out(0x70, C)
+        self.script.wait(0x71, 0, 0)
+        self.script.wait(0x71, 0x10, 0x10)
+
+
+@needs_qemu
+def test_dates_in_all_formats_agree_with_qemu() -> None:
+    choose = random.Random(1)
+    it = RtcScript()
+    it.write(A, 0x26)
+    for _ in range(60):
+        date = dt.datetime(2000, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=choose.randrange(36_000))
+        time = dt.timedelta(seconds=choose.randrange(86_400 // 60) * 60)
+        it.set_date(date + time, choose.choice((0, H24, BINARY, BINARY | H24)))
+        it.read(2, *TIME[2:], B, D)
+        it.write(0x40 + choose.randrange(0x40), choose.randrange(256))
+        it.read(0x40 + choose.randrange(0x40))
+    for year, month, day in ((2024, 2, 28), (2023, 2, 28), (2099, 12, 31), (2025, 4, 30)):
+        it.set_date(dt.datetime(year, month, day, 23, 59, 59, tzinfo=dt.UTC), H24)
+        it.to_next_second()
+        it.read(*TIME)
+    machine = FakeMachine()
+    Board(machine)
+    assert it.script.on(machine).hex(" ") == it.script.on_qemu().hex(" ")

@@ -73,3 +73,18 @@ def test_never_and_beyond_the_clock_are_no_events() -> None:
     timer.set(None)
     timer.set(1 << 64)
     assert events.pending == []
+
+
+def test_a_loaded_timer_takes_its_old_place_among_equals() -> None:
+    events = FakeEvents()
+    order: list[str] = []
+    timer = Timer(events, lambda: order.append("timer"))
+    timer.set(10)
+    state = timer.save()
+    timer.set(None)
+    events.at(10, lambda: order.append("other"))
+    timer.load(state)
+    assert timer.save() == state
+    events.advance(10)
+    assert order == ["timer", "other"]
+    assert timer.save() == {}

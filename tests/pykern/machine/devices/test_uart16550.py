@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from pykern.machine.board import Board
 from pykern.machine.devices.uart16550 import Uart16550
 from pykern.machine.irq import IrqLine
-from tests.pykern.machine.fake_machine import FakeEvents, Recorder
+from tests.pykern.machine.fake_machine import FakeEvents, FakeMachine, Recorder
+from tests.pykern.machine.qemu_oracle import Script, needs_qemu
 
 RBR, IER, IIR, LCR, MCR, LSR, MSR, SCR = range(8)
 THR, FCR, DLL, DLM = RBR, IIR, RBR, IER
 NO_INTERRUPT, LINE, DATA, TIMEOUT, EMPTY, MODEM = 0x01, 0x06, 0x04, 0x0C, 0x02, 0x00
+MCR_LOOP = 0x10
 CHARACTER_NS = 10 * 16 * 1_000_000_000 // 1_843_200  # 8N1 at 115200
 
 
@@ -70,7 +75,7 @@ def test_receives_without_fifos_one_by_one(it: Bench) -> None:
     it.uart.receive(b"abc")
     assert [it[RBR] for _ in range(3)] == [*b"abc"]
     assert not it[LSR] & 1
-    assert it[RBR] == 0
+    assert it[RBR] == ord("c"), "the register keeps its value"
 
 
 def test_fifo_holds_sixteen_and_the_host_waits(it: Bench) -> None:
@@ -245,3 +250,55 @@ def test_modem_outputs(it: Bench) -> None:
     it[MCR] = 0x08
     assert not it.uart.dtr
     assert not it.uart.rts
+
+
+def random_script(seed: int) -> Script:
+    """Use COM2 at random, in loopback or not.
+
+    Left out are the modem's change bits, which QEMU 7.2 does not set in loopback.
+    """
+    choose = random.Random(seed)
+    script = Script()
+    base = 0x2F8
+    loop = choose.choice((MCR_LOOP, MCR_LOOP, 0))
+
+    def ier() -> None:
+        script.out(base + IER, choose.randrange(8))
+
+    def fcr() -> None:
+        script.out(base + FCR, choose.choice((0, 1, 0x41, 0x81, 0xC1, 3, 5, 7)))
+
+    def mcr() -> None:
+        script.out(base + MCR, loop | choose.randrange(16))
+
+    def thr() -> None:
+        script.out(base + THR, choose.randrange(256))
+
+    def look() -> None:
+        script.inp(base + choose.choice((RBR, RBR, IER, IIR, LCR, MCR, LSR, LSR)))
+
+    def modem() -> None:
+        script.wait(base + MSR, 0, 0)
+        script.inp(base + MSR)
+
+    def divisor() -> None:
+        script.out(base + LCR, 0x83)
+        for latch in (DLL, DLM):
+            script.out(base + latch, choose.randrange(256))
+            script.inp(base + latch)
+        script.out(base + LCR, 0x03)
+
+    script.out(base + LCR, 0x03)
+    script.out(base + MCR, loop)
+    for _ in range(400):
+        choose.choice((ier, fcr, mcr, thr, look, look, look, look, modem, divisor))()
+    return script
+
+
+@needs_qemu
+@pytest.mark.parametrize("seed", range(6))
+def test_random_use_agrees_with_qemu(seed: int) -> None:
+    machine = FakeMachine()
+    Board(machine)
+    script = random_script(seed)
+    assert script.on(machine).hex(" ") == script.on_qemu().hex(" ")

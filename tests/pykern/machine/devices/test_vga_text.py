@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from pykern.machine.board import Board
 from pykern.machine.devices.vga_font import HEIGHT, WIDTH, glyphs
 from pykern.machine.devices.vga_text import CRTC_MODE3, WINDOW_SIZE, VgaText
-from tests.pykern.machine.fake_machine import FakeEvents
+from tests.pykern.machine.fake_machine import FakeEvents, FakeMachine
+from tests.pykern.machine.qemu_oracle import Script, needs_qemu
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -199,6 +202,92 @@ def test_mode_13h_is_drawn(it: Bench) -> None:
     assert it.vga.text() == []
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_any_register_values_can_be_shown(it: Bench, seed: int) -> None:
+    choose = random.Random(seed)
+    it.indexed(CRTC, 0x11, 0)
+    for port, count in ((CRTC, 0x19), (GRAPHICS, 9), (SEQUENCER, 5)):
+        for index in range(count):
+            it.indexed(port, index, choose.choice((0, 0xFF, choose.randrange(256))))
+    for index in range(0x15):
+        it.set_attribute(index, choose.randrange(256))
+    it.memory[:] = choose.randbytes(WINDOW_SIZE)
+    width, height = it.vga.render().size
+    assert width > 0
+    assert height > 0
+    assert len(it.vga.text()) in {0, it.vga.rows}
+
+
 def test_wrong_memory_is_refused() -> None:
     with pytest.raises(ValueError, match="expected 131072"):
         VgaText(FakeEvents(), bytearray(100))
+
+
+class RandomScript:
+    """Write and read registers at random, all of them once before.
+
+    Left out are the PEL mask, reading the attribute index, and colours over 6 bits, which QEMU has
+    not or has otherwise.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.script = Script()
+        self.choose = random.Random(seed)
+        for port, value in ((0x3C2, 0x67), (0x3D4, 0x11), (0x3D5, 0x00), (0x3C8, 0x00)):
+            self.script.out(port, value)
+        for _ in range(768):
+            self.script.out(0x3C9, self.choose.randrange(64))
+        kinds = (
+            (self.crtc, 0x19),
+            (self.graphics, 9),
+            (self.sequencer, 5),
+            (self.attribute, 0x15),
+            (self.dac, 2),
+        )
+        for use, count in kinds:
+            for index in range(count):
+                use(index)
+        for _ in range(300):
+            use, count = self.choose.choice(kinds)
+            use(self.choose.randrange(count))
+
+    def indexed(self, port: int, index: int, mask: int = 0xFF) -> None:
+        self.script.out(port, index)
+        self.script.out(port + 1, self.choose.randrange(256) & mask)
+        self.script.inp(port + 1)
+        self.script.inp(port)
+
+    def crtc(self, index: int) -> None:
+        self.indexed(0x3D4, index, 0x7F if index == 0x11 else 0xFF)
+
+    def graphics(self, index: int) -> None:
+        self.indexed(0x3CE, index)
+
+    def sequencer(self, index: int) -> None:
+        self.indexed(0x3C4, index)
+
+    def attribute(self, index: int) -> None:
+        self.script.wait(0x3DA, 0, 0)
+        self.script.out(0x3C0, index)
+        self.script.out(0x3C0, self.choose.randrange(256))
+        self.script.wait(0x3DA, 0, 0)
+        self.script.out(0x3C0, index)
+        self.script.inp(0x3C1)
+
+    def dac(self, write: int) -> None:
+        self.script.out(0x3C7 + write, self.choose.randrange(256))
+        self.script.inp(0x3C7)
+        for _ in range(self.choose.randrange(5) * 3):
+            if write:
+                self.script.out(0x3C9, self.choose.randrange(64))
+            else:
+                self.script.inp(0x3C9)
+
+
+@needs_qemu
+@pytest.mark.parametrize("seed", range(3))
+def test_random_use_agrees_with_qemu(seed: int) -> None:
+    machine = FakeMachine()
+    Board(machine)
+    script = RandomScript(seed).script
+    assert script.on(machine).hex(" ") == script.on_qemu().hex(" ")
