@@ -616,9 +616,9 @@ cdef class Machine:
 
     # -- running
 
-    def stop(self, str reason, int code=0):
+    def stop(self, reason, int code=0):
         """End the current run; called by devices and hooks. `reason` comes back in Exit.what."""
-        self.stop_reason = (reason, code)
+        self.stop_reason = (str(reason), code)  # a StrEnum is not exactly a str
 
     def step_vcpu(self, int i, i64 n=1):
         """Execute `n` instructions on one processor alone, then what has fallen due."""

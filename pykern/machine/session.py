@@ -135,14 +135,15 @@ class Session:
         self._next_checkpoint = self.machine.events.now + self.checkpoint_ns
         while True:
             self._receive()
-            outcome = self._react(self.machine.run(until_ns=self._slice_end()))
+            ended = self.machine.run(until_ns=self._slice_end())
+            self._reach_checkpoint()
+            outcome = self._react(ended)
             if isinstance(outcome, Outcome):
                 return outcome
             if outcome is _Next.REBOOT:
                 self.note("the guest reset the machine; booting again")
                 self.start()
                 continue
-            self._reach_checkpoint()
             self._pace()
 
     def _receive(self) -> None:

@@ -1,7 +1,8 @@
 """The interrupt vector table and the BIOS data area that real-mode code expects to find.
 
-There are no BIOS services behind the vectors unless a firmware ROM runs: every vector points at an
-IRET, so that a software interrupt returns with registers unchanged instead of running wild.
+There are no BIOS services behind the vectors unless a firmware ROM runs: a vector points at an IRET,
+so that a software interrupt returns with registers unchanged instead of running wild. The vectors of
+faults, which would come again for ever, point at a processor that halts with interrupts off.
 
 References
 ----------
@@ -22,6 +23,9 @@ class _Memory(Protocol):
 
 _DUMMY_IRET_OFFSET = 0xFF53  # where IBM's BIOS keeps its dummy interrupt handler, F000:FF53
 _IRET = b"\xcf"
+_HALT_OFFSET = 0xFF54
+_HALT = b"\xfa\xf4\xeb\xfc"  # cli; hlt; back to cli
+_FAULTS = (0, 6, 7, 12, 13)  # #DE #UD #NM #SS #GP
 _EBDA_KIB = 1
 
 # BIOS data area: offset in segment 40h -> bytes.
@@ -46,11 +50,16 @@ _FIELDS: dict[int, bytes] = {
 
 def install(memory: _Memory) -> None:
     """Write the interrupt vector table, the BIOS data area and the head of the EBDA."""
-    vector = _DUMMY_IRET_OFFSET.to_bytes(2, "little") + (0xF000).to_bytes(2, "little")
-    memory.write(0x000, vector * 256)
-    memory.write(0xF0000 + _DUMMY_IRET_OFFSET, _IRET)
+    memory.write(0x000, _vector(_DUMMY_IRET_OFFSET) * 256)
+    for fault in _FAULTS:
+        memory.write(fault * 4, _vector(_HALT_OFFSET))
+    memory.write(0xF0000 + _DUMMY_IRET_OFFSET, _IRET + _HALT)
     area = bytearray(0x100)
     for offset, value in _FIELDS.items():
         area[offset : offset + len(value)] = value
     memory.write(0x400, bytes(area))
     memory.write(EBDA_BASE, bytes((_EBDA_KIB,)))
+
+
+def _vector(offset: int) -> bytes:
+    return offset.to_bytes(2, "little") + (0xF000).to_bytes(2, "little")
