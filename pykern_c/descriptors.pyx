@@ -181,15 +181,24 @@ cdef int _load_ss(Cpu* cpu, u32 sel) noexcept nogil:
 
 
 cdef int load_segment(Cpu* cpu, int seg, u32 sel) noexcept nogil:
-    """Load a segment register other than CS in the current mode.
+    """Load a segment register other than CS in the current mode; the code mode may follow."""
+    cdef int status
+    if protected_mode(cpu):
+        status = _load_protected(cpu, seg, sel & 0xFFFF)
+    else:
+        set_real_segment(cpu, seg, sel & 0xFFFF)
+        status = 0
+    if seg < FS and not in_64bit(cpu) and status == 0:
+        context_changed(cpu)                                # flat, or not any longer
+    return status
+
+
+cdef int _load_protected(Cpu* cpu, int seg, u32 sel) noexcept nogil:
+    """Load a segment register from its descriptor.
 
     Source: SDM Vol. 2B, MOV, "Loading a segment register while in protected mode".
     """
     cdef Descriptor d
-    sel &= 0xFFFF
-    if not protected_mode(cpu):
-        set_real_segment(cpu, seg, sel)
-        return 0
     if seg == SS:
         return _load_ss(cpu, sel)
     if is_null(sel):
@@ -232,3 +241,4 @@ cdef void drop_inner_segments(Cpu* cpu) noexcept nogil:
             continue
         if dpl_of(s.attr) < cpu.cpl:
             set_null_segment(s, 0, 0)
+    context_changed(cpu)

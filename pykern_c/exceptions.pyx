@@ -12,7 +12,7 @@ from pykern_c.descriptors cimport *
 from pykern_c.flags cimport get_rflags
 from pykern_c.mmu cimport context_changed
 from pykern_c.stacks cimport *
-from pykern_c.task cimport TASK_INTERRUPT, task_switch_gate
+from pykern_c.task cimport TASK_INTERRUPT, TaskSwitch, task_switch_gate
 
 cdef enum:
     DR6_BD = 1 << 13
@@ -254,8 +254,14 @@ cdef void _leave_v86(Cpu* cpu) noexcept nogil:
 
 cdef int _deliver_task(Cpu* cpu, Event* e, Gate* gate) noexcept nogil:
     """Through a task gate."""
-    cpu.rip = e.rip
-    return task_switch_gate(cpu, gate.sel, TASK_INTERRUPT, e.ext, e.has_error, e.error)
+    cdef TaskSwitch s
+    s.kind = TASK_INTERRUPT
+    s.ext = e.ext
+    s.has_error = e.has_error
+    s.error = e.error
+    s.rip = e.rip
+    s.flags = e.flags
+    return task_switch_gate(cpu, gate.sel, &s)
 
 
 cdef int _deliver_protected(Cpu* cpu, Event* e) noexcept nogil:
@@ -392,6 +398,7 @@ cdef void deliver_fault(Cpu* cpu) noexcept nogil:
     """Deliver the exception that an instruction raised."""
     cdef Event e
     cdef int kind = _class(cpu.fault.vector)
+    cpu.budget -= 1             # takes time, so that a handler that faults at once cannot stop the clock
     cpu.nesting = 0
     _record(cpu)
     _take_fault(cpu, &e)

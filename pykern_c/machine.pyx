@@ -24,7 +24,7 @@ from pykern_c.mmu cimport context_changed, tlb_flush, ACCESS_WRITE, tlb_drop_pag
 from pykern_c.vcpu cimport Vcpu, vcpu_new
 from pykern_c.icache cimport hook_matches
 
-from pykern_c import cpuid_bits
+from pykern_c.cpuid import feature_words
 from pykern_c.exits import Exit, ExitReason, FaultRecord
 
 cdef extern from "<sys/mman.h>" nogil:
@@ -367,8 +367,9 @@ cdef class Machine:
                 raise MemoryError("no memory for a processor")
             for k in range(TLB_COUNT):
                 c.tlbs[k].entry[0].rtag = c.tlbs[k].entry[0].wtag = c.tlbs[k].entry[0].xtag = 4096
-            for feature in cpuid_bits.FEATURES.values():
-                c.features[feature >> 5] |= <u64>1 << (feature & 31)
+            for k, word in enumerate(feature_words(self.cpu_model)):
+                c.features[k] = word
+            c.random = self._random_next()
             vcpus.append(vcpu_new(self, c, i))
             self._wire_apic(c, i)
         p.apics.count = cpus

@@ -9,7 +9,9 @@ from pykern_c.operands cimport *
 from pykern_c.stacks cimport *
 from pykern_c.isa.interrupt cimport iopl_allows, write_flags
 from pykern_c.isa.segment cimport load_far_pointer
-from pykern_c.task cimport TASK_CALL, TASK_JMP, task_return, task_switch_gate, task_switch_tss
+from pykern_c.task cimport (
+    TASK_CALL, TASK_IRET, TASK_JMP, TaskSwitch, task_return, task_switch_gate, task_switch_tss,
+)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -60,25 +62,28 @@ cdef inline int enter_real(Cpu* cpu, u32 sel, u64 offset) noexcept nogil:
     return JUMP
 
 
+cdef inline void task_switch_from(Cpu* cpu, Insn* insn, int kind, TaskSwitch* s) noexcept nogil:
+    """Describe a task switch by an instruction: the old task goes on behind it."""
+    s.kind = kind
+    s.ext = 0
+    s.has_error = False
+    s.error = 0
+    s.rip = next_ip(cpu, insn)
+    s.flags = get_rflags(cpu)
+
+
 cdef inline int switch_task(Cpu* cpu, Insn* insn, u32 sel, Descriptor* d,
                             int kind) noexcept nogil:
     """JMP or CALL to a TSS or a task gate."""
-    cdef u64 before = cpu.rip
-    cdef int status
-    cdef u32 reach = cpu.cpl if cpu.cpl > (sel & 3) else sel & 3
-    if dpl_of(d.attr) < reach:
+    cdef TaskSwitch s
+    if dpl_of(d.attr) < cpu.cpl or dpl_of(d.attr) < (sel & 3):
         return raise_gp(cpu, sel & 0xFFFC)
-    cpu.rip = next_ip(cpu, insn)
+    task_switch_from(cpu, insn, kind, &s)
     if d.attr & 0xF != SYS_TASK_GATE:
-        status = task_switch_tss(cpu, d, kind)
-    elif not d.attr & ATTR_P:
-        status = raise_error(cpu, NP, sel & 0xFFFC)
-    else:
-        status = task_switch_gate(cpu, <u16>(d.raw >> 16), kind, 0, False, 0)
-    if status:
-        cpu.rip = before
-        return FAULT
-    return JUMP
+        return FAULT if task_switch_tss(cpu, d, &s) else JUMP
+    if not d.attr & ATTR_P:
+        return raise_error(cpu, NP, sel & 0xFFFC)
+    return FAULT if task_switch_gate(cpu, <u16>(d.raw >> 16), &s) else JUMP
 
 
 # ---------------------------------------------------------------------------------------------
@@ -371,7 +376,7 @@ cdef inline int return_stack(Cpu* cpu, u32 sel, u32 cs, const Descriptor* code,
     return 0
 
 
-cdef inline void set_outer_stack(Cpu* cpu, const Seg* s, u64 sp, int w, bint wide) noexcept nogil:
+cdef inline void set_outer_stack(Cpu* cpu, const Seg* s, u64 sp, bint wide) noexcept nogil:
     """Load SS:SP of an outer level; a 16-bit stack takes only SP."""
     cpu.seg[SS] = s[0]
     if wide:
@@ -403,7 +408,7 @@ cdef inline int far_return(Cpu* cpu, int w, u64 extra) noexcept nogil:
         return FAULT
     cpu.rip = offset
     enter_code(cpu, <u32>sel, &d, sel & 3)
-    set_outer_stack(cpu, &stack, sp, w, in_64bit(cpu))
+    set_outer_stack(cpu, &stack, sp, in_64bit(cpu))
     add_sp(cpu, extra)
     drop_inner_segments(cpu)
     return JUMP
@@ -540,7 +545,7 @@ cdef inline int iret_protected(Cpu* cpu, int w) noexcept nogil:
     cpu.rip = offset
     enter_code(cpu, <u32>sel, &d, sel & 3)
     if outer:
-        set_outer_stack(cpu, &stack, sp, w, in_64bit(cpu))
+        set_outer_stack(cpu, &stack, sp, in_64bit(cpu))
         drop_inner_segments(cpu)
     write_flags(cpu, flags, changeable)
     return JUMP
@@ -555,7 +560,7 @@ cdef inline int iret(Cpu* cpu, Insn* insn) noexcept nogil:
     Source: SDM Vol. 2A, IRET/IRETD/IRETQ.
     """
     cdef int w = operand_bits(insn)
-    cdef u64 before = cpu.rip
+    cdef TaskSwitch s
     if cpu.rflags & FLAG_VM and not iopl_allows(cpu):
         if w != 16 or not cpu.cr4 & CR4_VME:
             return raise_gp(cpu, 0)
@@ -568,8 +573,5 @@ cdef inline int iret(Cpu* cpu, Insn* insn) noexcept nogil:
         return iret_protected(cpu, w)
     if long_mode(cpu):
         return raise_gp(cpu, 0)
-    cpu.rip = next_ip(cpu, insn)
-    if task_return(cpu):
-        cpu.rip = before
-        return FAULT
-    return JUMP
+    task_switch_from(cpu, insn, TASK_IRET, &s)
+    return FAULT if task_return(cpu, &s) else JUMP

@@ -38,12 +38,13 @@ cdef inline int mov_to_segment(Cpu* cpu, Insn* insn) noexcept nogil:
     Source: SDM Vol. 2B, MOV.
     """
     cdef u64 sel
+    cdef u8 mode = cpu.mode
     if insn.r > GS or insn.r == CS:
         return raise_fault(cpu, UD)
     if read_E(cpu, insn, 16, &sel) or load_segment(cpu, insn.r, <u32>sel):
         return FAULT
     if insn.r != SS:
-        return NEXT
+        return NEXT if cpu.mode == mode else STOP
     cpu.shadow = 2
     return STOP
 
@@ -62,11 +63,12 @@ cdef inline int push_segment(Cpu* cpu, int seg, int w) noexcept nogil:
 cdef inline int pop_segment(Cpu* cpu, int seg, int w) noexcept nogil:
     """Pop a selector."""
     cdef u64 sel
+    cdef u8 mode = cpu.mode
     if read_stack(cpu, w, 0, &sel) or load_segment(cpu, seg, <u32>sel & 0xFFFF):
         return FAULT
     add_sp(cpu, w >> 3)
     if seg != SS:
-        return NEXT
+        return NEXT if cpu.mode == mode else STOP
     cpu.shadow = 2
     return STOP
 
@@ -213,12 +215,11 @@ cdef inline int load_far(Cpu* cpu, Insn* insn, int seg, int w) noexcept nogil:
     """Load a segment register and a general register from a far pointer."""
     cdef u64 offset
     cdef u32 sel
+    cdef u8 mode = cpu.mode
     if load_far_pointer(cpu, insn, w, &offset, &sel) or load_segment(cpu, seg, sel):
         return FAULT
     set_reg(cpu, w, insn.r, offset)
-    if seg != SS:
-        return NEXT
-    return STOP
+    return NEXT if cpu.mode == mode else STOP
 
 
 cdef inline int les(Cpu* cpu, Insn* insn, int w) noexcept nogil:
