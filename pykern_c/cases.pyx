@@ -74,7 +74,6 @@ cdef struct Context:
     u64 cr3
     u64 cr4
     u64 efer
-    u64 flags
     u8 cpl
     u8 mode
 
@@ -89,6 +88,7 @@ cdef void _restore(Cpu* cpu, const Context* context) noexcept nogil:
     memcpy(cpu.seg, context.seg, sizeof(context.seg))
     cpu.cr0, cpu.cr3, cpu.cr4, cpu.efer = context.cr0, context.cr3, context.cr4, context.efer
     cpu.cpl = context.cpl
+    cpu.rflags = 2
     cpu.attention = cpu.shadow = cpu.pending_db = cpu.nesting = 0
     cpu.exit_reason = EXIT_NONE
     cpu.activity = ACTIVE
@@ -105,6 +105,8 @@ cdef void _load(Cpu* cpu, const Place* place, const Case* start, const Code* cod
     cpu.rip = start.rip
     cpu.rflags = start.rflags
     set_arith_flags(cpu, start.rflags)
+    if start.rflags & FLAG_AC:
+        context_changed(cpu)
     cpu.fpu.fcw, cpu.fpu.fsw, cpu.fpu.ftw = start.fcw, start.fsw, start.ftw
     cpu.fpu.fop, cpu.fpu.fip, cpu.fpu.fdp = start.fop, start.fip, start.fdp
     cpu.mxcsr = start.mxcsr

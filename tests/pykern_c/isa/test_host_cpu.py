@@ -6,10 +6,11 @@ import functools
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.oracle import host
 from tests.oracle.compare import differences, report
-from tests.oracle.generate import cases
+from tests.oracle.generate import Cases, cases
 from tests.oracle.pykern_cpu import PykernCpu
 from tests.oracle.state import STATUS_FLAGS, Flag, Outcome, States
 from tests.oracle.table import RowForm, forms
@@ -18,6 +19,12 @@ FORMS = [f for f in forms() if f.host_runs() and "cpl0" not in f.attributes]
 PAGE_FAULT, INVALID_OPCODE = 14, 6
 P = np.uint32(1)  # of a page fault's error code
 USER_END = np.uint64(1 << 47)
+# They raise #UD for ever, or at CPL 3.
+UNDEFINED = {"UD0", "UD1", "UD2", "RSM", "CLAC", "STAC"}
+# Their handler is the host's.
+DELIVERED = {"INT3"}
+# They check more than one thing, in an order that is each processor's own.
+MANY_CHECKS = {"RETF", "IRET"}
 
 
 @functools.cache
@@ -40,18 +47,33 @@ def forget_kernel_pages(states: States) -> None:
     states["error_code"][kernel] &= ~P
 
 
+def incomparable(
+    form: RowForm, drawn: Cases, expected: States, actual: States
+) -> NDArray[np.bool_] | list[bool]:
+    """Tell which cases Intel's processors and the host, or any two, need not agree on."""
+    if form.mnemonic in MANY_CHECKS:
+        return (expected["vector"] >= 0) & (actual["vector"] >= 0)
+    if "Mp" in form.operands:  # AMD knows no far pointers with 64-bit offsets
+        return [encoded.opsize == 64 for encoded in drawn.encodings]
+    if "Cd" in form.operands:  # AMD: LOCK MOV CR0 is CR8
+        return [0xF0 in encoded.code for encoded in drawn.encodings]
+    return np.zeros(len(expected), np.bool_)
+
+
 def compare(form: RowForm, count: int, seed: int) -> None:
     oracle, pykern = processors()
     drawn = cases(form, count, seed=seed)
     expected = oracle.run(drawn.code, drawn.start)
-    if (expected["vector"] == Outcome.REFUSED).all():
-        pytest.skip("the host must not execute it")
+    if (expected["vector"] == Outcome.REFUSED).all() or form.mnemonic in DELIVERED:
+        pytest.skip("the host must not execute it, or does so in a handler of its own")
     actual = pykern.run(drawn.code, drawn.start)
     forget_kernel_pages(expected)
     forget_kernel_pages(actual)
+    expected["vector"][incomparable(form, drawn, expected, actual)] = Outcome.REFUSED
     found = differences(expected, actual, flags=compared_flags(form))
     assert not found, report(drawn.code, drawn.start, found)
-    assert (expected["vector"] != INVALID_OPCODE).any(), "no case got past #UD"
+    known = (expected["vector"] != INVALID_OPCODE).any()
+    assert known or form.mnemonic in UNDEFINED, "no case got past #UD"
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda f: f.row.key)
