@@ -88,7 +88,7 @@ cdef inline xmm_t pclmulqdq(Cpu* cpu, xmm_t dst, xmm_t src, int imm) noexcept no
 cdef inline xmm_t sha1nexte(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Calculate the state E after four rounds.
 
-    NP 0F 38 C8 /r   SHA1NEXTE Vdq, Wdq   SHA
+    NP 0F 38 C8 /r   SHA1NEXTE Vdq, Wdq   noalign SHA
 
     Flags: none.
     Source: SDM Vol. 2B, SHA1NEXTE.
@@ -99,7 +99,7 @@ cdef inline xmm_t sha1nexte(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t sha1msg1(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """First step of the next four message words of SHA-1.
 
-    NP 0F 38 C9 /r   SHA1MSG1 Vdq, Wdq   SHA
+    NP 0F 38 C9 /r   SHA1MSG1 Vdq, Wdq   noalign SHA
 
     Flags: none.
     Source: SDM Vol. 2B, SHA1MSG1.
@@ -110,7 +110,7 @@ cdef inline xmm_t sha1msg1(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t sha1msg2(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Last step of the next four message words of SHA-1.
 
-    NP 0F 38 CA /r   SHA1MSG2 Vdq, Wdq   SHA
+    NP 0F 38 CA /r   SHA1MSG2 Vdq, Wdq   noalign SHA
 
     Flags: none.
     Source: SDM Vol. 2B, SHA1MSG2.
@@ -121,7 +121,7 @@ cdef inline xmm_t sha1msg2(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t sha256msg1(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """First step of the next four message words of SHA-256.
 
-    NP 0F 38 CC /r   SHA256MSG1 Vdq, Wdq   SHA
+    NP 0F 38 CC /r   SHA256MSG1 Vdq, Wdq   noalign SHA
 
     Flags: none.
     Source: SDM Vol. 2B, SHA256MSG1.
@@ -132,7 +132,7 @@ cdef inline xmm_t sha256msg1(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t sha256msg2(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Last step of the next four message words of SHA-256.
 
-    NP 0F 38 CD /r   SHA256MSG2 Vdq, Wdq   SHA
+    NP 0F 38 CD /r   SHA256MSG2 Vdq, Wdq   noalign SHA
 
     Flags: none.
     Source: SDM Vol. 2B, SHA256MSG2.
@@ -143,7 +143,7 @@ cdef inline xmm_t sha256msg2(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t sha256rnds2(Cpu* cpu, xmm_t dst, xmm_t src, xmm_t words) noexcept nogil:
     """Two rounds of SHA-256 with the message words in XMM0.
 
-    NP 0F 38 CB /r   SHA256RNDS2 Vdq, Wdq, XMM0   SHA
+    NP 0F 38 CB /r   SHA256RNDS2 Vdq, Wdq, XMM0   noalign SHA
 
     Flags: none.
     Source: SDM Vol. 2B, SHA256RNDS2.
@@ -154,7 +154,7 @@ cdef inline xmm_t sha256rnds2(Cpu* cpu, xmm_t dst, xmm_t src, xmm_t words) noexc
 cdef inline xmm_t sha1rnds4(Cpu* cpu, xmm_t dst, xmm_t src, int imm) noexcept nogil:
     """Four rounds of SHA-1 with the function that the immediate selects.
 
-    NP 0F 3A CC /r ib   SHA1RNDS4 Vdq, Wdq, Ib   SHA
+    NP 0F 3A CC /r ib   SHA1RNDS4 Vdq, Wdq, Ib   noalign SHA
 
     Flags: none.
     Source: SDM Vol. 2B, SHA1RNDS4.

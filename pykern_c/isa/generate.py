@@ -226,19 +226,25 @@ class Variant:
         call = f"    result = {self._call()}"
         attributes = self.form.attributes
         if "fp" not in attributes:
-            return [call]
+            return [call, *self._completed()]
         size = self.form.operands[0].size
         seen = f"TINY_{size.upper()}, &result" if "tiny" in attributes else "TINY_NONE, NULL"
+        keep = ["    cdef u64 cc_res = cpu.cc_res", "    cdef u64 cc_aux = cpu.cc_aux"]
+        restore = ["        cpu.cc_res = cc_res", "        cpu.cc_aux = cc_aux"]
+        compares = not self._writes
         return [
+            *(keep if compares else []),
             "    if unlikely_(cpu.fp_unmasked):",
             "        fp_begin(cpu)",
             call,
+            *self._completed(),
             f"    if unlikely_(cpu.fp_unmasked) and fp_fault(cpu, {seen}):",
+            *(restore if compares else []),
             "        return FAULT",
         ]
 
     def _completed(self) -> list[str]:
-        """Lines behind everything that can fault."""
+        """Lines behind all faults of memory; SIMD floating-point exceptions come after."""
         if any(o.letter in MMX_LETTERS for o in self.form.operands):
             return ["    enter_mmx(cpu)"]
         return []
@@ -316,7 +322,6 @@ class Variant:
             elif self._wanted(i, operand):
                 lines.append(f"    {self._variable(i)} = {self._read_register(i)}")
         lines += self._computed()
-        lines += self._completed()
         lines += self._write_back(dst_rm)
         return [*lines, "    return NEXT"]
 

@@ -6,9 +6,10 @@ from pykern_c.host_sse cimport *
 
 
 cdef inline xmm_t cvtpi2ps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
-    """Convert two integers of an MMX register or memory to singles.
+    """Convert two integers to singles; only the form with an MMX register enters MMX state.
 
-    NP 0F 2A /r   CVTPI2PS Vps, Qq   fp SSE
+    NP 0F 2A /r   CVTPI2PS Vps, Nq   fp SSE
+    NP 0F 2A /r   CVTPI2PS Vps, Mq   fp SSE
 
     Flags: none.
     Source: SDM Vol. 2A, CVTPI2PS.
@@ -19,7 +20,8 @@ cdef inline xmm_t cvtpi2ps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t cvtdq2pd(Cpu* cpu, xmm_t src) noexcept nogil:
     """Convert two integers to doubles.
 
-    66 0F 2A /r   CVTPI2PD Vpd, Qq   nodst SSE2
+    66 0F 2A /r   CVTPI2PD Vpd, Nq   nodst SSE2
+    66 0F 2A /r   CVTPI2PD Vpd, Mq   nodst SSE2
     F3 0F E6 /r   CVTDQ2PD Vpd, Wq   nodst SSE2
 
     Flags: none.

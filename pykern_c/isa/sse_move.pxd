@@ -3,6 +3,7 @@
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 from pykern_c.operands cimport *
+from pykern_c.mmu cimport MemRef, ref_read, ref_write
 from pykern_c.vector cimport enter_mmx, get_mmx_xmm, get_xmm
 from pykern_c.host_sse cimport *
 
@@ -266,24 +267,17 @@ cdef inline u64 pmovmskb(Cpu* cpu, xmm_t src) noexcept nogil:
 
 cdef inline int _store_masked(Cpu* cpu, Insn* insn, int size, const u8* data,
                               const u8* mask) noexcept nogil:
-    """Store the bytes whose mask byte has its sign set at DS:rDI; all of them or, with a fault, none."""
-    cdef u64 offset = trunc(cpu.regs[RDI], address_bits(insn))
+    """Store the bytes whose mask byte has its sign set at DS:rDI; all of them are checked."""
     cdef MemRef ref
     cdef u8 old[16]
-    cdef int i, first = 0, last = size - 1
-    while last >= 0 and not mask[last] & 0x80:
-        last -= 1
-    if last < 0:
-        return NEXT
-    while not mask[first] & 0x80:
-        first += 1
-    if open_rw(cpu, insn.seg, offset + first, last - first + 1, &ref):
+    cdef int i
+    if open_rw(cpu, insn.seg, trunc(cpu.regs[RDI], address_bits(insn)), size, &ref):
         return FAULT
-    ref_read(cpu, &ref, last - first + 1, old)
-    for i in range(first, last + 1):
+    ref_read(cpu, &ref, size, old)
+    for i in range(size):
         if mask[i] & 0x80:
-            old[i - first] = data[i]
-    ref_write(cpu, &ref, last - first + 1, old)
+            old[i] = data[i]
+    ref_write(cpu, &ref, size, old)
     return NEXT
 
 

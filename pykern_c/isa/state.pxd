@@ -2,10 +2,12 @@
 
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
-from pykern_c.mmu cimport MemRef, ref_read, ref_write
+from pykern_c.mmu cimport (
+    ACCESS_READ, ACCESS_WRITE, MemRef, probe_slow, ref_read, ref_write,
+)
 from pykern_c.mxcsr cimport *
 from pykern_c.operands cimport *
-from pykern_c.vector cimport mmx_unready, segment_base, sse_unready
+from pykern_c.vector cimport mmx_unready, sse_unready
 
 cdef extern from "<string.h>" nogil:
     int memcmp(const void* a, const void* b, size_t size) noexcept
@@ -161,18 +163,16 @@ cdef inline void _take_xmm(Cpu* cpu, const u8* image) noexcept nogil:
         memcpy(&cpu.xmm[i].lo, image + FX_XMM + 16 * i, 16)
 
 
-cdef inline int _open_image(Cpu* cpu, Insn* insn, int alignment, int size,
-                            MemRef* ref) noexcept nogil:
-    if (effective_address(cpu, insn) + segment_base(cpu, insn)) & (alignment - 1):
+cdef inline int _check_image(Cpu* cpu, Insn* insn, int alignment, int size,
+                             bint write) noexcept nogil:
+    """Check address and alignment, in this order; then the page of the last byte."""
+    cdef u64 offset = effective_address(cpu, insn)
+    cdef u64 laddr
+    if linear_address(cpu, insn.seg, offset, size, write, &laddr):
+        return FAULT
+    if laddr & (alignment - 1):
         return raise_gp(cpu, 0)
-    return open_ea(cpu, insn, size, ref)
-
-
-cdef inline int _load_image(Cpu* cpu, Insn* insn, int alignment, int size,
-                            u8* image) noexcept nogil:
-    if (effective_address(cpu, insn) + segment_base(cpu, insn)) & (alignment - 1):
-        return raise_gp(cpu, 0)
-    return load_ea(cpu, insn, size, image)
+    return probe_slow(cpu, cpu.which, laddr + size - 1, 1, ACCESS_WRITE if write else ACCESS_READ)
 
 
 cdef inline u32 _mxcsr_of(const u8* image) noexcept nogil:
@@ -194,7 +194,8 @@ cdef inline int fxsave(Cpu* cpu, Insn* insn) noexcept nogil:
     cdef MemRef ref
     if cpu.cr0 & (CR0_EM | CR0_TS):
         return raise_fault(cpu, NM)
-    if _open_image(cpu, insn, 16, FX_END, &ref):
+    if (_check_image(cpu, insn, 16, XSAVE_HEADER, True)
+            or open_ea(cpu, insn, FX_END, &ref)):
         return FAULT
     ref_read(cpu, &ref, FX_END, image)
     _put_x87(cpu, insn, image)
@@ -217,7 +218,8 @@ cdef inline int fxrstor(Cpu* cpu, Insn* insn) noexcept nogil:
     cdef u8 image[XSAVE_HEADER]
     if cpu.cr0 & (CR0_EM | CR0_TS):
         return raise_fault(cpu, NM)
-    if _load_image(cpu, insn, 16, XSAVE_HEADER, image):
+    if (_check_image(cpu, insn, 16, XSAVE_HEADER, False)
+            or load_ea(cpu, insn, XSAVE_HEADER, image)):
         return FAULT
     if _mxcsr_of(image) & ~<u32>MXCSR_VALID:
         return raise_gp(cpu, 0)
@@ -280,7 +282,7 @@ cdef inline int xsave(Cpu* cpu, Insn* insn) noexcept nogil:
         return FAULT
     requested = _requested(cpu)
     size = _image_size(cpu, requested)
-    if _open_image(cpu, insn, 64, size, &ref):
+    if _check_image(cpu, insn, 64, size, True) or open_ea(cpu, insn, size, &ref):
         return FAULT
     ref_read(cpu, &ref, size, image)
     if requested & (XSTATE_SSE | XSTATE_AVX):
@@ -325,10 +327,12 @@ cdef inline int xrstor(Cpu* cpu, Insn* insn) noexcept nogil:
     cdef u8 image[XSAVE_END]
     cdef u64 header[3]
     cdef u64 requested
+    cdef int size
     if _xsave_unready(cpu):
         return FAULT
     requested = _requested(cpu)
-    if _load_image(cpu, insn, 64, _image_size(cpu, requested), image):
+    size = _image_size(cpu, requested)
+    if _check_image(cpu, insn, 64, size, False) or load_ea(cpu, insn, size, image):
         return FAULT
     memcpy(header, image + XSAVE_HEADER, 24)
     if header[0] & ~cpu.xcr0 or header[1] or header[2]:
