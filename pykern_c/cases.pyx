@@ -12,6 +12,7 @@ from pykern_c.machine cimport Machine
 from pykern_c.vcpu cimport Vcpu
 from pykern_c.memory cimport ram_find
 from pykern_c.mmu cimport context_changed
+from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
 from pykern_c.operands cimport leave
 
 cdef extern from "<string.h>" nogil:
@@ -174,11 +175,13 @@ cdef void _run_one(Cpu* cpu, const Place* place, const Code* code, Case* end, bi
     cdef u64 start = end.rip - place.code_base, room = place.code_size - start
     cdef Insn* insn
     _load(cpu, place, end, code)
+    mxcsr_enter(cpu)
     cpu.budget = 1 if step else 1 << 30         # what a REP may use up
     insn = block_at(cpu, 1)
     if insn != NULL:
         cpu.budget -= 1
         _execute(cpu, insn)
+    mxcsr_leave(cpu)
     _keep(cpu, place, end)
     memset(place.code + start, INT3, 15 if room > 15 else room)
 

@@ -286,6 +286,7 @@ cdef struct Cpu:
     u8 cpl
     bint sse_ok                 # CR0.EM=0, TS=0, CR4.OSFXSR=1
     bint fpu_ok                 # CR0.EM=0, TS=0
+    bint sse_fast               # sse_ok, and no SIMD exception is unmasked (mxcsr.pxd)
     u64 rflags                  # everything but the arithmetic flags
     u64 code_serial
     u64 code_key                # context of jump-cache entries: changes with CPL, mode, TLB flush
@@ -324,7 +325,9 @@ cdef struct Cpu:
     u64 bios_sign
     u64 pdpte[4]                # PAE: loaded with CR3
     Fpu fpu
-    u32 mxcsr
+    u32 mxcsr                   # while a slice runs, flags raised since it began are in the host's
+    u32 mxcsr_host              # the host's own, while a slice runs
+    bint fp_unmasked            # MXCSR leaves some exception unmasked
     Ymm xmm[16]
     # ---- execution
     Fault fault

@@ -15,6 +15,7 @@ from pykern_c.exceptions cimport deliver_external, deliver_fault
 from pykern_c.flags cimport set_arith_flags
 from pykern_c.icache cimport block_at
 from pykern_c.mmu cimport context_changed, tlb_flush
+from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
 from pykern_c.operands cimport leave
 
 cdef enum:
@@ -231,23 +232,9 @@ cdef void _step(Cpu* cpu) noexcept nogil:
         cpu.pending_db |= DR6_BS
 
 
-cdef int run_slice(Cpu* cpu, u64 now, i64 budget) noexcept nogil:
-    """Execute until the budget is used up or there is a reason to come back.
-
-    Parameters
-    ----------
-    now : virtual time in ns at the first instruction
-    budget : instructions, ≥ 0
-
-    Returns
-    -------
-    An Exit. ``cpu.slice_budget - cpu.budget`` instructions have retired.
-    """
+cdef void _loop(Cpu* cpu) noexcept nogil:
+    """Execute until there is an exit reason."""
     cdef Insn* insn
-    cpu.slice_start = now
-    cpu.slice_budget = budget
-    cpu.budget = budget
-    cpu.exit_reason = EXIT_NONE
     while cpu.exit_reason == EXIT_NONE:
         if cpu.fault.vector != NO_VECTOR:
             deliver_fault(cpu)
@@ -270,4 +257,25 @@ cdef int run_slice(Cpu* cpu, u64 now, i64 budget) noexcept nogil:
             continue
         cpu.budget -= insn.n
         _execute(cpu, insn)
+
+
+cdef int run_slice(Cpu* cpu, u64 now, i64 budget) noexcept nogil:
+    """Execute until the budget is used up or there is a reason to come back.
+
+    Parameters
+    ----------
+    now : virtual time in ns at the first instruction
+    budget : instructions, ≥ 0
+
+    Returns
+    -------
+    An Exit. ``cpu.slice_budget - cpu.budget`` instructions have retired.
+    """
+    cpu.slice_start = now
+    cpu.slice_budget = budget
+    cpu.budget = budget
+    cpu.exit_reason = EXIT_NONE
+    mxcsr_enter(cpu)
+    _loop(cpu)
+    mxcsr_leave(cpu)
     return cpu.exit_reason

@@ -19,6 +19,7 @@ from pykern_c.execute cimport cpu_reset, run_slice
 from pykern_c.flags cimport get_rflags, set_arith_flags
 from pykern_c.icache cimport code_cache_empty, code_cache_free, code_cache_new, code_written
 from pykern_c.memory cimport page_written, ram_find
+from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
 from pykern_c.mmu cimport context_changed, tlb_flush, ACCESS_WRITE, tlb_drop_page
 
 from pykern_c.vcpu cimport Vcpu, vcpu_new
@@ -66,13 +67,17 @@ cdef void _device_done(Cpu* cpu, Machine machine) noexcept:
 
 
 cdef u64 _mmio_read(Cpu* cpu, u64 paddr, int size) noexcept nogil:
+    cdef u64 value
     if apic_claims(&cpu.lapic, paddr):
         return apic_mmio_read(&cpu.lapic, <u32>(paddr & 0xFFF), size, cpu_now(cpu))
     if paddr & ~<u64>0xFFF == IOAPIC_BASE:
         return ioapic_mmio_read(&cpu.platform.ioapic, <u32>(paddr & 0xFFF), size)
     _device_begins(cpu)
+    mxcsr_leave(cpu)
     with gil:
-        return _python_mmio_read(cpu, paddr, size)
+        value = _python_mmio_read(cpu, paddr, size)
+    mxcsr_enter(cpu)
+    return value
 
 
 cdef u64 _python_mmio_read(Cpu* cpu, u64 paddr, int size) noexcept:
@@ -100,8 +105,10 @@ cdef void _mmio_write(Cpu* cpu, u64 paddr, int size, u64 value) noexcept nogil:
         ioapic_mmio_write(&cpu.platform.ioapic, <u32>(paddr & 0xFFF), size, value)
         return
     _device_begins(cpu)
+    mxcsr_leave(cpu)
     with gil:
         _python_mmio_write(cpu, paddr, size, value)
+    mxcsr_enter(cpu)
 
 
 cdef void _python_mmio_write(Cpu* cpu, u64 paddr, int size, u64 value) noexcept:
@@ -118,11 +125,15 @@ cdef void _python_mmio_write(Cpu* cpu, u64 paddr, int size, u64 value) noexcept:
 
 
 cdef u64 _port_read(Cpu* cpu, u32 port, int size) noexcept nogil:
+    cdef u64 value
     _device_begins(cpu)
     if cpu.platform.hook_kinds & HOOK_IN:
         _port_hook(cpu, port, size, HOOK_IN)
+    mxcsr_leave(cpu)
     with gil:
-        return _python_port_read(cpu, port, size)
+        value = _python_port_read(cpu, port, size)
+    mxcsr_enter(cpu)
+    return value
 
 
 cdef u64 _python_port_read(Cpu* cpu, u32 port, int size) noexcept:
@@ -143,8 +154,10 @@ cdef void _port_write(Cpu* cpu, u32 port, int size, u64 value) noexcept nogil:
     _device_begins(cpu)
     if cpu.platform.hook_kinds & HOOK_OUT:
         _port_hook(cpu, port, size, HOOK_OUT)
+    mxcsr_leave(cpu)
     with gil:
         _python_port_write(cpu, port, size, value & _all_ones(size))
+    mxcsr_enter(cpu)
 
 
 cdef void _python_port_write(Cpu* cpu, u32 port, int size, u64 value) noexcept:
@@ -160,8 +173,12 @@ cdef void _python_port_write(Cpu* cpu, u32 port, int size, u64 value) noexcept:
 
 
 cdef int _acknowledge(Cpu* cpu) noexcept nogil:
+    cdef int vector
+    mxcsr_leave(cpu)
     with gil:
-        return _python_acknowledge(cpu)
+        vector = _python_acknowledge(cpu)
+    mxcsr_enter(cpu)
+    return vector
 
 
 cdef int _python_acknowledge(Cpu* cpu) noexcept:
@@ -184,8 +201,10 @@ cdef void _access_hook(Cpu* cpu, u64 laddr, u64 paddr, int size, int kind) noexc
     for i in range(MAX_HOOKS):
         if cpu.platform.hooks[i].id and hook_matches(
                 cpu, &cpu.platform.hooks[i], wanted, laddr, laddr + size - 1):
+            mxcsr_leave(cpu)
             with gil:
                 _call_hook(cpu, cpu.platform.hooks[i].id, laddr, size, kind == ACCESS_WRITE)
+            mxcsr_enter(cpu)
 
 
 cdef void _port_hook(Cpu* cpu, u32 port, int size, u32 kind) noexcept nogil:
@@ -193,8 +212,10 @@ cdef void _port_hook(Cpu* cpu, u32 port, int size, u32 kind) noexcept nogil:
     for i in range(MAX_HOOKS):
         if cpu.platform.hooks[i].id and hook_matches(
                 cpu, &cpu.platform.hooks[i], kind, port, port + size - 1):
+            mxcsr_leave(cpu)
             with gil:
                 _call_hook(cpu, cpu.platform.hooks[i].id, port, size, kind == HOOK_OUT)
+            mxcsr_enter(cpu)
 
 
 cdef void _call_hook(Cpu* cpu, u32 number, u64 address, int size, bint write) noexcept:

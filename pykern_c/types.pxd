@@ -20,7 +20,10 @@ cdef extern from *:
     #include <stdint.h>
     typedef unsigned __int128 pk_u128;
     typedef __int128 pk_i128;
-    typedef struct __attribute__((aligned(16))) { uint64_t q[2]; } pk_xmm;
+    typedef long long pk_vector __attribute__((vector_size(16)));
+    typedef union __attribute__((aligned(16))) {
+        uint64_t q[2]; uint32_t d[4]; uint16_t w[8]; uint8_t b[16]; pk_vector v;
+    } pk_xmm;
     #define PK_COLD_INT __attribute__((noinline, cold)) int
     #define PK_COLD_VOID __attribute__((noinline, cold)) void
     #define PK_NOINLINE_INT __attribute__((noinline)) int
@@ -53,6 +56,9 @@ cdef extern from *:
 
     ctypedef struct xmm_t "pk_xmm":
         u64 q[2]
+        u32 d[4]
+        u16 w[8]
+        u8 b[16]
 
 cdef extern from "<string.h>" nogil:
     # Fixed sizes fold to one move; unaligned guest data makes a plain dereference undefined in C.

@@ -32,6 +32,7 @@ from pykern_c.decode cimport FLOW_CLEAR, FLOW_JCC, FLOW_KILLS, Handlers
 from pykern_c.flags cimport *
 from pykern_c.operands cimport *
 from pykern_c.vector cimport *
+from pykern_c.mxcsr cimport *
 from pykern_c.mmu cimport MemRef, TlbEntry, ref_read, ref_write, tlb_index
 from pykern_c.icache cimport jump_lookup
 from pykern_c.isa.{family} cimport *
@@ -74,7 +75,7 @@ IMM_KINDS = {
 FEATURES = Path(__file__).parent.parent / "cpuid_bits.py"
 
 
-def _is_vector(operand: Operand) -> bool:
+def _is_xmm(operand: Operand) -> bool:
     return operand.letter in VECTOR_LETTERS or operand.text == "XMM0"
 
 
@@ -105,13 +106,23 @@ class Variant:
     def _writes(self) -> bool:
         return "nowrite" not in self.form.attributes and bool(self.form.operands)
 
+    def _is_vector(self, index: int) -> bool:
+        """Whether an operand is passed as an xmm_t: its parameter says so."""
+        if index == 0 and not self._reads_first:
+            return False
+        form = self.form
+        types = [t for t, name in zip(form.types, form.arguments, strict=True) if name not in {"w", "cc", "imm"}]
+        place = sum(self._wanted(i, operand) for i, operand in enumerate(form.operands[:index]))
+        return place < len(types) and types[place] == "xmm_t"
+
     def _bytes(self, operand: Operand) -> int:
         return operand.width(self.opsize) // 8
 
     def _variable(self, index: int) -> str:
         return f"v{index}"
 
-    def _read_register(self, operand: Operand) -> str:
+    def _read_register(self, index: int) -> str:
+        operand = self.form.operands[index]
         width = operand.width(self.opsize)
         if operand.text in GPR_SLOT:
             return f"get_reg(cpu, {width}, {GPR_SLOT[operand.text]})"
@@ -126,7 +137,7 @@ class Variant:
         if letter in VECTOR_LETTERS:
             return f"get_xmm(cpu, insn.{field})"
         if letter in MMX_LETTERS:
-            return f"get_mmx(cpu, insn.{field})"
+            return f"get_mmx{'_xmm' if self._is_vector(index) else ''}(cpu, insn.{field})"
         return f"get_reg(cpu, {width}, insn.{field})"
 
     def _write_register(self, operand: Operand) -> str:
@@ -137,7 +148,7 @@ class Variant:
         if operand.letter in VECTOR_LETTERS:
             return f"set_xmm(cpu, insn.{field}, result)"
         if operand.letter in MMX_LETTERS:
-            return f"set_mmx(cpu, insn.{field}, result)"
+            return f"set_mmx{'_xmm' if self.form.shape == 'vector' else ''}(cpu, insn.{field}, result)"
         return f"set_reg(cpu, {width}, insn.{field}, result)"
 
     def _aligned(self, operand: Operand) -> bool:
@@ -150,13 +161,17 @@ class Variant:
 
     # -- the call -----------------------------------------------------------------------------
 
+    def _wanted(self, index: int, operand: Operand) -> bool:
+        """Whether an operand is read into a variable: not a destination that is only written, nor ``int imm``."""
+        if index == 0 and not self._reads_first:
+            return False
+        return operand.letter != "I" or "imm" not in self.form.arguments
+
     def _call(self, quiet: bool = False) -> str:
         arguments = ["cpu"]
         values = []
         for i, operand in enumerate(self.form.operands):
-            if i == 0 and not self._reads_first:
-                continue
-            if operand.letter == "I" and "imm" in self.form.arguments:
+            if not self._wanted(i, operand):
                 continue
             values.append(self._variable(i))
         for name in self.form.arguments:
@@ -177,7 +192,7 @@ class Variant:
     def _declarations(self) -> list[str]:
         lines = []
         for i, operand in enumerate(self.form.operands):
-            kind = "xmm_t" if _is_vector(operand) else "u64"
+            kind = "xmm_t" if self._is_vector(i) else "u64"
             lines.append(f"    cdef {kind} {self._variable(i)}")
         kind = "xmm_t" if self.form.shape == "vector" else "u64"
         return [*lines, f"    cdef {kind} result"]
@@ -188,12 +203,15 @@ class Variant:
         form = self.form
         if "cpl0" in form.attributes:
             lines += ["    if cpu.cpl:", "        return raise_gp(cpu, 0)"]
+        checks = []
+        if any(_is_xmm(o) for o in form.operands):
+            ready = "cpu.sse_fast" if "fp" in form.attributes else "cpu.sse_ok"
+            checks.append(f"not {ready}" if fast else "sse_unready(cpu)")
         if any(o.letter in MMX_LETTERS for o in form.operands):
-            check = "mmx_unready(cpu)"
-        elif any(_is_vector(o) for o in form.operands):
-            check = "not cpu.sse_ok" if fast else "sse_unready(cpu)"
-        else:
+            checks.append("mmx_unready(cpu)")
+        if not checks:
             return lines
+        check = " or ".join(checks)
         if fast:
             return [
                 *lines,
@@ -203,10 +221,33 @@ class Variant:
             ]
         return [*lines, f"    if {check}:", "        return FAULT"]
 
-    def _fp_check(self, fast: bool) -> list[str]:
-        if "fp" not in self.form.attributes:
-            return []
-        return ["    if unlikely_(fp_fault(cpu)):", "        return FAULT"] if not fast else []
+    def _computed(self) -> list[str]:
+        """Lines of a body that compute the result and raise SIMD floating-point exceptions."""
+        call = f"    result = {self._call()}"
+        attributes = self.form.attributes
+        if "fp" not in attributes:
+            return [call, *self._completed()]
+        size = self.form.operands[0].size
+        seen = f"TINY_{size.upper()}, &result" if "tiny" in attributes else "TINY_NONE, NULL"
+        keep = ["    cdef u64 cc_res = cpu.cc_res", "    cdef u64 cc_aux = cpu.cc_aux"]
+        restore = ["        cpu.cc_res = cc_res", "        cpu.cc_aux = cc_aux"]
+        compares = not self._writes
+        return [
+            *(keep if compares else []),
+            "    if unlikely_(cpu.fp_unmasked):",
+            "        fp_begin(cpu)",
+            call,
+            *self._completed(),
+            f"    if unlikely_(cpu.fp_unmasked) and fp_fault(cpu, {seen}):",
+            *(restore if compares else []),
+            "        return FAULT",
+        ]
+
+    def _completed(self) -> list[str]:
+        """Lines behind all faults of memory; SIMD floating-point exceptions come after."""
+        if any(o.letter in MMX_LETTERS for o in self.form.operands):
+            return ["    enter_mmx(cpu)"]
+        return []
 
     # -- bodies ---------------------------------------------------------------------------------
 
@@ -225,10 +266,10 @@ class Variant:
         )
         clear = (
             []
-            if _is_vector(operand) and size == 16
+            if self._is_vector(index) and size == 16
             else [
                 f"        {name}.q[0] = {name}.q[1] = 0"
-                if _is_vector(operand)
+                if self._is_vector(index)
                 else f"        {name} = 0"
             ]
         )
@@ -271,17 +312,16 @@ class Variant:
             if operand is rm and not form.register_only:
                 lines.append("    if is_mem(insn):")
                 lines += self._open_memory(i, operand)
-                if not form.memory_only:
+                if not form.memory_only and self._wanted(i, operand):
                     lines += [
                         "    else:",
-                        f"        {self._variable(i)} = {self._read_register(operand)}",
+                        f"        {self._variable(i)} = {self._read_register(i)}",
                     ]
             elif operand in moffs:
                 lines += self._moffs_read(i, operand)
-            elif i or self._reads_first:
-                lines.append(f"    {self._variable(i)} = {self._read_register(operand)}")
-        lines.append(f"    result = {self._call()}")
-        lines += self._fp_check(False)
+            elif self._wanted(i, operand):
+                lines.append(f"    {self._variable(i)} = {self._read_register(i)}")
+        lines += self._computed()
         lines += self._write_back(dst_rm)
         return [*lines, "    return NEXT"]
 
@@ -335,7 +375,7 @@ class Variant:
     def has_fast(self) -> bool:
         """Whether straight-line handlers are worth their size."""
         form = self.form
-        if form.shape == "status" or form.attributes & {"cpl0", "rare", "fp"}:
+        if form.shape == "status" or form.attributes & {"cpl0", "rare"}:
             return False
         return not any(o.letter in "OSCDXYA" and o.letter for o in form.operands)
 
@@ -350,9 +390,10 @@ class Variant:
             *self._checks(True),
         ]
         for i, operand in enumerate(self.form.operands):
-            if i or self._reads_first:
-                lines.append(f"    {self._variable(i)} = {self._read_register(operand)}")
+            if self._wanted(i, operand):
+                lines.append(f"    {self._variable(i)} = {self._read_register(i)}")
         lines.append(f"    result = {self._call(quiet)}")
+        lines += self._completed()
         if self._writes:
             lines.append(f"    {self._write_register(self.form.operands[0])}")
         return [*lines, *(tail or self._fast_tail())]
@@ -381,13 +422,14 @@ class Variant:
             "    host = e.page + x",
         ]
         for i, operand in enumerate(form.operands):
-            if i == 0 and not self._reads_first:
+            if not self._wanted(i, operand):
                 continue
             if operand is rm:
-                lines.append(f"    {self._variable(i)} = {self._host_read(operand)}")
+                lines.append(f"    {self._variable(i)} = {self._host_read(i)}")
             else:
-                lines.append(f"    {self._variable(i)} = {self._read_register(operand)}")
+                lines.append(f"    {self._variable(i)} = {self._read_register(i)}")
         lines.append(f"    result = {self._call()}")
+        lines += self._completed()
         if writes:
             lines.append(
                 f"    host_write{'_xmm' if form.shape == 'vector' else ''}(host, {size}, result)"
@@ -461,8 +503,9 @@ class Variant:
             lines.append(f"    table[{local}].quiet = quiet_{self.number}")
         return lines
 
-    def _host_read(self, operand: Operand) -> str:
-        if _is_vector(operand):
+    def _host_read(self, index: int) -> str:
+        operand = self.form.operands[index]
+        if self._is_vector(index):
             return f"host_read_xmm(host, {self._bytes(operand)})"
         return f"host_read(host, {self._bytes(operand)})"
 

@@ -16,6 +16,7 @@ Assembly column:
 Attributes:
     ``lock`` may take LOCK; ``nodst`` the destination is not read; ``nowrite`` it is not written; ``cpl0`` #GP(0) unless CPL is 0; ``i64`` invalid in, ``o64`` only in
     64-bit mode; ``d64``/``f64`` operand size defaults to/is 64 there; ``ends`` ends a block; ``norexb`` not with REX.B; ``undef=OSZAPC`` flags left undefined by the SDM;
+    ``fp`` may raise SIMD floating-point exceptions, with ``tiny`` also underflow; ``align`` a misaligned memory operand is #GP(0), ``noalign`` a 16-byte W is not;
     ``fast=NAME`` a function that does the common case (generate.py); an upper-case word: the CPUID feature.
 
 Lines for the block builder (docs/architecture.md, "The engine"):
@@ -24,7 +25,8 @@ Lines for the block builder (docs/architecture.md, "The engine"):
     Jcc right behind it follows from its operands (flags.pxd, pair_condition).
 
 Shapes, told by the signature (generate.py writes what is around them):
-    ``u64 f(Cpu*, int w, u64…)`` value function on general or 64-bit MMX operands; ``xmm_t f(Cpu*, xmm_t…)`` likewise on vectors; both may take ``int cc`` or ``int imm`` last;
+    ``u64 f(Cpu*, int w, u64…)`` value function on general or 64-bit MMX operands; ``xmm_t f(Cpu*, xmm_t…)`` likewise on vectors; both may take ``int cc`` or ``int imm`` last,
+    and parameters of the other type. An operand of at most 64 bits, MMX for instance, that is an xmm_t stands in the low half, with zeros above;
     ``int f(Cpu*, Insn*, int w)`` does its own operand access and returns a Status.
 """
 
@@ -44,7 +46,7 @@ FIXED_REGISTERS = frozenset(
 LETTERS = "EGIJMORSCDVWUPQNXYAZ"
 SIZES = frozenset("b w d q v z y p a s bs dq ps pd ss sd x t".split() + [""])
 FLAGS = frozenset(
-    "lock nodst nowrite cpl0 i64 o64 d64 f64 ends norexb rare fp align noalign stack".split()
+    "lock nodst nowrite cpl0 i64 o64 d64 f64 ends norexb rare fp tiny align noalign stack".split()
 )
 IMMEDIATES = {
     "Ib": "ib",
@@ -127,6 +129,7 @@ class Form:
     function: str
     shape: str  # "value", "vector" or "status"
     arguments: tuple[str, ...]  # parameter names behind the cpu
+    types: tuple[str, ...]  # and their types
     row: str
     map: int
     opcode: int  # the last opcode byte
@@ -333,6 +336,7 @@ def parse_text(text: str, family: str) -> list[Form]:
             "function": match["name"],
             "shape": _shape(match["ret"], arguments),
             "arguments": tuple(a.split()[-1] for a in arguments[1:]),
+            "types": tuple(a.split()[0] for a in arguments[1:]),
             "flags": flags[1] if flags else "",
             "liveness": _line(match["doc"], "Liveness"),
             "pairs": _line(match["doc"], "Pairs"),
