@@ -17,7 +17,7 @@ from pykern_c.host_x87 cimport *
 from pykern_c.operands cimport effective_address, is_mem
 
 cdef enum:
-    X87_BEFORE_RESULT = 0x1F    # exceptions that, unmasked, keep a result from memory and EFLAGS; not precision
+    X87_BEFORE_RESULT = 0x1F    # exceptions that, unmasked, keep a result from memory: all but precision
 
 
 cdef inline cold_int x87_error(Cpu* cpu) noexcept nogil:
@@ -76,7 +76,7 @@ cdef inline void x87_done(Cpu* cpu, Insn* insn) noexcept nogil:
 
 
 cdef inline bint x87_completed(Cpu* cpu) noexcept nogil:
-    """Whether the instruction just executed delivers its result to memory or EFLAGS."""
+    """Whether the instruction just executed delivers its result to memory."""
     return likely_(cpu.fpu_live) or not cpu.fpu.fsw & ~cpu.fpu.fcw & X87_BEFORE_RESULT
 
 

@@ -36,9 +36,12 @@ from pykern_c.operands cimport *
 from pykern_c.vector cimport *
 from pykern_c.mmu cimport MemRef, TlbEntry, ref_read, ref_write, tlb_index
 from pykern_c.icache cimport jump_lookup
+from pykern_c.isa.{family} cimport *
+
+"""
+X87_IMPORTS = """\
 from pykern_c.host_x87 cimport *
 from pykern_c.x87 cimport *
-from pykern_c.isa.{family} cimport *
 
 """
 GPR_SLOT = {
@@ -263,7 +266,7 @@ class Variant:
         modrm = f"{0xC0 | digit << 3 | (form.modrm_rm or 0):#04x}"
         eflags = form.options.get("eflags")
         if eflags:
-            flags = "get_arith_flags(cpu)" if eflags == "in" else "0"
+            flags = "get_arith_flags(cpu)" if eflags == "in" or memory == "m" else "0"
             return f"flags = host_x87_flags({opcode}, {modrm}, {register}, {flags})"
         if form.modrm_rm is not None:
             return f"host_x87({opcode}, {modrm})"
@@ -289,7 +292,7 @@ class Variant:
         if stores:
             lines += ["    if x87_completed(cpu):", f"        ref_write(cpu, &ref, {size}, m)"]
         if self.form.options.get("eflags") == "out":
-            lines += ["    if x87_completed(cpu):", "        set_arith_flags(cpu, flags)"]
+            lines.append("    set_arith_flags(cpu, flags)")
         return [*lines, "    return NEXT"]
 
     def _host_fast(self, name: str, place: Sequence[str], miss: str, operation: str) -> list[str]:
@@ -660,6 +663,7 @@ def family_text(family: str, found: Iterable[Variant]) -> str:
     return (
         HEADER
         + IMPORTS.format(family=family)
+        + (X87_IMPORTS if any(v.form.shape == "host" for v in found) else "")
         + "\n".join(v.text() for v in found)
         + "\n"
         + "\n".join(install)
