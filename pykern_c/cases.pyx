@@ -6,6 +6,7 @@ set up by the caller (mode, page tables, segments); only what a record holds is 
 
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
+from pykern_c.host_x87 cimport x87_spill
 from pykern_c.flags cimport get_rflags, set_arith_flags
 from pykern_c.icache cimport block_at
 from pykern_c.machine cimport Machine
@@ -120,8 +121,10 @@ cdef void _load(Cpu* cpu, const Place* place, const Case* start, const Code* cod
 
 
 cdef void _keep(Cpu* cpu, const Place* place, Case* end) noexcept nogil:
-    cdef u32 top = (cpu.fpu.fsw >> 11) & 7, i
+    cdef u32 top, i
     cdef bint failed = cpu.fault.vector != NO_VECTOR
+    x87_spill(cpu)
+    top = (cpu.fpu.fsw >> 11) & 7
     memcpy(end.gpr, cpu.regs, sizeof(end.gpr))
     end.rip = cpu.rip
     end.rflags = get_rflags(cpu)

@@ -287,6 +287,8 @@ cdef struct Cpu:
     bint sse_ok                 # CR0.EM=0, TS=0, CR4.OSFXSR=1
     bint fpu_ok                 # CR0.EM=0, TS=0
     bint sse_fast               # sse_ok, and no SIMD exception is unmasked (mxcsr.pxd)
+    bint fpu_live               # the x87 state is on the host (host_x87.pxd), not in `fpu`
+    bint fpu_fast               # and x87 instructions can be executed there without a look at anything
     u64 rflags                  # everything but the arithmetic flags
     u64 code_serial
     u64 code_key                # context of jump-cache entries: changes with CPL, mode, TLB flush
@@ -325,6 +327,8 @@ cdef struct Cpu:
     u64 bios_sign
     u64 pdpte[4]                # PAE: loaded with CR3
     Fpu fpu
+    u32 fpu_pending             # status flags kept from the host while IGNNE# hides them
+    u32 ferr                    # FERR#: an unmasked x87 exception has been reported this way (CR0.NE=0)
     u32 mxcsr                   # while a slice runs, flags raised since it began are in the host's
     u32 mxcsr_host              # the host's own, while a slice runs
     bint fp_unmasked            # MXCSR leaves some exception unmasked
@@ -450,6 +454,7 @@ cdef struct Platform:
     u64 (*port_read)(Cpu*, u32 port, int size) noexcept nogil
     void (*port_write)(Cpu*, u32 port, int size, u64 value) noexcept nogil
     int (*acknowledge)(Cpu*) noexcept nogil         # 8259 INTA cycle: vector
+    void (*ferr)(Cpu*) noexcept nogil               # FERR# is asserted (IRQ 13 of a PC); may be NULL
     # A page flagged PAGE_HOOK, or one with an armed data breakpoint, was accessed.
     void (*access_hook)(Cpu*, u64 laddr, u64 paddr, int size, int kind) noexcept nogil
     u32 hostcall_port           # 0: no hostcalls

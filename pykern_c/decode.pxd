@@ -79,6 +79,7 @@ cdef struct Handlers:
     Handler* pair       # reg with a Jcc right behind it, by condition code
     Handler* pair_mem
     Handler* pair_memx
+    Handler* st             # reg, by the number of the x87 register
     u32 flow            # FLOW_*
 
 

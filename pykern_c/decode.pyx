@@ -207,6 +207,8 @@ cdef inline Handler _choose(Cpu* cpu, Insn* insn, bint modrm_row) noexcept nogil
     if DEBUG_BUILD or insn.flags & INSN_LOCK:
         return <Handler>h.body if DEBUG_BUILD else h.slow
     if not insn.flags & INSN_MEM:
+        if h.st != NULL:
+            return h.st[insn.b & 7]
         return h.reg if h.reg != NULL else h.slow
     if not cpu.mode & MODE_FLAT or insn.seg >= FS or (
             insn.flags & INSN_ASIZE != (cpu.mode & 3) << INSN_ASIZE_SHIFT):
@@ -271,6 +273,8 @@ cdef int decode(Cpu* cpu, const u8* code, int available, Insn* insn, bint* ends)
             return short_of
         modrm = code[pos]
         pos += 1
+        if opcode & 0xF8 == 0xD8 and table == 0:
+            insn.imm = (opcode & 7) << 8 | modrm        # as the x87 opcode register wants it
     while index and not _row_matches(cpu, &ROWS[index], &p, modrm, mode64):
         index = ROWS[index].next
     if index == 0:

@@ -13,6 +13,7 @@ from pykern_c.apic cimport (
 )
 from pykern_c.exceptions cimport deliver_external, deliver_fault
 from pykern_c.flags cimport set_arith_flags
+from pykern_c.host_x87 cimport x87_spill
 from pykern_c.icache cimport block_at
 from pykern_c.mmu cimport context_changed, tlb_flush
 from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
@@ -73,7 +74,9 @@ cdef void cpu_reset(Cpu* cpu, bint init) noexcept nogil:
 
 cdef void _power_up(Cpu* cpu) noexcept nogil:
     """State that only RESET# clears."""
+    x87_spill(cpu)
     memset(&cpu.fpu, 0, sizeof(Fpu))
+    cpu.fpu_pending = cpu.ferr = 0
     memset(cpu.xmm, 0, sizeof(cpu.xmm))
     cpu.fpu.fcw = 0x40
     cpu.mxcsr = 0x1F80
@@ -278,4 +281,5 @@ cdef int run_slice(Cpu* cpu, u64 now, i64 budget) noexcept nogil:
     mxcsr_enter(cpu)
     _loop(cpu)
     mxcsr_leave(cpu)
+    x87_spill(cpu)
     return cpu.exit_reason

@@ -17,6 +17,7 @@ from pykern_c.ioapic cimport ioapic_mmio_read, ioapic_mmio_write, ioapic_reset
 from pykern_c.decode cimport decode_init
 from pykern_c.execute cimport cpu_reset, run_slice
 from pykern_c.flags cimport get_rflags, set_arith_flags
+from pykern_c.host_x87 cimport x87_spill
 from pykern_c.icache cimport code_cache_empty, code_cache_free, code_cache_new, code_written
 from pykern_c.memory cimport page_written, ram_find
 from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
@@ -52,8 +53,9 @@ cdef u64 _all_ones(int size) noexcept nogil:
 
 
 cdef void _device_begins(Cpu* cpu) noexcept nogil:
-    """Show devices the exact time; it never goes back."""
+    """Show devices the exact time; it never goes back. Python may use the x87 unit."""
     cdef u64 now = cpu_now(cpu)
+    x87_spill(cpu)
     if now > cpu.platform.clock.now:
         cpu.platform.clock.now = now
 
@@ -175,6 +177,7 @@ cdef void _python_port_write(Cpu* cpu, u32 port, int size, u64 value) noexcept:
 cdef int _acknowledge(Cpu* cpu) noexcept nogil:
     cdef int vector
     mxcsr_leave(cpu)
+    x87_spill(cpu)
     with gil:
         vector = _python_acknowledge(cpu)
     mxcsr_enter(cpu)
@@ -198,6 +201,7 @@ cdef void _access_hook(Cpu* cpu, u64 laddr, u64 paddr, int size, int kind) noexc
     """Memory hooks: the filter runs here, Python only where it matches."""
     cdef u32 i
     cdef u32 wanted = HOOK_WRITE if kind == ACCESS_WRITE else HOOK_READ
+    x87_spill(cpu)
     for i in range(MAX_HOOKS):
         if cpu.platform.hooks[i].id and hook_matches(
                 cpu, &cpu.platform.hooks[i], wanted, laddr, laddr + size - 1):

@@ -711,6 +711,7 @@ cdef void context_changed(Cpu* cpu) noexcept nogil:
     cpu.mode = _code_mode(cpu)
     cpu.address_mask = ~<u64>0 if in_64bit(cpu) else 0xFFFFFFFFU
     cpu.fpu_ok = not cpu.cr0 & (CR0_EM | CR0_TS)
+    cpu.fpu_fast = cpu.fpu_fast and cpu.fpu_ok
     cpu.sse_ok = cpu.fpu_ok and cpu.cr4 & CR4_OSFXSR != 0
     cpu.sse_fast = cpu.sse_ok and not cpu.fp_unmasked
     _pick_code_key(cpu)

@@ -10,6 +10,8 @@ reg, mem, memx
     addressing. They do the TLB look-up in line and hand over to `slow` before anything has changed.
 quiet
     reg, where the block builder has seen that the flags are overwritten before anybody can look.
+st
+    reg for each of the eight x87 registers;
 pair
     reg, mem or memx of a comparison, together with the conditional branch right behind it.
 
@@ -36,6 +38,11 @@ from pykern_c.mxcsr cimport *
 from pykern_c.mmu cimport MemRef, TlbEntry, ref_read, ref_write, tlb_index
 from pykern_c.icache cimport jump_lookup
 from pykern_c.isa.{family} cimport *
+
+"""
+X87_IMPORTS = """\
+from pykern_c.host_x87 cimport *
+from pykern_c.x87 cimport *
 
 """
 GPR_SLOT = {
@@ -289,9 +296,87 @@ class Variant:
             "            return FAULT",
         ]
 
+    # -- x87 instructions that the host executes as they are
+
+    def _host_x87(self, register: str, memory: str) -> str:
+        """The host instruction; `register` and `memory` are C expressions for its operand."""
+        form = self.form
+        opcode, digit = f"{form.opcode:#04x}", int(form.modrm)
+        if form.memory_only:
+            return f"host_x87_m({opcode}, {digit}, {memory})"
+        modrm = f"{0xC0 | digit << 3 | (form.modrm_rm or 0):#04x}"
+        eflags = form.options.get("eflags")
+        if eflags:
+            flags = "get_arith_flags(cpu)" if eflags == "in" or memory == "m" else "0"
+            return f"flags = host_x87_flags({opcode}, {modrm}, {register}, {flags})"
+        if form.modrm_rm is not None:
+            return f"host_x87({opcode}, {modrm})"
+        return f"host_x87_st({opcode}, {modrm}, {register})"
+
+    def host_body(self) -> list[str]:
+        """The body: the state may be anywhere, and exceptions unmasked."""
+        stores = "nodst" in self.form.attributes
+        size = self._bytes(self._rm) if self._rm else 0
+        lines = [
+            f"cdef noinline_int body_{self.number}(Cpu* cpu, Insn* insn) noexcept nogil:",
+            "    cdef int status = x87_wait(cpu)",
+            *(["    cdef u8 m[16]"] if size else []),
+            *(["    cdef MemRef ref"] if stores else []),
+            *(["    cdef u32 flags"] if "eflags" in self.form.options else []),
+            "    if unlikely_(status):",
+            "        return status",
+        ]
+        if size:
+            access = f"open_ea(cpu, insn, {size}, &ref)" if stores else f"load_ea(cpu, insn, {size}, m)"
+            lines += [f"    if {access}:", "        return FAULT"]
+        lines += ["    x87_load(cpu)", f"    {self._host_x87('insn.b & 7', 'm')}", "    x87_done(cpu, insn)"]
+        if stores:
+            lines += ["    if x87_completed(cpu):", f"        ref_write(cpu, &ref, {size}, m)"]
+        if self.form.options.get("eflags") == "out":
+            lines.append("    set_arith_flags(cpu, flags)")
+        return [*lines, "    return NEXT"]
+
+    def _host_fast(self, name: str, place: Sequence[str], miss: str, operation: str) -> list[str]:
+        """One straight-line handler for state on the host and all exceptions masked."""
+        eflags = self.form.options.get("eflags")
+        return [
+            f"cdef void {name}_{self.number}(Cpu* cpu, Insn* insn) noexcept nogil:",
+            *place,
+            *(["    cdef u32 flags"] if eflags else []),
+            f"    if unlikely_({miss}not cpu.fpu_fast):",
+            f"        slow_{self.number}(cpu, insn)",
+            "        return",
+            f"    {operation}",
+            *(["    set_arith_flags(cpu, flags)"] if eflags == "out" else []),
+            "    x87_note(cpu, insn)",
+            *self._fast_tail(),
+        ]
+
+    def host_handlers(self) -> list[list[str]]:
+        """The handlers round the body, and the table they stand in."""
+        if self._rm is not None:
+            miss = f"x > {4096 - self._bytes(self._rm)} or "
+            operation = self._host_x87("", "e.page + x")
+            return [self._host_fast(n, self._place(n == "memx"), miss, operation) for n in ("mem", "memx")]
+        if self.form.modrm_rm is not None:
+            return [self._host_fast("reg", [], "", self._host_x87("0", ""))]
+        parts = [self._host_fast(f"st{i}", [], "", self._host_x87(str(i), "")) for i in range(8)]
+        return [*parts, [f"cdef Handler table_st_{self.number}[8]"]]
+
+    def _install_host(self, local: int) -> list[str]:
+        n = self.number
+        if self._rm is not None:
+            return [f"    table[{local}].{kind} = {kind}_{n}" for kind in ("mem", "memx")]
+        if self.form.modrm_rm is not None:
+            return [f"    table[{local}].reg = reg_{n}"]
+        lines = [f"    table_st_{n}[{i}] = st{i}_{n}" for i in range(8)]
+        return [*lines, f"    table[{local}].st = table_st_{n}"]
+
     def body(self) -> list[str]:
         """The function that handles every operand, with the checks."""
         form = self.form
+        if form.shape == "host":
+            return self.host_body()
         lines = [f"cdef noinline_int body_{self.number}(Cpu* cpu, Insn* insn) noexcept nogil:"]
         if form.shape == "status":
             extra = f", {form.cc}" if "cc" in form.arguments else ""
@@ -375,7 +460,7 @@ class Variant:
     def has_fast(self) -> bool:
         """Whether straight-line handlers are worth their size."""
         form = self.form
-        if form.shape == "status" or form.attributes & {"cpl0", "rare"}:
+        if form.shape in {"status", "host"} or form.attributes & {"cpl0", "rare"}:
             return False
         return not any(o.letter in "OSCDXYA" and o.letter for o in form.operands)
 
@@ -398,6 +483,16 @@ class Variant:
             lines.append(f"    {self._write_register(self.form.operands[0])}")
         return [*lines, *(tail or self._fast_tail())]
 
+    def _place(self, index: bool, tag: str = "") -> list[str]:
+        """Look the memory operand up in the TLB: `x` is its offset in the page, too large if it is not there."""
+        scaled = " + (cpu.regs[insn.x] << insn.scale)" if index else ""
+        tag = tag or ("wtag" if "nodst" in self.form.attributes else "rtag")
+        return [
+            f"    cdef u64 laddr = (cpu.regs[insn.b]{scaled} + <u64><i64>insn.disp) & cpu.address_mask",
+            "    cdef TlbEntry* e = &cpu.tlb.entry[tlb_index(laddr)]",
+            f"    cdef u64 x = laddr ^ e.{tag}",
+        ]
+
     def mem(self, index: bool, name: str = "", tail: Sequence[str] = ()) -> list[str]:
         """The handler for a memory operand in flat addressing."""
         form, rm = self.form, self._rm
@@ -405,15 +500,11 @@ class Variant:
         size = self._bytes(rm)
         writes = rm is form.operands[0] and self._writes
         name = f"{name or ('memx' if index else 'mem')}_{self.number}"
-        scaled = " + (cpu.regs[insn.x] << insn.scale)" if index else ""
-        tag = "wtag" if writes else "rtag"
         align = f" or laddr & {size - 1}" if self._aligned(rm) else ""
         lines = [
             f"cdef void {name}(Cpu* cpu, Insn* insn) noexcept nogil:",
             *self._declarations(),
-            f"    cdef u64 laddr = (cpu.regs[insn.b]{scaled} + <u64><i64>insn.disp) & cpu.address_mask",
-            "    cdef TlbEntry* e = &cpu.tlb.entry[tlb_index(laddr)]",
-            f"    cdef u64 x = laddr ^ e.{tag}",
+            *self._place(index, "wtag" if writes else "rtag"),
             "    cdef u8* host",
             f"    if unlikely_(x > {4096 - size}{align}):",
             f"        slow_{self.number}(cpu, insn)",
@@ -557,6 +648,8 @@ class Variant:
             where = self.form.options.get("kind", "reg").split("+")
             lines += [f"    table[{local}].{kind} = fast_{n}" for kind in where]
             return lines + self._install_flow(local)
+        if self.form.shape == "host":
+            return lines + self._install_host(local)
         if not self.has_fast:
             return lines
         if not self.form.memory_only:
@@ -572,6 +665,8 @@ class Variant:
             parts.append(self.custom())
         elif "target" in self.form.options:
             parts.append(self.branch())
+        elif self.form.shape == "host":
+            parts += self.host_handlers()
         elif self.has_fast:
             if not self.form.memory_only:
                 parts.append(self.reg())
@@ -592,7 +687,7 @@ def variants(forms: Sequence[Form]) -> tuple[list[Variant], list[tuple[int, int,
         numbers = []
         for opsize in (16, 32, 64):
             key = tuple(o.width(opsize) for o in form.operands) + (form.width(opsize),)
-            if form.shape == "status" and "w" not in form.arguments:
+            if form.shape in {"status", "host"} and "w" not in form.arguments:
                 key = ()
             if key not in seen:
                 seen[key] = len(out)
@@ -611,6 +706,7 @@ def family_text(family: str, found: Iterable[Variant]) -> str:
     return (
         HEADER
         + IMPORTS.format(family=family)
+        + (X87_IMPORTS if any(v.form.shape == "host" for v in found) else "")
         + "\n".join(v.text() for v in found)
         + "\n"
         + "\n".join(install)

@@ -17,7 +17,7 @@ Attributes:
     ``lock`` may take LOCK; ``nodst`` the destination is not read; ``nowrite`` it is not written; ``cpl0`` #GP(0) unless CPL is 0; ``i64`` invalid in, ``o64`` only in
     64-bit mode; ``d64``/``f64`` operand size defaults to/is 64 there; ``ends`` ends a block; ``norexb`` not with REX.B; ``undef=OSZAPC`` flags left undefined by the SDM;
     ``fp`` may raise SIMD floating-point exceptions, with ``tiny`` also underflow; ``align`` a misaligned memory operand is #GP(0), ``noalign`` a 16-byte W is not;
-    ``fast=NAME`` a function that does the common case (generate.py); an upper-case word: the CPUID feature.
+    ``eflags=in``/``eflags=out`` an x87 instruction that reads, or sets, SZAPC; ``fast=NAME`` a function that does the common case (generate.py); an upper-case word: the CPUID feature.
 
 Lines for the block builder (docs/architecture.md, "The engine"):
     ``Liveness: kills``: the value function always overwrites OSZAPC, reads none of them, and uses its width only through
@@ -27,7 +27,9 @@ Lines for the block builder (docs/architecture.md, "The engine"):
 Shapes, told by the signature (generate.py writes what is around them):
     ``u64 f(Cpu*, int w, u64…)`` value function on general or 64-bit MMX operands; ``xmm_t f(Cpu*, xmm_t…)`` likewise on vectors; both may take ``int cc`` or ``int imm`` last,
     and parameters of the other type. An operand of at most 64 bits, MMX for instance, that is an xmm_t stands in the low half, with zeros above;
-    ``int f(Cpu*, Insn*, int w)`` does its own operand access and returns a Status.
+    ``int f(Cpu*, Insn*, int w)`` does its own operand access and returns a Status;
+    ``void f()`` has no body: an x87 instruction that the host executes as it stands in the row (host_x87.pxd). A memory operand is
+    read, or with ``nodst`` written.
 """
 
 from __future__ import annotations
@@ -127,7 +129,7 @@ class Form:
 
     family: str
     function: str
-    shape: str  # "value", "vector" or "status"
+    shape: str  # "value", "vector", "status" or "host"
     arguments: tuple[str, ...]  # parameter names behind the cpu
     types: tuple[str, ...]  # and their types
     row: str
@@ -309,6 +311,8 @@ def _shape(returns: str, arguments: list[str]) -> str:
         return "vector"
     if returns == "u64":
         return "value"
+    if returns == "void" and arguments == [""]:
+        return "host"
     if returns == "int" and any("Insn*" in a for a in arguments):
         return "status"
     raise RowError(f"a function with rows cannot return {returns}")
