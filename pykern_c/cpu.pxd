@@ -159,7 +159,8 @@ cdef enum:
 
 cdef enum:
     TLB_SIZE = 512          # entries of one table, a power of two
-    JUMP_SIZE = 2048        # entries of the jump cache, a power of two
+    CODE_PAGES = 128        # linear pages whose decoded code is found without a walk, a power of two
+    JUMP_SIZE = 8192        # entries of the jump cache, a power of two
     MAX_BLOCK = 48          # instructions in one decoded block
     NO_VECTOR = 0xFFFF
     MAX_STALE = 64
@@ -169,6 +170,7 @@ cdef enum:
 cdef struct Cpu
 cdef struct Insn
 cdef struct Platform
+cdef struct CodePage
 
 ctypedef void (*Handler)(Cpu*, Insn*) noexcept nogil
 ctypedef int (*Body)(Cpu*, Insn*) noexcept nogil
@@ -240,6 +242,12 @@ cdef struct JumpEntry:
     u64 laddr
     u64 key
     Insn* insn
+
+
+cdef struct PageEntry:          # where a linear page's decoded code stands
+    u64 laddr
+    u64 key
+    CodePage* page
 
 
 cdef struct Insn:               # 32 bytes; blocks are contiguous arrays of these
@@ -357,6 +365,7 @@ cdef struct Cpu:
     Platform* platform
     Tlb* tlbs                   # TLB_COUNT of them
     JumpEntry* jumps            # JUMP_SIZE of them
+    PageEntry code_pages[CODE_PAGES]
     Insn scratch[MAX_BLOCK + 2]
     u64 hook_skip               # retired count + 1 at which an execution hook has been served
     u32 hook_pass               # the next instruction is executed without looking at hooks

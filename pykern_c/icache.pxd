@@ -5,7 +5,7 @@ record of the page is turned into "fetch again", so that a processor standing in
 finds out at its very next instruction.
 """
 
-from pykern_c.types cimport u8, u16, u32, u64, i64
+from pykern_c.types cimport u8, u16, u32, u64, i64, likely_
 from pykern_c.cpu cimport Cpu, Hook, Insn, Platform, JumpEntry, JUMP_SIZE, CodeCache, CodePage
 
 
@@ -22,6 +22,10 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil
 cdef bint hook_matches(Cpu* cpu, Hook* hook, u32 kinds, u64 first, u64 last) noexcept nogil
 
 
+# The decoded block at a linear address of a page used lately, entered into the jump cache; else NULL.
+cdef Insn* code_lookup(Cpu* cpu, u64 laddr) noexcept nogil
+
+
 cdef inline JumpEntry* jump_entry(Cpu* cpu, u64 laddr) noexcept nogil:
     return &cpu.jumps[(laddr ^ (laddr >> 11)) & (JUMP_SIZE - 1)]
 
@@ -32,3 +36,11 @@ cdef inline Insn* jump_lookup(Cpu* cpu, u64 laddr) noexcept nogil:
     if (e.laddr ^ laddr) | (e.key ^ cpu.code_key):
         return NULL
     return e.insn
+
+
+cdef inline Insn* find_block(Cpu* cpu, u64 laddr) noexcept nogil:
+    """Return the block at a linear address of flat code if it has been decoded, else NULL."""
+    cdef Insn* found = jump_lookup(cpu, laddr)
+    if likely_(found != NULL):
+        return found
+    return code_lookup(cpu, laddr)

@@ -146,6 +146,7 @@ cdef void code_cache_empty(Platform* p) noexcept nogil:
     p.code.generation += 1
     for i in range(p.cpu_count):
         memset(p.cpus[i].jumps, 0, JUMP_SIZE * sizeof(JumpEntry))
+        memset(p.cpus[i].code_pages, 0, sizeof(p.cpus[i].code_pages))
         p.cpus[i].link = NULL
     for i in range(p.ram_count):
         r = &p.ram[i]
@@ -439,6 +440,25 @@ cdef bint _segment_allows(Cpu* cpu, u64 off) noexcept nogil:
         cpu.rip + (4095 - off) <= cpu.seg[CS].limit)
 
 
+cdef inline void _remember(Cpu* cpu, u64 laddr, Insn* insn) noexcept nogil:
+    """Enter a block into the jump cache."""
+    cdef JumpEntry* j = jump_entry(cpu, laddr)
+    j.laddr = laddr
+    j.key = cpu.code_key
+    j.insn = insn
+
+
+cdef Insn* code_lookup(Cpu* cpu, u64 laddr) noexcept nogil:
+    cdef PageEntry* e = &cpu.code_pages[(laddr >> 12) & (CODE_PAGES - 1)]
+    cdef Insn* insn
+    if e.laddr != laddr & ~<u64>0xFFF or e.key != cpu.code_key:
+        return NULL
+    insn = e.page.entry[laddr & 0xFFF]
+    if insn != NULL:
+        _remember(cpu, laddr, insn)
+    return insn
+
+
 cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
     """Return the block at the current instruction.
 
@@ -455,7 +475,7 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
     cdef u8* host
     cdef Insn* insn
     cdef CodePage* page
-    cdef JumpEntry* j
+    cdef PageEntry* e
     cdef Insn* branch = cpu.link
     cpu.link = NULL
     if not in_64bit(cpu):
@@ -465,7 +485,7 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
         laddr = <u32>(cpu.rip + cpu.seg[CS].base)
     off = laddr & 0xFFF
     cpu.regs[REG_PAGE] = cpu.rip - off
-    insn = jump_lookup(cpu, laddr)
+    insn = find_block(cpu, laddr)
     if insn != NULL and not cpu.hook_pass and insn.n <= limit and insn.fn != <Handler>op_refetch and (
             _segment_allows(cpu, off)):
         _link(cpu, branch, insn, laddr)
@@ -488,10 +508,11 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
         if insn != NULL and page != NULL:
             page.lines |= _lines(<u32>off, insn[insn.n].off - 1 if insn[insn.n].off < 4096 else 4095)
         return insn
-    j = &cpu.jumps[(laddr ^ (laddr >> 11)) & (JUMP_SIZE - 1)]
-    j.laddr = laddr
-    j.key = cpu.code_key
-    j.insn = insn
+    _remember(cpu, laddr, insn)
+    e = &cpu.code_pages[(laddr >> 12) & (CODE_PAGES - 1)]
+    e.laddr = laddr & ~<u64>0xFFF
+    e.key = cpu.code_key
+    e.page = page
     _link(cpu, branch, insn, laddr)
     return insn
 

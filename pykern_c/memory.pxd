@@ -1,6 +1,6 @@
 """Physical memory: RAM and ROM ranges on the host, everything else goes to the devices."""
 
-from pykern_c.types cimport u8, u16, u32, u64, memcpy, memset
+from pykern_c.types cimport u8, u16, u32, u64, copy_small, memset
 from pykern_c.cpu cimport Cpu, Platform, RamRange, PAGE_CODE, PAGE_DIRTY, PAGE_TABLE, PAGE_TOUCHED
 from pykern_c.icache cimport code_written
 from pykern_c.mmu cimport table_written
@@ -39,7 +39,7 @@ cdef inline u64 phys_read(Cpu* cpu, u64 paddr, int size) noexcept nogil:
     r = ram_find(p, paddr)
     if r == NULL:
         return p.mmio_read(cpu, paddr, size)
-    memcpy(&value, r.host + (paddr - r.base), size)
+    copy_small(&value, r.host + (paddr - r.base), size)
     return value
 
 
@@ -54,5 +54,5 @@ cdef inline void phys_write(Cpu* cpu, u64 paddr, int size, u64 value) noexcept n
         return
     if r.rom:
         return
-    memcpy(r.host + (paddr - r.base), &value, size)
+    copy_small(r.host + (paddr - r.base), &value, size)
     page_written(p, r, paddr - r.base, size)

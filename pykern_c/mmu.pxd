@@ -5,7 +5,7 @@ References
 SDM Vol. 3A, Paging; Caching Translation Information.
 """
 
-from pykern_c.types cimport u8, u16, u32, u64, memcpy, likely_
+from pykern_c.types cimport u8, u16, u32, u64, copy_small, likely_
 from pykern_c.cpu cimport Cpu, Platform, Tlb, TlbEntry, TLB_SIZE
 
 cdef enum:
@@ -72,7 +72,7 @@ cdef inline int read_linear(Cpu* cpu, int which, u64 laddr, int size, void* out)
     cdef TlbEntry* e = &cpu.tlbs[which].entry[tlb_index(laddr)]
     cdef u64 x = laddr ^ e.rtag
     if likely_(x <= <u64>(4096 - size)):
-        memcpy(out, e.page + x, size)
+        copy_small(out, e.page + x, size)
         return 0
     return read_slow(cpu, which, laddr, size, out)
 
@@ -83,7 +83,7 @@ cdef inline int write_linear(Cpu* cpu, int which, u64 laddr, int size,
     cdef TlbEntry* e = &cpu.tlbs[which].entry[tlb_index(laddr)]
     cdef u64 x = laddr ^ e.wtag
     if likely_(x <= <u64>(4096 - size)):
-        memcpy(e.page + x, data, size)
+        copy_small(e.page + x, data, size)
         return 0
     return write_slow(cpu, which, laddr, size, data)
 
@@ -101,7 +101,7 @@ cdef inline int open_linear(Cpu* cpu, int which, u64 laddr, int size, MemRef* re
 cdef inline void ref_read(Cpu* cpu, MemRef* ref, int size, void* out) noexcept nogil:
     """Read an opened operand; cannot fault."""
     if likely_(ref.host != NULL):
-        memcpy(out, ref.host, size)
+        copy_small(out, ref.host, size)
         return
     ref_read_slow(cpu, ref, out)
 
@@ -109,6 +109,6 @@ cdef inline void ref_read(Cpu* cpu, MemRef* ref, int size, void* out) noexcept n
 cdef inline void ref_write(Cpu* cpu, MemRef* ref, int size, const void* data) noexcept nogil:
     """Write an opened operand; cannot fault."""
     if likely_(ref.host != NULL):
-        memcpy(ref.host, data, size)
+        copy_small(ref.host, data, size)
         return
     ref_write_slow(cpu, ref, data)

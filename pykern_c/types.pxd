@@ -96,3 +96,19 @@ cdef inline u64 sext(u64 value, int w) noexcept nogil:
 cdef inline u64 sign_bit(u64 value, int w) noexcept nogil:
     """Return bit `w - 1` as 0 or 1."""
     return (value >> ((w & 0x7F) - 1)) & 1
+
+
+cdef inline void copy_small(void* to, const void* source, int size) noexcept nogil:
+    """Copy an operand. With a constant size this is one move; with another the common sizes still are."""
+    if size == 8:
+        memcpy(to, source, 8)
+    elif size == 4:
+        memcpy(to, source, 4)
+    elif size == 2:
+        memcpy(to, source, 2)
+    elif size == 1:
+        memcpy(to, source, 1)
+    elif size == 16:
+        memcpy(to, source, 16)
+    else:
+        memcpy(to, source, size)

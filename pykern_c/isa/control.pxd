@@ -4,7 +4,7 @@ from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 from pykern_c.flags cimport *
 from pykern_c.operands cimport *
-from pykern_c.icache cimport jump_lookup
+from pykern_c.icache cimport find_block
 from pykern_c.mmu cimport MemRef, TlbEntry, ref_write, tlb_index
 
 
@@ -43,7 +43,7 @@ cdef inline Insn* linked(Cpu* cpu, Insn* insn) noexcept nogil:
     target = cpu.regs[REG_PAGE] + insn.off + insn.len + <u64><i64>insn.disp
     if (target ^ cpu.regs[REG_PAGE]) & ~<u64>0xFFF == 0:
         return NULL                                 # in this page: it will be linked
-    found = jump_lookup(cpu, target)
+    found = find_block(cpu, target)
     if found != NULL:
         cpu.regs[REG_PAGE] = target & ~<u64>0xFFF
     return found
@@ -51,7 +51,7 @@ cdef inline Insn* linked(Cpu* cpu, Insn* insn) noexcept nogil:
 
 cdef inline Insn* block_of(Cpu* cpu, u64 target) noexcept nogil:
     """Return the block at an address if it was used lately; 64-bit mode."""
-    cdef Insn* found = jump_lookup(cpu, target)
+    cdef Insn* found = find_block(cpu, target)
     if likely_(found != NULL):
         cpu.regs[REG_PAGE] = target & ~<u64>0xFFF
     return found
