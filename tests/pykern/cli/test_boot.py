@@ -104,7 +104,8 @@ def test_triple_fault(build, boot):
     status, _, err = boot(build("elf64", "ud2"))
     assert status == ExitStatus.TRIPLE_FAULT
     assert err.startswith("pykern: triple fault on CPU 0\n  1. #UD at RIP 0xffffffff8010")
-    assert "#DF" in err
+    assert "no entry for vector 6" in err
+    assert "(IDT entry 0x8 #DF, external event)" in err
     assert "cr3" in err
 
 
