@@ -204,7 +204,7 @@ SEABIOS = Path("/usr/share/seabios/bios-256k.bin")
 
 
 def terminal_screen(data):
-    """Return what a terminal of 25 lines shows after these bytes: text, and ESC [ row ; column H."""
+    """Return what a terminal of 25 lines shows: text, placed by ESC [ row ; column H."""
     cells = [[" "] * 80 for _ in range(25)]
     row = column = 0
     for match in re.finditer(r"\x1b\[([\d;?]*)([a-zA-Z])|([^\x1b])", data):
