@@ -99,7 +99,8 @@ def error_code(vector: int, error: int) -> str:
     if vector in _WITH_SELECTOR and error:
         table = "IDT" if error & 2 else "LDT" if error & 4 else "GDT"
         external = ", external event" if error & 1 else ""
-        return f"{table} entry {error >> 3:#x}{external}"
+        entry = _NAMES.get(error >> 3, "") if table == "IDT" else ""
+        return f"{table} entry {error >> 3:#x}{' ' * bool(entry)}{entry}{external}"
     return "no selector" if not error else "reserved"
 
 

@@ -1,8 +1,8 @@
 """The interrupt vector table and the BIOS data area that real-mode code expects to find.
 
-There are no BIOS services behind the vectors unless a firmware ROM runs: a vector points at an IRET,
-so that a software interrupt returns with registers unchanged instead of running wild. The vectors of
-faults, which would come again for ever, point at a processor that halts with interrupts off.
+There are no BIOS services behind the vectors unless a firmware ROM runs: a vector points at an
+IRET, so that a software interrupt returns with registers unchanged instead of running wild. The
+vectors of faults, which would come again for ever, halt the processor with interrupts off.
 
 References
 ----------

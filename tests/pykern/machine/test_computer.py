@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("pykern_c.machine")
-pytest.importorskip("pykern.machine.board")
-
 from pykern.machine import boot
 from pykern.machine.computer import Computer, Image, MachineConfig, platform
 from pykern.machine.firmware.acpi import AcpiPlatform

@@ -25,7 +25,7 @@ from pykern_c.exits import Exit, ExitReason, FaultRecord
         ),
         (
             (13, 0x72, 0x10, 0),
-            "#GP at RIP 0x10, error code 0x72 (IDT entry 0xe)",
+            "#GP at RIP 0x10, error code 0x72 (IDT entry 0xe #PF)",
         ),
         ((13, 0, 0, 0), "#GP at RIP 0x0, error code 0x0 (no selector)"),
         ((6, None, 7, 0), "#UD at RIP 0x7"),
