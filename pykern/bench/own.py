@@ -55,17 +55,14 @@ class Pykern:
     def run(self, rom: bytes) -> Outcome:
         """Start at the reset vector and run until the guest powers off or halts."""
         console = bytearray()
-        status: list[int] = []
         before = time.process_time()
         machine = pykern_c.Machine(RAM_MIB << 20)
         machine.map_rom((1 << 32) - len(rom), rom)
         machine.map_ports(CONSOLE_PORT, 1, _Port(console.append))
-        machine.map_ports(DEBUG_EXIT_PORT, 1, _Port(status.append))
+        machine.map_ports(DEBUG_EXIT_PORT, 1, _Port(lambda code: machine.stop("exit", code)))
         machine.reset()
         end = machine.run()
         seconds = time.process_time() - before
-        if status != [0]:
-            raise RunError(
-                f"pykern: ended with {end}, exit port {status}, console {bytes(console)!r}"
-            )
-        return Outcome(checksum(self.name, bytes(console)), seconds, machine.events.now)
+        if end.reason != pykern_c.ExitReason.STOPPED or end.code != 0:
+            raise RunError(f"pykern: ended with {end!r}, console {bytes(console[-400:])!r}")
+        return Outcome(checksum(self.name, bytes(console)), seconds, machine.retired)
