@@ -14,34 +14,7 @@
 .equ TASK_STACK, 0x58000
 .equ IDT, 0x70000
 
-.code16
-.globl _start
-_start:
-    ljmp 0, offset boot
-boot:
-    cli
-    xor ax, ax
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    mov sp, 0x7C00
-    mov si, offset packet
-    mov ah, 0x42
-    int 0x13
-    jc 1f
-    jmp main
-1:  mov al, '!'
-    out 0xE9, al
-    cli
-    hlt
-.balign 4
-packet:
-    .byte 16, 0
-    .word SECTORS
-    .word 0x7E00, 0
-    .quad 1
-. = _start + 510
-    .word 0xAA55
+.include "boot.S"
 
 # ------------------------------------------------------------------------------------------
 # Real mode; entered at 0000:7E00
@@ -396,6 +369,10 @@ common:                         # vector, error code, EIP, CS, EFLAGS (ESP, SS)
     call hex16
     mov eax, [esp + 20]
     call hex32
+    test dword ptr [esp + 16], 0x20000
+    jz 2f
+    mov ax, bx                  # what a virtual-8086 test wants to show
+    call hex16
 2:  cmp dword ptr [esp], 14
     jne 4f
     mov eax, cr2
