@@ -21,6 +21,7 @@ from pykern_c.host_x87 cimport x87_spill
 from pykern_c.icache cimport code_cache_empty, code_cache_free, code_cache_new, code_written
 from pykern_c.memory cimport page_written, ram_find
 from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
+from pykern_c.monitor cimport monitor_written
 from pykern_c.mmu cimport context_changed, tlb_flush, ACCESS_WRITE, tlb_drop_page
 
 from pykern_c.vcpu cimport Vcpu, vcpu_new
@@ -723,6 +724,8 @@ cdef class Machine:
         self.window_open = True
 
     cdef bint _runnable(self, Cpu* c) noexcept:
+        if monitor_written(c):
+            c.activity = ACTIVE
         return c.activity == ACTIVE or c.activity == SHUTDOWN or c.attention != 0
 
     cdef bint _idle(self) noexcept:
