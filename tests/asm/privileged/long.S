@@ -159,7 +159,7 @@ fill32:
 .code64
 .macro CASE name
     call puts
-    .asciz "\name "
+    .asciz "\name: "
     mov qword ptr [resume_rip], offset 99f
     mov [resume_rsp], rsp
     mov qword ptr [test_base], offset 98f

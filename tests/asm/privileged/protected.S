@@ -26,6 +26,10 @@ main:
     mov ss, ax
     mov sp, 0x7C00
 
+    mov al, ':'
+    out 0xE9, al
+    mov al, ' '
+    out 0xE9, al
     # INT n through the vector table: flags, CS, IP on the stack; IF and TF clear inside.
     mov word ptr [0x60 * 4], offset real_handler
     mov word ptr [0x60 * 4 + 2], 0
@@ -205,7 +209,7 @@ old_ds:     .long 0
 .code32
 .macro CASE name
     call puts
-    .asciz "\name "
+    .asciz "\name: "
     mov dword ptr [resume_eip], offset 99f
     mov [resume_esp], esp
     mov dword ptr [test_base], offset 98f
