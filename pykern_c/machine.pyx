@@ -641,6 +641,17 @@ cdef class Machine:
         h.update(p.clock.now.to_bytes(8, "little"))
         return h.hexdigest()
 
+    @property
+    def hostcall_port(self):
+        """The port whose OUT ends a run as HOSTCALL; 0: none."""
+        return self.platform.hostcall_port
+
+    @hostcall_port.setter
+    def hostcall_port(self, int port):
+        if not 0 <= port <= 0xFFFF:
+            raise ValueError(f"{port:#x} is not an I/O port")
+        self.platform.hostcall_port = port
+
     # -- running
 
     def stop(self, reason, int code=0):

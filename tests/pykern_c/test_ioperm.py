@@ -35,6 +35,8 @@ def test_ring_3_has_no_hostcall():
     page_tables(machine, flags=PRESENT | USER)
     long_mode(machine.vcpus[0], cpl=3)
     machine.vcpus[0].write_register("idtr.limit", 0)
+    machine.vcpus[0].write_register("tr.limit", 0x67)  # no room for a bit map
+    machine.write(102, b"\x68\x00")
     end = machine.run(1000)
     assert end.reason is ExitReason.SHUTDOWN
     assert (end.faults[0].vector, end.faults[0].error) == (13, 0)
