@@ -351,7 +351,9 @@ cdef struct Cpu:
     u32 activity
     u32 pending_db              # DR6 bits of a trap after the current instruction
     u64 monitor_address         # physical, of MONITOR
+    u64 monitor_sum             # what the monitored line held
     bint monitor_armed
+    bint mwait_masked           # MWAIT also ends at an interrupt that IF masks
     u32 exit_reason
     u64 exit_code               # hostcall number, …
     u64 slice_start             # machine time when the slice began, ns

@@ -14,6 +14,10 @@ cdef enum:
     INT_SOFT = 2            # INT n, INT3, INTO: DPL is checked, return address is behind it
     INT_PRIVILEGED = 3      # INT1: like a hardware exception, return address is behind it
 
+# In cpu.pending_db: the instruction was a software interrupt, which is not single-stepped.
+cdef enum:
+    DB_NO_STEP = 1 << 30
+
 
 # Deliver cpu.fault; a fault on the way becomes a double fault, then shutdown (activity SHUTDOWN,
 # exit_reason EXIT_SHUTDOWN, cpu.chain[0..nesting], the latest last). Clears cpu.fault.

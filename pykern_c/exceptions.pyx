@@ -97,6 +97,8 @@ cdef int deliver_vme(Cpu* cpu, u32 vector, unsigned long long next_rip) noexcept
     stack_commit(cpu, &s)
     set_real_segment(cpu, CS, <u32>(entry >> 16))
     cpu.rip = entry & 0xFFFF
+    if cpu.rflags & FLAG_TF:
+        cpu.pending_db |= DB_NO_STEP
     cpu.rflags &= ~<u64>(FLAG_TF | FLAG_NT | (FLAG_VIF if virtual else FLAG_IF))
     context_changed(cpu)
     return JUMP
@@ -426,7 +428,11 @@ cdef int _deliver_inside(Cpu* cpu, u32 vector, int kind, u64 next_rip) noexcept 
     e.error = 0
     e.rip = next_rip
     e.flags = get_rflags(cpu)
-    return FAULT if _deliver(cpu, &e) else JUMP
+    if _deliver(cpu, &e):
+        return FAULT
+    if e.flags & FLAG_TF:
+        cpu.pending_db |= DB_NO_STEP
+    return JUMP
 
 
 cdef int deliver_soft(Cpu* cpu, u32 vector, unsigned long long next_rip) noexcept nogil:

@@ -11,11 +11,12 @@ from pykern_c.apic cimport (
     PENDING_EXTINT, PENDING_INIT, PENDING_INTR, PENDING_NMI, PENDING_SIPI, PENDING_SMI,
     apic_acknowledge, apic_extint_done, apic_init_reset, apic_take, apic_take_sipi,
 )
-from pykern_c.exceptions cimport deliver_external, deliver_fault
+from pykern_c.exceptions cimport DB_NO_STEP, deliver_external, deliver_fault
 from pykern_c.flags cimport set_arith_flags
 from pykern_c.host_x87 cimport x87_spill
 from pykern_c.icache cimport block_at
 from pykern_c.mmu cimport context_changed, tlb_flush
+from pykern_c.monitor cimport monitor_written
 from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
 from pykern_c.operands cimport leave
 
@@ -133,7 +134,11 @@ cdef bint _interrupt(Cpu* cpu) noexcept nogil:
         cpu.blocking_nmi = 1
         deliver_external(cpu, NMI)
         return True
-    if not cpu.rflags & FLAG_IF or not pending & (PENDING_INTR | PENDING_EXTINT):
+    if not pending & (PENDING_INTR | PENDING_EXTINT):
+        return False
+    if cpu.activity == MWAIT and cpu.mwait_masked:
+        cpu.activity = ACTIVE
+    if not cpu.rflags & FLAG_IF:
         return False
     cpu.activity = ACTIVE
     if pending & PENDING_INTR:
@@ -219,6 +224,7 @@ cdef void _step(Cpu* cpu) noexcept nogil:
     if cpu.dr[7] & 0xFF and _breakpoint_here(cpu):
         return
     cpu.shadow = 0
+    cpu.rflags &= ~<u64>FLAG_RF                 # an IRET may set it again
     insn = block_at(cpu, 1)
     if insn != NULL:
         cpu.budget -= 1
@@ -229,9 +235,11 @@ cdef void _step(Cpu* cpu) noexcept nogil:
     if shadow and cpu.shadow == shadow == 1:
         cpu.shadow = 0                          # STI behind STI shadows nothing
     if cpu.budget == budget:
+        cpu.rflags |= before & FLAG_RF
         return                                  # not retired: a REP that goes on
-    cpu.rflags &= ~(before & FLAG_RF)
-    if before & FLAG_TF:
+    if cpu.pending_db & DB_NO_STEP:
+        cpu.pending_db &= ~<u32>DB_NO_STEP
+    elif before & FLAG_TF:
         cpu.pending_db |= DR6_BS
 
 

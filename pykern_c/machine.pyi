@@ -17,6 +17,7 @@ class Machine:
     ram_ranges: tuple[tuple[int, int], ...]
     cpu_model: str
     seed: int
+    hostcall_port: int
     hooks: dict[int, Callable[..., object] | None]
     def __init__(
         self,

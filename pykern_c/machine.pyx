@@ -21,6 +21,7 @@ from pykern_c.host_x87 cimport x87_spill
 from pykern_c.icache cimport code_cache_empty, code_cache_free, code_cache_new, code_written
 from pykern_c.memory cimport page_written, ram_find
 from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
+from pykern_c.monitor cimport monitor_written
 from pykern_c.mmu cimport context_changed, tlb_flush, ACCESS_WRITE, tlb_drop_page
 
 from pykern_c.vcpu cimport Vcpu, vcpu_new
@@ -640,6 +641,17 @@ cdef class Machine:
         h.update(p.clock.now.to_bytes(8, "little"))
         return h.hexdigest()
 
+    @property
+    def hostcall_port(self):
+        """The port whose OUT ends a run as HOSTCALL; 0: none."""
+        return self.platform.hostcall_port
+
+    @hostcall_port.setter
+    def hostcall_port(self, int port):
+        if not 0 <= port <= 0xFFFF:
+            raise ValueError(f"{port:#x} is not an I/O port")
+        self.platform.hostcall_port = port
+
     # -- running
 
     def stop(self, reason, int code=0):
@@ -723,6 +735,8 @@ cdef class Machine:
         self.window_open = True
 
     cdef bint _runnable(self, Cpu* c) noexcept:
+        if monitor_written(c):
+            c.activity = ACTIVE
         return c.activity == ACTIVE or c.activity == SHUTDOWN or c.attention != 0
 
     cdef bint _idle(self) noexcept:

@@ -7,7 +7,7 @@ from pykern_c.flags cimport *
 from pykern_c.mmu cimport context_changed
 from pykern_c.operands cimport *
 from pykern_c.stacks cimport *
-from pykern_c.isa.interrupt cimport iopl_allows, write_flags
+from pykern_c.isa.interrupt cimport iopl_allows, virtual_if, write_flags
 from pykern_c.isa.segment cimport load_far_pointer
 from pykern_c.task cimport (
     TASK_CALL, TASK_IRET, TASK_JMP, TaskSwitch, task_return, task_switch_gate, task_switch_tss,
@@ -551,6 +551,17 @@ cdef inline int iret_protected(Cpu* cpu, int w) noexcept nogil:
     return JUMP
 
 
+cdef inline int virtual_pending(Cpu* cpu, int status) noexcept nogil:
+    """After IRET: VIP and VIF together are #GP(0) before the first instruction.
+
+    Source: SDM Vol. 3B, Virtual-8086 Mode Extensions; Protected-Mode Virtual Interrupts.
+    """
+    cdef u64 both = FLAG_VIF | FLAG_VIP
+    if status == JUMP and cpu.rflags & both == both and virtual_if(cpu):
+        raise_gp(cpu, 0)
+    return status
+
+
 cdef inline int iret(Cpu* cpu, Insn* insn) noexcept nogil:
     """Return from an interrupt handler; NMIs may come again.
 
@@ -570,7 +581,7 @@ cdef inline int iret(Cpu* cpu, Insn* insn) noexcept nogil:
     if not protected_mode(cpu):
         return iret_real(cpu, w)
     if not cpu.rflags & FLAG_NT:
-        return iret_protected(cpu, w)
+        return virtual_pending(cpu, iret_protected(cpu, w))
     if long_mode(cpu):
         return raise_gp(cpu, 0)
     task_switch_from(cpu, insn, TASK_IRET, &s)

@@ -6,6 +6,9 @@ from pykern_c.cpuid cimport (
     XCR0_AVX, XCR0_SSE, XCR0_X87, cpuid_leaf, xcr0_supported,
 )
 from pykern_c.flags cimport *
+from pykern_c.memory cimport ram_find
+from pykern_c.mmu cimport ACCESS_READ, Walk, page_walk
+from pykern_c.monitor cimport MONITOR_LINE, monitor_line
 from pykern_c.msr cimport read_msr, read_tsc, write_msr
 from pykern_c.operands cimport *
 
@@ -199,4 +202,52 @@ cdef inline int xsetbv(Cpu* cpu, Insn* insn) noexcept nogil:
     if value & XCR0_AVX and not value & XCR0_SSE:
         return raise_gp(cpu, 0)
     cpu.xcr0 = value
+    return STOP
+
+
+# ---------------------------------------------------------------------------------------------
+# Waiting for a store
+
+cdef inline int monitor(Cpu* cpu, Insn* insn) noexcept nogil:
+    """Arm the monitor on the line at DS:rAX.
+
+    NP 0F 01 C8   MONITOR    MONITOR
+
+    Flags: none.
+    Source: SDM Vol. 2B, MONITOR.
+    """
+    cdef u64 laddr, offset = trunc(cpu.regs[RAX], address_bits(insn))
+    cdef u8 byte
+    cdef Walk walk
+    if cpu.cpl:
+        return raise_fault(cpu, UD)
+    if <u32>cpu.regs[RCX]:
+        return raise_gp(cpu, 0)
+    if load(cpu, insn.seg, offset, 1, &byte):
+        return FAULT
+    linear_address(cpu, insn.seg, offset, 1, False, &laddr)
+    page_walk(cpu, laddr, ACCESS_READ, False, False, False, &walk)
+    cpu.monitor_address = walk.paddr & ~<u64>(MONITOR_LINE - 1)
+    cpu.monitor_armed = ram_find(cpu.platform, cpu.monitor_address) != NULL
+    if cpu.monitor_armed:                       # reading a device would be seen by it
+        cpu.monitor_sum = monitor_line(cpu)
+    return NEXT
+
+
+cdef inline int mwait(Cpu* cpu, Insn* insn) noexcept nogil:
+    """Wait for a store to the monitored line or an interrupt.
+
+    NP 0F 01 C9   MWAIT    MONITOR ends
+
+    Flags: none.
+    Source: SDM Vol. 2B, MWAIT.
+    """
+    if cpu.cpl:
+        return raise_fault(cpu, UD)
+    if <u32>cpu.regs[RCX] > 1:
+        return raise_gp(cpu, 0)
+    if cpu.monitor_armed and monitor_line(cpu) == cpu.monitor_sum:
+        cpu.activity = MWAIT
+    cpu.mwait_masked = cpu.regs[RCX] & 1
+    cpu.monitor_armed = False
     return STOP

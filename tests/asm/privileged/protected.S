@@ -14,34 +14,7 @@
 .equ TASK_STACK, 0x58000
 .equ IDT, 0x70000
 
-.code16
-.globl _start
-_start:
-    ljmp 0, offset boot
-boot:
-    cli
-    xor ax, ax
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    mov sp, 0x7C00
-    mov si, offset packet
-    mov ah, 0x42
-    int 0x13
-    jc 1f
-    jmp main
-1:  mov al, '!'
-    out 0xE9, al
-    cli
-    hlt
-.balign 4
-packet:
-    .byte 16, 0
-    .word SECTORS
-    .word 0x7E00, 0
-    .quad 1
-. = _start + 510
-    .word 0xAA55
+.include "boot.S"
 
 # ------------------------------------------------------------------------------------------
 # Real mode; entered at 0000:7E00
@@ -53,6 +26,10 @@ main:
     mov ss, ax
     mov sp, 0x7C00
 
+    mov al, ':'
+    out 0xE9, al
+    mov al, ' '
+    out 0xE9, al
     # INT n through the vector table: flags, CS, IP on the stack; IF and TF clear inside.
     mov word ptr [0x60 * 4], offset real_handler
     mov word ptr [0x60 * 4 + 2], 0
@@ -232,7 +209,7 @@ old_ds:     .long 0
 .code32
 .macro CASE name
     call puts
-    .asciz "\name "
+    .asciz "\name: "
     mov dword ptr [resume_eip], offset 99f
     mov [resume_esp], esp
     mov dword ptr [test_base], offset 98f
@@ -396,6 +373,10 @@ common:                         # vector, error code, EIP, CS, EFLAGS (ESP, SS)
     call hex16
     mov eax, [esp + 20]
     call hex32
+    test dword ptr [esp + 16], 0x20000
+    jz 2f
+    mov ax, bx                  # what a virtual-8086 test wants to show
+    call hex16
 2:  cmp dword ptr [esp], 14
     jne 4f
     mov eax, cr2

@@ -646,5 +646,8 @@ tests:
     call hex32
     DONE
 
+    # ---- virtual-8086 mode, virtual interrupts
+.include "v86_tests.S"
+
     # ---- task switches
 .include "task_tests.S"
