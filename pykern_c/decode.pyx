@@ -20,7 +20,10 @@ cdef struct Prefixes:
     bint lock
     u8 rep              # 0, F2 or F3: the last one
     i8 segment          # SegReg or -1
-    u8 rex
+    u8 rex              # of a VEX prefix: what REX would have said
+    u8 vex              # 0, or the opcode map
+    u8 vex_l
+    u8 vvvv
 
 
 # ---------------------------------------------------------------------------------------------
@@ -44,6 +47,42 @@ cdef inline int _prefix(u8 byte, bint mode64, Prefixes* p) noexcept nogil:
     else:
         return 0
     return 1
+
+
+cdef inline int _vex(const u8* code, int pos, int limit, bint mode64, Prefixes* p) noexcept nogil:
+    """Take the rest of a VEX prefix, C5 or C4 being read; return the new position, -1: more bytes needed, -2: #UD.
+
+    It carries map, mandatory prefix and REX, so that none of these may stand before it.
+    """
+    cdef int size = 1 if code[pos - 1] == 0xC5 else 2
+    cdef u8 first, last
+    if p.lock or p.operand or p.rep or p.rex:
+        return -2
+    if pos + size > limit:
+        return -1
+    first = ~code[pos]
+    last = code[pos + size - 1]
+    p.vex = 1 if size == 1 else code[pos] & 0x1F
+    if p.vex == 0 or p.vex > 3:
+        return -2
+    if size == 1:
+        p.rex = 0x40 | (first & 0x80) >> 5
+    else:
+        p.rex = 0x40 | (last & 0x80) >> 4 | first >> 5
+    p.vvvv = (~last >> 3) & 15
+    if not mode64:
+        p.rex &= 0x48
+        p.vvvv &= 7
+    p.vex_l = (last >> 2) & 1
+    p.operand = last & 3 == 1
+    p.rep = 0xF3 if last & 3 == 2 else 0xF2 if last & 3 == 3 else 0
+    return pos + size
+
+
+cdef inline bint _vex_matches(const Row* row, Prefixes* p) noexcept nogil:
+    if row.attr & (ROW_VEX_L1 if p.vex_l == 0 else ROW_VEX_L0):
+        return False
+    return row.attr & ROW_VVVV or p.vvvv == 0
 
 
 cdef inline bint _row_matches(Cpu* cpu, const Row* row, Prefixes* p, u8 modrm,
@@ -74,12 +113,16 @@ cdef inline bint _row_matches(Cpu* cpu, const Row* row, Prefixes* p, u8 modrm,
         return False
     if row.attr & ROW_NOREXB and p.rex & 1:
         return False
+    if p.vex and not _vex_matches(row, p):
+        return False
     return row.feature == 0 or feature(cpu, row.feature)
 
 
 cdef inline int _opsize(const Row* row, Prefixes* p, u8 mode) noexcept nogil:
     """Return the operand size: 0 16, 1 32, 2 64 bits."""
     cdef bint small = p.operand and row.prefix != PREFIX_66
+    if p.vex:
+        return 2 if mode & MODE_64 and p.rex & 8 else 1
     if mode & MODE_64:
         if row.attr & ROW_F64 or p.rex & 8:
             return 2
@@ -231,7 +274,7 @@ cdef int decode(Cpu* cpu, const u8* code, int available, Insn* insn, bint* ends)
     cdef u16 index
 
     p.operand = p.address = p.lock = False
-    p.rep = p.rex = 0
+    p.rep = p.rex = p.vex = p.vvvv = 0
     p.segment = -1
     insn.disp = 0
     insn.imm = 0
@@ -253,7 +296,18 @@ cdef int decode(Cpu* cpu, const u8* code, int available, Insn* insn, bint* ends)
         if not _prefix(opcode, mode64, &p):
             break
         p.rex = 0                               # REX counts only right before the opcode
-    if opcode == 0x0F:
+    if opcode & 0xFE == 0xC4:
+        if pos >= limit:
+            return short_of
+        # Outside 64-bit mode VEX is what would be LES and LDS of a register.
+        if mode64 or (code[pos] >= 0xC0 and protected_mode(cpu)):
+            pos = _vex(code, pos, limit, mode64, &p)
+            if pos < 0 or pos >= limit:
+                return DECODE_UD if pos == -2 else short_of
+            opcode = code[pos]
+            pos += 1
+            table = 4 + p.vex
+    if opcode == 0x0F and table == 0:
         if pos >= limit:
             return short_of
         opcode = code[pos]
@@ -292,7 +346,7 @@ cdef int decode(Cpu* cpu, const u8* code, int available, Insn* insn, bint* ends)
     insn.flags = <u8>(asize << INSN_ASIZE_SHIFT | opsize << INSN_OPSIZE_SHIFT)
     if p.lock:
         insn.flags |= INSN_LOCK
-    if p.rep:
+    if p.rep and not p.vex:
         insn.flags |= INSN_REP if p.rep == 0xF3 else INSN_REPNE
     if row.attr & ROW_OPREG:
         insn.r = _register(row.r_kind, (opcode & 7) | (p.rex & 1) << 3, p.rex)
@@ -322,6 +376,7 @@ cdef int decode(Cpu* cpu, const u8* code, int available, Insn* insn, bint* ends)
                 return short_of
             _immediate(row.imm2, 1, code + pos, insn)
             pos += 1
+    insn.imm |= <u64>p.vvvv << 8
     insn.len = <u8>pos
     if relative:
         _relative(insn)
