@@ -50,9 +50,10 @@ cdef inline int _prefix(u8 byte, bint mode64, Prefixes* p) noexcept nogil:
 
 
 cdef inline int _vex(const u8* code, int pos, int limit, bint mode64, Prefixes* p) noexcept nogil:
-    """Take the rest of a VEX prefix, C5 or C4 being read; return the new position, -1: more bytes needed, -2: #UD.
+    """Take the rest of a VEX prefix, of which C5 or C4 is read.
 
-    It carries map, mandatory prefix and REX, so that none of these may stand before it.
+    It carries map, mandatory prefix and REX, so that none of these may stand before it. Returns the
+    new position, -1: more bytes needed, -2: #UD.
     """
     cdef int size = 1 if code[pos - 1] == 0xC5 else 2
     cdef u8 first, last

@@ -55,7 +55,7 @@ cdef inline int salc(Cpu* cpu, Insn* insn) noexcept nogil:
 
 
 cdef inline int clflush(Cpu* cpu, Insn* insn) noexcept nogil:
-    """Flush or write back a cache line: there is no cache to see, but it faults as a load of a byte does.
+    """Flush or write back a cache line: nothing is to be seen of it, but it faults as a load does.
 
     NP 0F AE /7   CLFLUSH Mb      CLFSH
     66 0F AE /7   CLFLUSHOPT Mb   CLFLUSHOPT

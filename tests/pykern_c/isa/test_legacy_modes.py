@@ -14,7 +14,7 @@ from tests.oracle.table import RowForm, forms
 from tests.oracle.unicorn_cpu import UNRELIABLE, UnicornCpu
 
 LEGACY = [f for f in forms() if "i64" in f.attributes and "cpl0" not in f.attributes]
-# AAM by 0 and BOUND raise, which Unicorn does not report; LOCK it ignores; segments it does not check.
+# AAM by 0 and BOUND raise, which Unicorn does not report; segments it does not check.
 NOT_REPORTED = {0, 5, 12, 13}
 
 
