@@ -43,8 +43,8 @@ cdef inline u64 bextr(Cpu* cpu, int w, u64 src, u64 control) noexcept nogil:
     cdef u64 result = src >> start if start < <u32>w else 0
     if length < <u32>w:
         result &= (<u64>1 << length) - 1
-    set_flags_logic(cpu, w, result)
-    set_af(cpu, 1)
+    cpu.cc_aux = AUX_AF
+    cpu.cc_res = result & 0xFF | 0x100 if result else 0         # SF stays clear
     return result
 
 

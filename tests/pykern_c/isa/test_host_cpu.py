@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from pykern_c import cpuid
 from tests.oracle import host
 from tests.oracle.compare import differences, report
 from tests.oracle.generate import Cases, cases
@@ -18,7 +19,11 @@ from tests.oracle.table import RowForm, forms
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMS = [f for f in forms() if f.host_runs() and "cpl0" not in f.attributes]
+FORMS = [
+    f
+    for f in forms()
+    if f.host_runs() and "cpl0" not in f.attributes and f.row.feature in {"", *cpuid.MODELS["max"]}
+]
 PAGE_FAULT, INVALID_OPCODE = 14, 6
 P = np.uint32(1)  # of a page fault's error code
 USER_END = np.uint64(1 << 47)
