@@ -1,7 +1,8 @@
 """Run single instructions from given states, in batches: the core's side of differential tests.
 
-A batch is two arrays: instructions of up to 15 bytes, and records of the visible state before and after. The machine is
-set up by the caller (mode, page tables, segments); only what a record holds is loaded here.
+A batch is two arrays: instructions of up to 15 bytes, and records of the visible state before and
+after. The machine is set up by the caller (mode, page tables, segments); only what a record holds
+is loaded here.
 """
 
 from pykern_c.types cimport *
@@ -173,7 +174,8 @@ cdef void _execute(Cpu* cpu, Insn* insn) noexcept nogil:
         leave(cpu, insn, status)
 
 
-cdef void _run_one(Cpu* cpu, const Place* place, const Code* code, Case* end, bint step) noexcept nogil:
+cdef void _run_one(Cpu* cpu, const Place* place, const Code* code, Case* end,
+                   bint step) noexcept nogil:
     """Execute one case in place: `end` holds the start state."""
     cdef u64 start = end.rip - place.code_base, room = place.code_size - start
     cdef Insn* insn
@@ -203,7 +205,8 @@ def run(Machine machine, const u8[::1] codes, u8[::1] states, code, data, bint s
     ----------
     machine : its first processor runs the cases, in the mode it is in
     codes, states : byte views of arrays of INSTRUCTION and STATE (tests/oracle/state.py)
-    code, data : (linear address, physical address, size) of the pages a case may use; data is all zero between cases
+    code, data : (linear address, physical address, size) of the pages a case may use; data is all
+        zero between cases
     step : one iteration of a REP only
     """
     cdef Py_ssize_t i, count = states.shape[0] // sizeof(Case)

@@ -50,6 +50,9 @@ cdef enum:
     ROW_O64 = 64        # only in 64-bit mode
     ROW_NOREXB = 128
     ROW_OPREG = 256     # register in the opcode's low three bits
+    ROW_VVVV = 512      # VEX.vvvv is an operand; otherwise it must be 1111B
+    ROW_VEX_L0 = 1024   # VEX.L must be 0
+    ROW_VEX_L1 = 2048
 
 
 cdef struct Row:

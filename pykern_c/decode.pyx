@@ -20,7 +20,10 @@ cdef struct Prefixes:
     bint lock
     u8 rep              # 0, F2 or F3: the last one
     i8 segment          # SegReg or -1
-    u8 rex
+    u8 rex              # of a VEX prefix: what REX would have said
+    u8 vex              # 0, or the opcode map
+    u8 vex_l
+    u8 vvvv
 
 
 # ---------------------------------------------------------------------------------------------
@@ -44,6 +47,43 @@ cdef inline int _prefix(u8 byte, bint mode64, Prefixes* p) noexcept nogil:
     else:
         return 0
     return 1
+
+
+cdef inline int _vex(const u8* code, int pos, int limit, bint mode64, Prefixes* p) noexcept nogil:
+    """Take the rest of a VEX prefix, of which C5 or C4 is read.
+
+    It carries map, mandatory prefix and REX, so that none of these may stand before it. Returns the
+    new position, -1: more bytes needed, -2: #UD.
+    """
+    cdef int size = 1 if code[pos - 1] == 0xC5 else 2
+    cdef u8 first, last
+    if p.lock or p.operand or p.rep or p.rex:
+        return -2
+    if pos + size > limit:
+        return -1
+    first = ~code[pos]
+    last = code[pos + size - 1]
+    p.vex = 1 if size == 1 else code[pos] & 0x1F
+    if p.vex == 0 or p.vex > 3:
+        return -2
+    if size == 1:
+        p.rex = 0x40 | (first & 0x80) >> 5
+    else:
+        p.rex = 0x40 | (last & 0x80) >> 4 | first >> 5
+    p.vvvv = (~last >> 3) & 15
+    if not mode64:
+        p.rex &= 0x48
+        p.vvvv &= 7
+    p.vex_l = (last >> 2) & 1
+    p.operand = last & 3 == 1
+    p.rep = 0xF3 if last & 3 == 2 else 0xF2 if last & 3 == 3 else 0
+    return pos + size
+
+
+cdef inline bint _vex_matches(const Row* row, Prefixes* p) noexcept nogil:
+    if row.attr & (ROW_VEX_L1 if p.vex_l == 0 else ROW_VEX_L0):
+        return False
+    return row.attr & ROW_VVVV or p.vvvv == 0
 
 
 cdef inline bint _row_matches(Cpu* cpu, const Row* row, Prefixes* p, u8 modrm,
@@ -74,12 +114,16 @@ cdef inline bint _row_matches(Cpu* cpu, const Row* row, Prefixes* p, u8 modrm,
         return False
     if row.attr & ROW_NOREXB and p.rex & 1:
         return False
+    if p.vex and not _vex_matches(row, p):
+        return False
     return row.feature == 0 or feature(cpu, row.feature)
 
 
 cdef inline int _opsize(const Row* row, Prefixes* p, u8 mode) noexcept nogil:
     """Return the operand size: 0 16, 1 32, 2 64 bits."""
     cdef bint small = p.operand and row.prefix != PREFIX_66
+    if p.vex:
+        return 2 if mode & MODE_64 and p.rex & 8 else 1
     if mode & MODE_64:
         if row.attr & ROW_F64 or p.rex & 8:
             return 2
@@ -219,81 +263,97 @@ cdef inline Handler _choose(Cpu* cpu, Insn* insn, bint modrm_row) noexcept nogil
     return h.memx if h.memx != NULL else h.slow
 
 
-cdef int decode(Cpu* cpu, const u8* code, int available, Insn* insn, bint* ends) noexcept nogil:
-    cdef Prefixes p
-    cdef int pos = 0, opsize, asize, size, limit = available if available < 15 else 15
-    cdef int short_of = DECODE_MORE if available < 15 else DECODE_LONG
-    cdef u32 table = 0, number
-    cdef u8 opcode, modrm = 0
-    cdef u8 mode = cpu.mode
-    cdef bint mode64 = (mode & MODE_64) != 0, relative = False
-    cdef const Row* row
-    cdef u16 index
+# ---------------------------------------------------------------------------------------------
+# An instruction, part by part. Each part takes bytes from `s`; 0, or a DECODE_ code that ends it.
 
+cdef struct Stream:
+    const u8* code
+    int pos
+    int limit
+    int short_of        # what it means that the bytes are used up
+
+
+cdef inline int _take(Stream* s, u8* byte) noexcept nogil:
+    if s.pos >= s.limit:
+        return s.short_of
+    byte[0] = s.code[s.pos]
+    s.pos += 1
+    return 0
+
+
+cdef inline int _prefixes(Stream* s, bint mode64, Prefixes* p, u8* opcode) noexcept nogil:
+    """Take the legacy prefixes and REX, and the byte behind them."""
+    cdef int end
     p.operand = p.address = p.lock = False
-    p.rep = p.rex = 0
+    p.rep = p.rex = p.vex = p.vvvv = 0
     p.segment = -1
-    insn.disp = 0
-    insn.imm = 0
-    insn.r = insn.b = 0
-    insn.x = 0
-    insn.scale = 0
-    insn.seg = DS
-    insn.flags = 0
-    insn.n = 1
-    ends[0] = True
     while True:
-        if pos >= limit:
-            return short_of
-        opcode = code[pos]
-        pos += 1
-        if mode64 and opcode & 0xF0 == 0x40:
-            p.rex = opcode
+        end = _take(s, opcode)
+        if end:
+            return end
+        if mode64 and opcode[0] & 0xF0 == 0x40:
+            p.rex = opcode[0]
             continue
-        if not _prefix(opcode, mode64, &p):
-            break
+        if not _prefix(opcode[0], mode64, p):
+            return 0
         p.rex = 0                               # REX counts only right before the opcode
-    if opcode == 0x0F:
-        if pos >= limit:
-            return short_of
-        opcode = code[pos]
-        pos += 1
-        table = 1
-        if opcode == 0x38 or opcode == 0x3A:
-            table = 2 if opcode == 0x38 else 3
-            if pos >= limit:
-                return short_of
-            opcode = code[pos]
-            pos += 1
-    index = FIRST_ROW[table * 256 + opcode]
+
+
+cdef inline int _escapes(Cpu* cpu, Stream* s, bint mode64, Prefixes* p, u8* opcode,
+                         u32* table) noexcept nogil:
+    """Take what selects the opcode map: 0F, 0F 38, 0F 3A, or VEX."""
+    cdef int end
+    table[0] = 0
+    if opcode[0] & 0xFE == 0xC4:
+        if s.pos >= s.limit:
+            return s.short_of
+        # Outside 64-bit mode VEX is what would be LES and LDS of a register.
+        if mode64 or (s.code[s.pos] >= 0xC0 and protected_mode(cpu)):
+            s.pos = _vex(s.code, s.pos, s.limit, mode64, p)
+            if s.pos < 0:
+                return DECODE_UD if s.pos == -2 else s.short_of
+            table[0] = 4 + p.vex
+            return _take(s, opcode)
+    if opcode[0] != 0x0F:
+        return 0
+    table[0] = 1
+    end = _take(s, opcode)
+    if end or (opcode[0] != 0x38 and opcode[0] != 0x3A):
+        return end
+    table[0] = 2 if opcode[0] == 0x38 else 3
+    return _take(s, opcode)
+
+
+cdef inline int _find_row(Cpu* cpu, Stream* s, bint mode64, Prefixes* p, u16 index, u8* modrm,
+                          const Row** row) noexcept nogil:
+    """Take ModR/M, if the opcode has it, and choose among the opcode's rows."""
+    cdef int end
     if index == 0:
         return DECODE_UD
     if ROWS[index].attr & ROW_MODRM:
-        if pos >= limit:
-            return short_of
-        modrm = code[pos]
-        pos += 1
-        if opcode & 0xF8 == 0xD8 and table == 0:
-            insn.imm = (opcode & 7) << 8 | modrm        # as the x87 opcode register wants it
-    while index and not _row_matches(cpu, &ROWS[index], &p, modrm, mode64):
+        end = _take(s, modrm)
+        if end:
+            return end
+    while index and not _row_matches(cpu, &ROWS[index], p, modrm[0], mode64):
         index = ROWS[index].next
     if index == 0:
         return DECODE_UD
-    row = &ROWS[index]
-    if p.lock and (not row.attr & ROW_LOCK or modrm >= 0xC0):
+    row[0] = &ROWS[index]
+    if p.lock and (not row[0].attr & ROW_LOCK or modrm[0] >= 0xC0):
         return DECODE_UD
+    return 0
 
-    opsize = _opsize(row, &p, mode)
-    if mode64:
-        asize = 1 if p.address else 2
-    else:
-        asize = (1 if p.address else 0) if not mode & MODE_32 else (0 if p.address else 1)
-    insn.form = row.handler[opsize]
-    insn.flags = <u8>(asize << INSN_ASIZE_SHIFT | opsize << INSN_OPSIZE_SHIFT)
-    if p.lock:
-        insn.flags |= INSN_LOCK
-    if p.rep:
-        insn.flags |= INSN_REP if p.rep == 0xF3 else INSN_REPNE
+
+cdef inline int _asize(Prefixes* p, u8 mode) noexcept nogil:
+    """Return the address size: 0 16, 1 32, 2 64 bits."""
+    if mode & MODE_64:
+        return 1 if p.address else 2
+    return (1 if p.address else 0) if not mode & MODE_32 else (0 if p.address else 1)
+
+
+cdef inline int _operands(Stream* s, const Row* row, Prefixes* p, u8 opcode, u8 modrm, bint mode64,
+                          bint* relative, Insn* insn) noexcept nogil:
+    """Fill in the registers and the memory operand."""
     if row.attr & ROW_OPREG:
         insn.r = _register(row.r_kind, (opcode & 7) | (p.rex & 1) << 3, p.rex)
     elif row.attr & ROW_MODRM:
@@ -303,26 +363,86 @@ cdef int decode(Cpu* cpu, const u8* code, int available, Insn* insn, bint* ends)
             insn.b = _register(row.b_kind, (modrm & 7) | (p.rex & 1) << 3, p.rex)
         else:
             insn.flags |= INSN_MEM
-            if asize == 0:
-                pos = _memory16(code, pos, limit, modrm, insn)
+            if insn.flags & INSN_ASIZE == 0:
+                s.pos = _memory16(s.code, s.pos, s.limit, modrm, insn)
             else:
-                pos = _memory(code, pos, limit, modrm, p.rex, mode64, &relative, insn)
-            if pos < 0:
-                return short_of
+                s.pos = _memory(s.code, s.pos, s.limit, modrm, p.rex, mode64, relative, insn)
+            if s.pos < 0:
+                return s.short_of
     if p.segment >= 0:
         insn.seg = <u8>p.segment
+    return 0
+
+
+cdef inline int _immediates(Stream* s, const Row* row, int opsize, int asize,
+                            Insn* insn) noexcept nogil:
+    """Take up to two immediates."""
+    cdef int size
     if row.imm1:
         size = _imm_size(row.imm1, opsize, asize)
-        if pos + size > limit:
-            return short_of
-        _immediate(row.imm1, size, code + pos, insn)
-        pos += size
+        if s.pos + size > s.limit:
+            return s.short_of
+        _immediate(row.imm1, size, s.code + s.pos, insn)
+        s.pos += size
         if row.imm2:
-            if pos + 1 > limit:
-                return short_of
-            _immediate(row.imm2, 1, code + pos, insn)
-            pos += 1
-    insn.len = <u8>pos
+            if s.pos + 1 > s.limit:
+                return s.short_of
+            _immediate(row.imm2, 1, s.code + s.pos, insn)
+            s.pos += 1
+    return 0
+
+
+cdef inline void _clear(Insn* insn) noexcept nogil:
+    insn.disp = 0
+    insn.imm = 0
+    insn.r = insn.b = 0
+    insn.x = 0
+    insn.scale = 0
+    insn.seg = DS
+    insn.flags = 0
+    insn.n = 1
+
+
+cdef int decode(Cpu* cpu, const u8* code, int available, Insn* insn, bint* ends) noexcept nogil:
+    cdef Prefixes p
+    cdef Stream s
+    cdef int opsize, asize, end
+    cdef u32 table
+    cdef u8 opcode, modrm = 0
+    cdef u8 mode = cpu.mode
+    cdef bint mode64 = (mode & MODE_64) != 0, relative = False
+    cdef const Row* row
+
+    s.code = code
+    s.pos = 0
+    s.limit = available if available < 15 else 15
+    s.short_of = DECODE_MORE if available < 15 else DECODE_LONG
+    _clear(insn)
+    ends[0] = True
+    end = _prefixes(&s, mode64, &p, &opcode)
+    if end == 0:
+        end = _escapes(cpu, &s, mode64, &p, &opcode, &table)
+    if end == 0:
+        end = _find_row(cpu, &s, mode64, &p, FIRST_ROW[table * 256 + opcode], &modrm, &row)
+    if end:
+        return end
+    opsize = _opsize(row, &p, mode)
+    asize = _asize(&p, mode)
+    insn.form = row.handler[opsize]
+    insn.flags = <u8>(asize << INSN_ASIZE_SHIFT | opsize << INSN_OPSIZE_SHIFT)
+    if p.lock:
+        insn.flags |= INSN_LOCK
+    if p.rep and not p.vex:
+        insn.flags |= INSN_REP if p.rep == 0xF3 else INSN_REPNE
+    if table == 0 and opcode & 0xF8 == 0xD8:
+        insn.imm = (opcode & 7) << 8 | modrm        # as the x87 opcode register wants it
+    end = _operands(&s, row, &p, opcode, modrm, mode64, &relative, insn)
+    if end == 0:
+        end = _immediates(&s, row, opsize, asize, insn)
+    if end:
+        return end
+    insn.imm |= <u64>p.vvvv << 8
+    insn.len = <u8>s.pos
     if relative:
         _relative(insn)
     insn.fn = _choose(cpu, insn, (row.attr & ROW_MODRM) != 0)

@@ -41,6 +41,11 @@ cdef inline void set_reg(Cpu* cpu, int w, u32 r, u64 value) noexcept nogil:
         cpu.regs[r] = value
 
 
+cdef inline u32 vvvv(Insn* insn) noexcept nogil:
+    """Return the register in VEX.vvvv; the decoder leaves it behind an 8-bit immediate."""
+    return <u32>(insn.imm >> 8) & 15
+
+
 # ---------------------------------------------------------------------------------------------
 # Addresses
 

@@ -12,8 +12,9 @@ cdef extern from *:
     #define PYKERN_BITS
     /* CRC-32C of each nibble, reflected polynomial 82F63B78H. */
     static const uint32_t pk_crc32c[16] = {
-        0x00000000, 0x105EC76F, 0x20BD8EDE, 0x30E349B1, 0x417B1DBC, 0x5125DAD3, 0x61C69362, 0x7198540D,
-        0x82F63B78, 0x92A8FC17, 0xA24BB5A6, 0xB21572C9, 0xC38D26C4, 0xD3D3E1AB, 0xE330A81A, 0xF36E6F75,
+        0x00000000, 0x105EC76F, 0x20BD8EDE, 0x30E349B1, 0x417B1DBC, 0x5125DAD3, 0x61C69362,
+        0x7198540D, 0x82F63B78, 0x92A8FC17, 0xA24BB5A6, 0xB21572C9, 0xC38D26C4, 0xD3D3E1AB,
+        0xE330A81A, 0xF36E6F75,
     };
     #endif
     """
@@ -25,7 +26,8 @@ cdef extern from *:
 
 
 # -------------------------------------------------------------------------------------------------
-# Bit tests. A register offset counts from the addressed byte in a string of bits, in both directions.
+# Bit tests. A register offset counts from the addressed byte in a string of bits, in both
+# directions.
 
 cdef inline u64 selected(int w, u64 index) noexcept nogil:
     return <u64>1 << (index & (w - 1))
@@ -172,7 +174,8 @@ cdef inline int btc_string(Cpu* cpu, Insn* insn, int w) noexcept nogil:
 cdef inline void scan(Cpu* cpu, int w, u32 r, u64 src, bint forward) noexcept nogil:
     """BSF and BSR of a value; of zero, the whole destination register stays as it is.
 
-    Of the flags only ZF is defined; processors clear C, O, S and A and make P the parity of the result.
+    Of the flags only ZF is defined; processors clear C, O, S and A and make P the parity of the
+    result.
     """
     cdef u64 index
     cpu.cc_aux = 0

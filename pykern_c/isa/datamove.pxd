@@ -1,4 +1,4 @@
-"""Moves between general registers, memory and immediates; exchanges, conditional moves, extensions."""
+"""Moves between general registers, memory and immediates; exchanges, conditions, extensions, XLAT."""
 
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
@@ -234,4 +234,32 @@ cdef inline int cwd(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     Source: SDM Vol. 2A, CWD/CDQ/CQO.
     """
     set_reg(cpu, w, RDX, -sign_bit(cpu.regs[RAX], w))
+    return NEXT
+
+
+cdef inline int xlat(Cpu* cpu, Insn* insn) noexcept nogil:
+    """Table look-up: AL becomes byte AL of the table at rBX.
+
+    D7         XLAT
+
+    Flags: none.
+    Source: SDM Vol. 2C, XLAT/XLATB.
+    """
+    cdef u64 value = 0
+    cdef u64 offset = trunc(cpu.regs[RBX] + (cpu.regs[RAX] & 0xFF), address_bits(insn))
+    if load(cpu, insn.seg, offset, 1, &value):
+        return FAULT
+    set_reg(cpu, 8, 0, value)
+    return NEXT
+
+
+cdef inline int salc(Cpu* cpu, Insn* insn) noexcept nogil:
+    """Set AL from the carry: FFH or 0.
+
+    D6         SALC    i64
+
+    Flags: none.
+    Source: AMD64 Architecture Programmer's Manual Vol. 3, Opcode Map (undocumented by Intel).
+    """
+    set_reg(cpu, 8, 0, -flag_cf(cpu))
     return NEXT

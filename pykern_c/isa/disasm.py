@@ -67,6 +67,10 @@ class _Bytes:
         self.position = end
         return value
 
+    def register_follows(self) -> bool:
+        """Whether the next byte, as ModR/M, would name a register; False at the end."""
+        return self.code[self.position : self.position + 1] >= b"\xc0"
+
     def signed(self, count: int) -> int:
         value = self.take(count)
         return value - (1 << 8 * count) if value >> (8 * count - 1) else value
@@ -87,6 +91,9 @@ class _Decoded:
     asize: int = 32
     memory: str = ""
     rip_target: int | None = None
+    vex: int | None = None  # its mandatory prefix, 0 for none; None without VEX
+    vex_l: int = 0
+    vvvv: int = 0
     used: set[int] = field(default_factory=set)
     length: int = 0
 
@@ -127,8 +134,10 @@ def _matches(form: Form, d: _Decoded) -> bool:
     operand_prefix = 0x66 in d.prefixes
     if form.prefix is not None:
         mandatory = d.repeat or (0x66 if operand_prefix else 0)
-        if form.prefix != mandatory:
+        if form.prefix != (mandatory if d.vex is None else d.vex):
             return False
+    if d.vex is not None and not _vex_matches(form, d):
+        return False
     if form.modrm.isdigit() and (d.modrm >> 3 & 7) != int(form.modrm):
         return False
     if form.modrm_rm is not None and d.modrm & 7 != form.modrm_rm:
@@ -144,9 +153,32 @@ def _matches(form: Form, d: _Decoded) -> bool:
     return ("o64" if d.bits != 64 else "i64") not in form.attributes
 
 
+def _vex_matches(form: Form, d: _Decoded) -> bool:
+    if form.vex_l not in {None, d.vex_l}:
+        return False
+    return d.vvvv == 0 or any(operand.letter == "B" for operand in form.operands)
+
+
+def _vex(d: _Decoded, data: _Bytes, first: int) -> int:
+    """Take the rest of a VEX prefix; return the opcode map."""
+    if d.rex or {0x66, 0xF0, 0xF2, 0xF3} & set(d.prefixes):
+        raise Undecodable
+    second = data.take()
+    last = second if first == 0xC5 else data.take()
+    wide = 0 if first == 0xC5 else last >> 4 & 8
+    extension = ~second >> 5 & (4 if first == 0xC5 else 7)
+    d.rex = 0x40 | wide | (extension if d.bits == 64 else 0)
+    d.vvvv = ~last >> 3 & (15 if d.bits == 64 else 7)
+    d.vex_l = last >> 2 & 1
+    d.vex = (0, 0x66, 0xF3, 0xF2)[last & 3]
+    return 5 if first == 0xC5 else 4 + (second & 31)
+
+
 def _find(d: _Decoded, data: _Bytes) -> Form:
     opcode_map, opcode = 0, data.take()
-    if opcode == 0x0F:
+    if opcode in {0xC4, 0xC5} and (d.bits == 64 or data.register_follows()):
+        opcode_map, opcode = _vex(d, data, opcode), data.take()
+    elif opcode == 0x0F:
         opcode_map, opcode = 1, data.take()
         if opcode in {0x38, 0x3A}:
             opcode_map, opcode = (2 if opcode == 0x38 else 3), data.take()
@@ -162,6 +194,10 @@ def _find(d: _Decoded, data: _Bytes) -> Form:
 
 def _sizes(d: _Decoded, form: Form) -> None:
     small = 0x66 in d.prefixes and form.prefix != 0x66
+    if d.vex is not None:
+        d.opsize = 64 if d.bits == 64 and d.rex & 8 else 32
+        d.asize = {64: 32, 32: 16, 16: 32}[d.bits] if 0x67 in d.prefixes else d.bits
+        return
     if d.bits == 64:
         d.asize = 32 if 0x67 in d.prefixes else 64
         if "f64" in form.attributes or d.rex & 8:
@@ -326,6 +362,8 @@ def _operand(d: _Decoded, form: Form, operand: Operand, data: _Bytes) -> str:
         return f"{data.take(2):#x}:{offset:#x}"
     if letter in "XY":
         return _string(d, operand)
+    if letter == "B":
+        return _register(d, operand, d.vvvv)
     if letter == "Z":
         return _register(d, operand, (d.opcode & 7) | (d.rex & 1) << 3)
     if letter in "EMWQ" and d.modrm < 0xC0:
@@ -343,22 +381,27 @@ def _mnemonic(d: _Decoded, form: Form) -> str:
     names = form.options.get("names", form.mnemonic).split("/")
     if len(names) == 1:
         hint = {0x2E: ",pn", 0x3E: ",pt"}.get(d.last_segment, "") if form.cc is not None else ""
-        return names[0].lower() + (hint if form.operands[0].letter == "J" else "") if hint else (
-            names[0].lower())
+        return (
+            names[0].lower() + (hint if form.operands[0].letter == "J" else "")
+            if hint
+            else (names[0].lower())
+        )
     size = d.asize if form.options.get("by") == "asize" else d.opsize
     index = {16: 0, 32: 1, 64: 2}[size]
     return names[min(index, len(names) - 1)].lower()
 
 
 def _operand_size_matters(form: Form) -> bool:
-    return any(o.size in {"v", "z", "y", "p", "a"} or o.text in {"rAX", "eAX"} for o in form.operands) or (
-        "names" in form.options and form.options.get("by") != "asize"
-    )
+    return any(
+        o.size in {"v", "z", "y", "p", "a"} or o.text in {"rAX", "eAX"} for o in form.operands
+    ) or ("names" in form.options and form.options.get("by") != "asize")
 
 
 def _address_matters(d: _Decoded, form: Form) -> bool:
-    return bool(d.memory) or form.options.get("by") == "asize" or any(
-        o.letter in "XYO" and o.letter for o in form.operands
+    return (
+        bool(d.memory)
+        or form.options.get("by") == "asize"
+        or any(o.letter in "XYO" and o.letter for o in form.operands)
     )
 
 
@@ -403,7 +446,7 @@ def _prefix_words(d: _Decoded, form: Form) -> Iterator[str]:
         word = _prefix_word(d, form, prefix, last=prefix not in d.prefixes[i + 1 :])
         if word:
             yield word
-    if d.rex & 8 and form.w is None and not _operand_size_matters(form):
+    if d.rex & 8 and form.w is None and d.vex is None and not _operand_size_matters(form):
         yield "rex.W"
 
 

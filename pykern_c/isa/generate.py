@@ -139,7 +139,10 @@ class Variant:
             return "get_xmm(cpu, 0)"
         letter = operand.letter
         if letter == "I":
-            return f"trunc(insn.imm, {self.width})"
+            imm = "insn.imm & 0xFF" if self.form.vex else "insn.imm"
+            return f"trunc({imm}, {self.width})"
+        if letter == "B":
+            return f"get_reg(cpu, {width}, vvvv(insn))"
         field = "b" if letter in RM_LETTERS else "r"
         if letter in VECTOR_LETTERS:
             return f"get_xmm(cpu, insn.{field})"
@@ -156,6 +159,8 @@ class Variant:
             return f"set_xmm(cpu, insn.{field}, result)"
         if operand.letter in MMX_LETTERS:
             return f"set_mmx{'_xmm' if self.form.shape == 'vector' else ''}(cpu, insn.{field}, result)"
+        if operand.letter == "B":
+            return f"set_reg(cpu, {width}, vvvv(insn), result)"
         return f"set_reg(cpu, {width}, insn.{field}, result)"
 
     def _aligned(self, operand: Operand) -> bool:
@@ -187,7 +192,7 @@ class Variant:
             elif name == "cc":
                 arguments.append(str(self.form.cc))
             elif name == "imm":
-                arguments.append("<int>insn.imm")
+                arguments.append("<int>insn.imm & 0xFF" if self.form.vex else "<int>insn.imm")
             elif values:
                 arguments.append(values.pop(0))
             else:
@@ -574,7 +579,9 @@ class Variant:
         lines = []
         for kind in self.pair_kinds:
             table = f"table_{kind}_{self.number}"
-            lines += [f"    {table}[{cc}] = pair{cc}_{kind}_{self.number}" for cc in self.pair_conditions]
+            lines += [
+                f"    {table}[{cc}] = pair{cc}_{kind}_{self.number}" for cc in self.pair_conditions
+            ]
             field = "pair" if kind == "reg" else f"pair_{kind}"
             lines.append(f"    table[{local}].{field} = {table}")
         return lines
@@ -582,8 +589,12 @@ class Variant:
     @property
     def quiet(self) -> bool:
         """Whether a handler without flags exists."""
-        return self.form.liveness == "kills" and self.has_fast and self._writes and (
-            not self.form.memory_only)
+        return (
+            self.form.liveness == "kills"
+            and self.has_fast
+            and self._writes
+            and (not self.form.memory_only)
+        )
 
     def _install_flow(self, local: int) -> list[str]:
         flow = {"kills": "FLOW_KILLS", "clear": "FLOW_CLEAR"}.get(self.form.liveness)
@@ -749,6 +760,8 @@ def _row_initializer(form: Form, handlers: Sequence[int], next_row: int, feature
     attr = ["0"]
     attr += ["ROW_MODRM"] if form.has_modrm else []
     attr += ["ROW_OPREG"] if form.plus_r else []
+    attr += ["ROW_VVVV"] if any(o.letter == "B" for o in form.operands) else []
+    attr += [] if form.vex_l is None else [f"ROW_VEX_L{form.vex_l}"]
     attr += [
         f"ROW_{a.upper()}"
         for a in sorted(form.attributes)
@@ -773,13 +786,13 @@ enum {{ PREFIX_ANY, PREFIX_NONE, PREFIX_66, PREFIX_F3, PREFIX_F2 }};
 enum {{ OPERAND_NONE, OPERAND_GPR8, OPERAND_GPR, OPERAND_SEG, OPERAND_CR, OPERAND_DR, OPERAND_XMM, OPERAND_MMX }};
 enum {{ IMM_NONE, IMM_IB, IMM_IBS, IMM_IW, IMM_IZ, IMM_IV, IMM_CB, IMM_CZ, IMM_MOFFS, IMM_FAR, IMM_IB2 }};
 enum {{ ROW_MODRM = 1, ROW_LOCK = 2, ROW_D64 = 4, ROW_F64 = 8, ROW_ENDS = 16, ROW_I64 = 32, ROW_O64 = 64,
-       ROW_NOREXB = 128, ROW_OPREG = 256 }};
+       ROW_NOREXB = 128, ROW_OPREG = 256, ROW_VVVV = 512, ROW_VEX_L0 = 1024, ROW_VEX_L1 = 2048 }};
 typedef struct {{
     uint8_t prefix; int8_t digit, rm; uint8_t mod, w, r_kind, b_kind, imm1, imm2;
     uint16_t attr, feature, handler[3], next;
 }} pk_row;
 #define PK_HANDLER_COUNT {handlers}
-static const uint16_t PK_FIRST_ROW[4 * 256] = {{ {first} }};
+static const uint16_t PK_FIRST_ROW[8 * 256] = {{ {first} }};
 static const pk_row PK_ROWS[{rows}] = {{
 {initializers}
 }};
@@ -817,7 +830,7 @@ cdef void install_all() noexcept:
 
 def _chains(forms: Sequence[Form]) -> tuple[list[int], list[list[int]]]:
     """Return first candidate per opcode, and per form and opcode the rows after it."""
-    first = [0] * 1024
+    first = [0] * (8 * 256)
     order: dict[int, list[int]] = {}
     for i, form in enumerate(forms):
         for code in range(form.opcode, form.opcode + (8 if form.plus_r else 1)):

@@ -1,4 +1,4 @@
-"""The interrupt flag, the flags register as a whole, and software interrupts."""
+"""The interrupt flag, the flags register as a whole, software interrupts, BOUND."""
 
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
@@ -243,6 +243,25 @@ cdef inline int into(Cpu* cpu, Insn* insn) noexcept nogil:
     if not flag_of(cpu):
         return NEXT
     return deliver_soft(cpu, OF_, next_ip(cpu, insn))
+
+
+cdef inline int bound(Cpu* cpu, Insn* insn, int w) noexcept nogil:
+    """Check an array index against its bounds, which are signed.
+
+    62 /r      BOUND Gv, Ma    i64
+
+    Flags: none.
+    Source: SDM Vol. 2A, BOUND.
+    """
+    cdef u64 lower = 0, upper = 0, offset = effective_address(cpu, insn)
+    cdef i64 index = <i64>sext(get_reg(cpu, w, insn.r), w)
+    if load(cpu, insn.seg, offset, w >> 3, &lower):
+        return FAULT
+    if load(cpu, insn.seg, trunc(offset + (w >> 3), address_bits(insn)), w >> 3, &upper):
+        return FAULT
+    if index < <i64>sext(lower, w) or index > <i64>sext(upper, w):
+        return raise_fault(cpu, BR)
+    return NEXT
 
 
 cdef inline int ud(Cpu* cpu, Insn* insn, int w) noexcept nogil:

@@ -1,7 +1,7 @@
 """Integer multiplication and division.
 
-The SDM leaves SF, ZF, AF and PF undefined; multiplications here keep them, divisions set AF and clear the others,
-as AMD processors do.
+The SDM leaves SF, ZF, AF and PF undefined; multiplications here keep them, divisions set AF and
+clear the others, as AMD processors do.
 """
 
 from pykern_c.types cimport *
@@ -13,7 +13,10 @@ cdef extern from *:
     """
     #ifndef PYKERN_MULDIV
     #define PYKERN_MULDIV
-    static inline uint64_t pk_mulh(uint64_t a, uint64_t b) { return (uint64_t)((pk_u128)a * b >> 64); }
+    static inline uint64_t pk_mulh(uint64_t a, uint64_t b)
+    {
+        return (uint64_t)((pk_u128)a * b >> 64);
+    }
     static inline uint64_t pk_imulh(uint64_t a, uint64_t b)
     {
         return (uint64_t)((pk_i128)(int64_t)a * (int64_t)b >> 64);
@@ -89,9 +92,11 @@ cdef inline u64 imul(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
 
 
 # -------------------------------------------------------------------------------------------------
-# Division. Dividends of 64 bits and less take the processor's 64-bit division, others the compiler's of 128.
+# Division. Dividends of 64 bits and less take the host's 64-bit division, others the compiler's
+# of 128.
 
-cdef inline bint div_small(int w, u64 high, u64 low, u64 by, u64* quotient, u64* remainder) noexcept nogil:
+cdef inline bint div_small(int w, u64 high, u64 low, u64 by, u64* quotient,
+                           u64* remainder) noexcept nogil:
     """Divide high:low of twice 8, 16 or 32 bits; False if the quotient does not fit."""
     cdef u64 n = high << w | low
     quotient[0] = n // by
@@ -99,7 +104,8 @@ cdef inline bint div_small(int w, u64 high, u64 low, u64 by, u64* quotient, u64*
     return quotient[0] <= mask(w)
 
 
-cdef inline bint div_large(u64 high, u64 low, u64 by, u64* quotient, u64* remainder) noexcept nogil:
+cdef inline bint div_large(u64 high, u64 low, u64 by, u64* quotient,
+                           u64* remainder) noexcept nogil:
     """Divide 128 by 64 bits; False if the quotient does not fit."""
     cdef u128 n, d = by
     if high >= by:
@@ -115,7 +121,8 @@ cdef inline bint div_large(u64 high, u64 low, u64 by, u64* quotient, u64* remain
     return True
 
 
-cdef inline bint idiv_small(int w, u64 high, u64 low, u64 by, u64* quotient, u64* remainder) noexcept nogil:
+cdef inline bint idiv_small(int w, u64 high, u64 low, u64 by, u64* quotient,
+                            u64* remainder) noexcept nogil:
     """The same, signed; -1 apart, because the host's division overflows on the lowest number."""
     cdef i64 n = <i64>sext(high << w | low, 2 * w), d = <i64>sext(by, w)
     if d == -1:
@@ -127,7 +134,8 @@ cdef inline bint idiv_small(int w, u64 high, u64 low, u64 by, u64* quotient, u64
     return sext(quotient[0], w) == quotient[0]
 
 
-cdef inline bint idiv_large(u64 high, u64 low, u64 by, u64* quotient, u64* remainder) noexcept nogil:
+cdef inline bint idiv_large(u64 high, u64 low, u64 by, u64* quotient,
+                            u64* remainder) noexcept nogil:
     """The same, signed: divide the magnitudes, then give quotient and remainder their signs."""
     cdef bint negative = <i64>high < 0, negate = negative != (<i64>by < 0)
     if negative:

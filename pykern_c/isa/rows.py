@@ -10,8 +10,10 @@ Opcode column, as in the SDM's instruction pages:
     an optional mandatory prefix ``NP`` (none of 66 F2 F3), ``66``, ``F3``, ``F2``; an optional ``REX.W``/``W1`` or ``W0``;
     the opcode bytes (``0F``, ``0F 38`` and ``0F 3A`` select the map); ``+r``: a register in the low three bits; ``+cc``: sixteen rows, one for each
     condition; ``/r`` or ``/digit``; one byte more (``0F 01 C8``, ``D8 C0+i``): the ModR/M byte itself; immediates ``ib iw iz iv cb cz far moffs``.
+    ``VEX.`` and, parted by dots, the length ``LZ``/``128``, ``256`` or ``LIG`` (either), the prefix ``NP 66 F3 F2`` (``NP`` if absent), the map ``0F 0F38 0F3A``,
+    ``W0 W1 WIG`` (``WIG`` if absent; with operands of size ``y``, W is their size): then the opcode byte.
 Assembly column:
-    mnemonic and operands in the letters of SDM Vol. 2D, Appendix A (E G I J M O R S C D V W U P Q N X Y A), sizes
+    mnemonic and operands in the letters of SDM Vol. 2D, Appendix A (B E G I J M O R S C D V W U P Q N X Y A; B: VEX.vvvv), sizes
     ``b w d q v z y`` and, for vector operands, ``ps pd ss sd dq``; ``Z`` is the register in the opcode. Fixed registers by name. ``Ibs``: sign-extended byte.
 Attributes:
     ``lock`` may take LOCK; ``nodst`` the destination is not read; ``nowrite`` it is not written; ``cpl0`` #GP(0) unless CPL is 0; ``i64`` invalid in, ``o64`` only in
@@ -41,11 +43,14 @@ from pathlib import Path
 
 CONDITIONS = "O NO B AE E NE BE A S NS P NP L GE LE G".split()
 MAPS = {(): 0, (0x0F,): 1, (0x0F, 0x38): 2, (0x0F, 0x3A): 3}
+VEX_MAPS = {"0F": 5, "0F38": 6, "0F3A": 7}
+VEX_LENGTHS = {"LZ": 0, "128": 0, "256": 1, "LIG": None}
+PREFIXES = {"NP": 0, "66": 0x66, "F3": 0xF3, "F2": 0xF2}
 FIXED_REGISTERS = frozenset(
     "AL AH AX eAX rAX CL CX rCX DX eDX rDX BX rBX rSP rBP rSI rDI ES CS SS DS FS GS 1 3 "
     "ST ST(i) XMM0".split()
 )
-LETTERS = "EGIJMORSCDVWUPQNXYAZ"
+LETTERS = "BEGIJMORSCDVWUPQNXYAZ"
 SIZES = frozenset("b w d q v z y p a s bs dq ps pd ss sd x t".split() + [""])
 FLAGS = frozenset(
     "lock nodst nowrite cpl0 i64 o64 d64 f64 ends norexb rare fp tiny align noalign stack".split()
@@ -133,7 +138,7 @@ class Form:
     arguments: tuple[str, ...]  # parameter names behind the cpu
     types: tuple[str, ...]  # and their types
     row: str
-    map: int
+    map: int  # a value of MAPS or VEX_MAPS
     opcode: int  # the last opcode byte
     prefix: int | None  # 0: none allowed (NP), 0x66, 0xF2, 0xF3; None: any
     w: int | None
@@ -152,7 +157,13 @@ class Form:
     flags: str  # the docstring's "Flags:" line
     liveness: str  # its "Liveness:" line: "kills" or "clear"
     pairs: str  # its "Pairs:" line: "sub", "logic" or "result"
+    vex_l: int | None = None  # VEX.L; None: either, or no VEX
     options: dict[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def vex(self) -> bool:
+        """Whether the encoding has a VEX prefix."""
+        return self.map in VEX_MAPS.values()
 
     @property
     def has_modrm(self) -> bool:
@@ -184,8 +195,27 @@ def _split_columns(line: str) -> list[str]:
 
 def _is_row(line: str) -> bool:
     return bool(
-        re.match(r"\s+(NP |66 |F2 |F3 |REX\.W |W[01] )*[0-9A-F]{2}(\+\w+)?( |$)", line)
+        re.match(r"\s+(NP |66 |F2 |F3 |REX\.W |W[01] |VEX\.\S+ )*[0-9A-F]{2}(\+\w+)?( |$)", line)
     ) and (len(_split_columns(line)) >= 2)
+
+
+def _vex(token: str, where: str) -> dict[str, object]:
+    """Parse the token that stands for a VEX prefix."""
+    out: dict[str, object] = {"prefix": 0}
+    for part in token.split(".")[1:]:
+        if part in VEX_LENGTHS:
+            out["vex_l"] = VEX_LENGTHS[part]
+        elif part in PREFIXES:
+            out["prefix"] = PREFIXES[part]
+        elif part in VEX_MAPS:
+            out["map"] = VEX_MAPS[part]
+        elif part in {"W0", "W1", "WIG"}:
+            out["w"] = {"W0": 0, "W1": 1, "WIG": None}[part]
+        else:
+            raise RowError(f"{where}: '{part}' is not a field of VEX")
+    if "vex_l" not in out or "map" not in out:
+        raise RowError(f"{where}: '{token}' needs a length and a map")
+    return out
 
 
 def _opcode_column(text: str, where: str) -> dict[str, object]:
@@ -198,8 +228,12 @@ def _opcode_column(text: str, where: str) -> dict[str, object]:
         "imm": [],
         "plus": "",
         "rm": None,
+        "vex_l": None,
     }
-    if tokens[0] == "NP":
+    vex = tokens[0].startswith("VEX.")
+    if vex:
+        out |= _vex(tokens.pop(0), where)
+    elif tokens[0] == "NP":
         out["prefix"] = 0
         tokens.pop(0)
     elif (
@@ -208,7 +242,7 @@ def _opcode_column(text: str, where: str) -> dict[str, object]:
         and (re.match(r"[0-9A-F]{2}|REX|W[01]", tokens[1]))
     ):
         out["prefix"] = int(tokens.pop(0), 16)
-    if tokens[0] in {"REX.W", "W1", "W0"}:
+    if tokens and tokens[0] in {"REX.W", "W1", "W0"}:
         out["w"] = 0 if tokens.pop(0) == "W0" else 1
     codes: list[int] = []
     for token in tokens:
@@ -222,7 +256,7 @@ def _opcode_column(text: str, where: str) -> dict[str, object]:
         else:
             raise RowError(f"{where}: '{token}' is not part of an opcode")
     lead: tuple[int, ...] = ()
-    while codes[:1] and (*lead, codes[0]) in MAPS:
+    while not vex and codes[:1] and (*lead, codes[0]) in MAPS:
         lead = (*lead, codes.pop(0))
     if len(codes) == 2:  # the ModR/M byte itself
         out["modrm"] = str(codes[1] >> 3 & 7)
@@ -231,7 +265,7 @@ def _opcode_column(text: str, where: str) -> dict[str, object]:
         codes.pop()
     if len(codes) != 1:
         raise RowError(f"{where}: no opcode byte in '{text}'")
-    return {**out, "map": MAPS[lead], "opcode": codes[0]}
+    return {"map": MAPS[lead], **out, "opcode": codes[0]}
 
 
 def _operands(text: str, where: str) -> tuple[Operand, ...]:
@@ -289,8 +323,9 @@ def _forms(row: str, where: str, common: dict[str, object]) -> Iterator[Form]:
             modrm=opcode["modrm"],  # type: ignore[arg-type]
             modrm_rm=opcode["rm"],  # type: ignore[arg-type]
             # MOV to and from control and debug registers ignores the mod field.
-            register_only=bool(opcode.get("register_only")
-                               or (letters & set("RUN") and not letters & set("CD"))),
+            register_only=bool(
+                opcode.get("register_only") or (letters & set("RUN") and not letters & set("CD"))
+            ),
             memory_only="M" in letters,
             plus_r=opcode["plus"] == "+r",
             cc=cc,
@@ -300,13 +335,14 @@ def _forms(row: str, where: str, common: dict[str, object]) -> Iterator[Form]:
             attributes=attributes,
             feature=feature,
             undefined=undefined,
+            vex_l=opcode["vex_l"],  # type: ignore[arg-type]
             options=options,
         )
         _check_immediates(form, where)
         yield form
 
 
-def _shape(returns: str, arguments: list[str]) -> str:
+def _shape(returns: str, arguments: list[str], where: str) -> str:
     if returns == "xmm_t":
         return "vector"
     if returns == "u64":
@@ -315,7 +351,7 @@ def _shape(returns: str, arguments: list[str]) -> str:
         return "host"
     if returns == "int" and any("Insn*" in a for a in arguments):
         return "status"
-    raise RowError(f"a function with rows cannot return {returns}")
+    raise RowError(f"{where}: a function with rows cannot return {returns}")
 
 
 def _line(doc: str, title: str) -> str:
@@ -338,7 +374,7 @@ def parse_text(text: str, family: str) -> list[Form]:
         common = {
             "family": family,
             "function": match["name"],
-            "shape": _shape(match["ret"], arguments),
+            "shape": _shape(match["ret"], arguments, f"{family}.{match['name']}"),
             "arguments": tuple(a.split()[-1] for a in arguments[1:]),
             "types": tuple(a.split()[0] for a in arguments[1:]),
             "flags": flags[1] if flags else "",
@@ -368,6 +404,7 @@ def _constraints(form: Form) -> tuple[object, ...]:
     mode = "i64" if "i64" in form.attributes else "o64" if "o64" in form.attributes else ""
     digit = form.modrm if form.modrm != "r" else ""
     return (
+        form.vex_l,
         form.prefix,
         form.w,
         digit,

@@ -1,7 +1,7 @@
 """Shifts and rotates, single and double.
 
-The SDM leaves AF, and for most counts OF, undefined. Here they are what current processors make of them: OF as if the
-last of `count` single steps had set it, AF one.
+The SDM leaves AF, and for most counts OF, undefined. Here they are what current processors make of
+them: OF as if the last of `count` single steps had set it, AF one.
 """
 
 from pykern_c.types cimport *
@@ -45,7 +45,8 @@ cdef inline u64 shl(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     D3 /6      SHL Ev, CL    undef=OAC
 
     Flags: OSZAPC unless the count is 0.
-    Source: SDM Vol. 2B, SAL/SAR/SHL/SHR; /6 as AMD64 Architecture Programmer's Manual Vol. 3, Opcode Map.
+    Source: SDM Vol. 2B, SAL/SAR/SHL/SHR; /6 as AMD64 Architecture Programmer's Manual
+    Vol. 3, Opcode Map.
     """
     cdef u32 count = masked_count(w, src)
     cdef u64 cf, result
@@ -206,7 +207,8 @@ cdef inline u64 rcr(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
 
 
 # -------------------------------------------------------------------------------------------------
-# Double shifts. A 16-bit operand and a count above 16 is undefined; processors then shift the source in a second time.
+# Double shifts. A 16-bit operand and a count above 16 is undefined; processors then shift the
+# source in a second time.
 
 cdef inline u64 shld(Cpu* cpu, int w, u64 dst, u64 src, u64 bits) noexcept nogil:
     """Shift left, taking new bits from the top of the source.

@@ -160,8 +160,8 @@ cdef inline int frame_push(Cpu* cpu, int w, u64* sp, u64 value) noexcept nogil:
 cdef inline int enter_levels(Cpu* cpu, int w, int level, u64* sp, u64 frame) noexcept nogil:
     """Push the frame pointers of the enclosing procedures, then this one's."""
     cdef u64 bp = cpu.regs[RBP], value = 0
-    cdef int i
-    for i in range(level - 1):
+    cdef int _i
+    for _i in range(level - 1):
         bp = trunc(bp - (w >> 3), stack_bits(cpu))
         if load(cpu, SS, bp, w >> 3, &value):
             return FAULT

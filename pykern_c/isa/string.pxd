@@ -1,16 +1,18 @@
 """String instructions, once and repeated.
 
-A repeated instruction commits every iteration: RSI, RDI and RCX are always those of the next one. It stops between two
-iterations when the slice is used up or something wants attention, and is then executed again (REPEAT). Elements in pages
-that the TLB holds are done in runs; whatever is not there (devices, code, watched pages, page crossings, faults) is done one
-by one.
+A repeated instruction commits every iteration: RSI, RDI and RCX are always those of the next one.
+It stops between two iterations when the slice is used up or something wants attention, and is then
+executed again (REPEAT). Elements in pages that the TLB holds are done in runs; whatever is not
+(devices, code, watched pages, page crossings, faults) is done one by one.
 """
 
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 from pykern_c.flags cimport *
 from pykern_c.ioperm cimport io_allowed
-from pykern_c.mmu cimport ACCESS_READ, ACCESS_WRITE, MemRef, TlbEntry, probe_slow, ref_write, tlb_index
+from pykern_c.mmu cimport (
+    ACCESS_READ, ACCESS_WRITE, MemRef, TlbEntry, probe_slow, ref_write, tlb_index,
+)
 from pykern_c.operands cimport *
 from pykern_c.vector cimport host_read, host_write
 
@@ -35,7 +37,9 @@ cdef inline u64 destination(Cpu* cpu, int bits) noexcept nogil:
 cdef inline void advance(Cpu* cpu, int bits, int size, u32 r, u64 count) noexcept nogil:
     """Move RSI or RDI by `count` elements, in the direction of DF."""
     cdef u64 distance = count * <u64>size
-    set_reg(cpu, bits, r, cpu.regs[r] - distance if cpu.rflags & FLAG_DF else cpu.regs[r] + distance)
+    if cpu.rflags & FLAG_DF:
+        distance = -distance
+    set_reg(cpu, bits, r, cpu.regs[r] + distance)
 
 
 cdef inline bint repeated(Insn* insn) noexcept nogil:
@@ -43,7 +47,7 @@ cdef inline bint repeated(Insn* insn) noexcept nogil:
 
 
 cdef inline bint nothing_to_do(Cpu* cpu, int bits) noexcept nogil:
-    """Whether a repeated instruction has a count of 0; not even the upper half of RCX changes then."""
+    """Whether the count is 0; not even the upper half of RCX changes then."""
     return trunc(cpu.regs[RCX], bits) == 0
 
 
@@ -59,7 +63,7 @@ cdef inline u64 room(Cpu* cpu, Insn* insn, int bits) noexcept nogil:
 cdef inline int paid(Cpu* cpu, Insn* insn, int bits, u64 done, bint last) noexcept nogil:
     """Count down RCX and the budget; return a Status, or GO_ON.
 
-    The first iteration is paid by the instruction, which is known not to be executed again only at its end.
+    The first iteration is paid by the instruction itself, which counts as executed only at its end.
     """
     cdef u64 count = trunc(cpu.regs[RCX] - done, bits)
     set_reg(cpu, bits, RCX, count)
@@ -75,7 +79,8 @@ cdef inline int paid(Cpu* cpu, Insn* insn, int bits, u64 done, bint last) noexce
 cdef inline int translate_run(Cpu* cpu, u64 laddr, int size, bint write) noexcept nogil:
     """Bring a page into the TLB, unless an access would fault.
 
-    Both sides of a move are looked up before either is accessed: they may be one another's rivals for an entry.
+    Both sides of a move are looked up before either is accessed: they may be one another's rivals
+    for an entry.
     """
     if probe_slow(cpu, cpu.which, laddr, size, ACCESS_WRITE if write else ACCESS_READ) == 0:
         return 0
@@ -136,7 +141,7 @@ cdef inline void copy_up(u8* to, const u8* source, u64 length, int size) noexcep
             source += size
             length -= size
         return
-    while length:                               # a pattern of `gap` bytes; each part doubles what is there of it
+    while length:               # a pattern of `gap` bytes; each part doubles what is there of it
         part = gap if gap < length else length
         memcpy(to, source, part)
         to += part
@@ -331,14 +336,15 @@ cdef inline int lods(Cpu* cpu, Insn* insn, int w) noexcept nogil:
 # Comparisons. `equal`: REPE, which goes on while the elements are equal; otherwise REPNE.
 
 cdef inline u64 skip_equal(const u8* a, const u8* b, u64 length) noexcept nogil:
-    """Return how many bytes are equal for certain, in steps of 8; the last one is never among them."""
+    """Return how many bytes are equal, in steps of 8 and without the last one."""
     cdef u64 done = 0
     while done + 8 < length and host_read(a + done, 8) == host_read(b + done, 8):
         done += 8
     return done
 
 
-cdef inline u64 cmps_run(Cpu* cpu, Insn* insn, int size, int bits, bint equal, bint* last) noexcept nogil:
+cdef inline u64 cmps_run(Cpu* cpu, Insn* insn, int size, int bits, bint equal,
+                         bint* last) noexcept nogil:
     """Compare elements of one page of each side until one ends the repetition; return how many."""
     cdef u64 count = room(cpu, insn, bits), done = 0, a = 0, b = 0
     cdef i64 step = -size if cpu.rflags & FLAG_DF else size
@@ -406,7 +412,8 @@ cdef inline int cmps(Cpu* cpu, Insn* insn, int w) noexcept nogil:
             return status
 
 
-cdef inline u64 scas_run(Cpu* cpu, Insn* insn, int size, int bits, bint equal, bint* last) noexcept nogil:
+cdef inline u64 scas_run(Cpu* cpu, Insn* insn, int size, int bits, bint equal,
+                         bint* last) noexcept nogil:
     """Look through the elements of one page until one ends the repetition; return how many."""
     cdef u64 count = room(cpu, insn, bits), done = 0
     cdef u64 a = trunc(cpu.regs[RAX], 8 * size), b = 0
@@ -467,7 +474,8 @@ cdef inline int scas(Cpu* cpu, Insn* insn, int w) noexcept nogil:
 
 
 # -------------------------------------------------------------------------------------------------
-# Ports. Permission and memory are checked before the device is asked: an input cannot be taken back.
+# Ports. Permission and memory are checked before the device is asked: an input cannot be taken
+# back.
 
 cdef inline int ins_once(Cpu* cpu, int size, int bits) noexcept nogil:
     cdef MemRef ref

@@ -43,6 +43,10 @@ class Form(Protocol):
         """REX.W must be 1, must be 0, or may be either."""
 
     @property
+    def vex(self) -> tuple[int, int | None] | None:
+        """Opcode map and L (None: either) of a VEX encoding, None for any other."""
+
+    @property
     def mem_only(self) -> bool:
         """The ModRM operand must be memory."""
 
@@ -164,13 +168,32 @@ class Encoder:
         if form.modrm is not None:
             tail += self._modrm(form, encoded, prefixes)
         immediates = self._immediates(form, encoded, target)
-        head = bytes(prefixes.legacy) + (b"" if prefixes.rex is None else bytes([prefixes.rex]))
+        head = bytes(prefixes.legacy)
+        if form.vex is not None:
+            head += self._vex(form, prefixes.rex or 0)
+        elif prefixes.rex is not None:
+            head += bytes([prefixes.rex])
         address = encoded.address
         if address is not None and (address.rip or address.fixed):
             length = len(head) + len(opcode) + len(tail) + len(immediates)
             self._place(tail, address, target, length)
         encoded.code = head + bytes(opcode) + bytes(tail) + bytes(immediates)
         return encoded
+
+    def _vex(self, form: Form, rex: int) -> bytes:
+        """Encode a VEX prefix: SDM Vol. 2A, "The VEX Prefix". One in thirty is wrong."""
+        assert form.vex is not None
+        opcode_map, length = form.vex
+        if length is None or self.chance(2):
+            length = self.source.randrange(2)
+        used = any(operand[0] == "B" for operand in form.operands)
+        register = self.source.randrange(16 if self.mode == 64 else 8)
+        register = register if used or self.chance(2) else 0
+        prefix = (0, 0x66, 0xF3, 0xF2).index(form.prefix or 0)
+        last = (~register & 15) << 3 | length << 2 | prefix
+        if opcode_map == 1 and rex & 11 == 0 and self.chance(70):
+            return bytes([0xC5, last | (~rex & 4) << 5])
+        return bytes([0xC4, opcode_map | (~rex & 7) << 5, last | (rex & 8) << 4])
 
     def _prefixes(self, form: Form) -> _Prefixes:
         result = _Prefixes()
@@ -180,7 +203,7 @@ class Encoder:
         legacy = result.legacy
         legacy += [0x66] if result.opsize16 else []
         legacy += [0x67] if result.address_size else []
-        legacy += [form.prefix] if form.prefix else []
+        legacy += [form.prefix] if form.prefix and form.vex is None else []
         if self.chance(12):
             legacy += self.source.choices(_SEGMENTS, k=self.source.choice((1, 1, 2)))
         if is_string(form) and form.prefix is None and self.chance(60):
@@ -192,7 +215,7 @@ class Encoder:
         self.source.shuffle(legacy)
         if self.mode == 64:
             result.rex = self._rex(form)
-            if legacy and self.chance(3):  # a REX that is not last is no REX
+            if legacy and form.vex is None and self.chance(3):  # a REX that is not last is no REX
                 legacy.insert(self.source.randrange(len(legacy)), self.source.randrange(0x40, 0x50))
         return result
 

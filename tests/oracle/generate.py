@@ -197,7 +197,7 @@ def _x87(g: np.random.Generator, start: States) -> None:
 
 
 def _is_x87(form: Form) -> bool:
-    return 0xD8 <= form.opcode[0] <= 0xDF
+    return form.vex is None and 0xD8 <= form.opcode[0] <= 0xDF
 
 
 def _operands(g: np.random.Generator, form: Form, count: int) -> Bytes:

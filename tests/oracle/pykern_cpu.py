@@ -93,12 +93,14 @@ class PykernCpu:
         pdpt, directory, table = (_TABLES + PAGE * i for i in (1, 2, 3))
         self._entry(_TABLES, 0, pdpt | _P | _W | _U)
         self._entry(pdpt, layout.code_base >> 30, directory | _P | _W | _U)
-        for number, (linear, physical, pages, bits) in enumerate((
-            (layout.code_base, _CODE, layout.code_size // PAGE, _P | _U),
-            (layout.data_base, _DATA, 2, _P | _W | _U),
-            (layout.read_only, _DATA + 2 * PAGE, 1, _P | _U),
-            (_GDT, _TABLES + PAGE * 5, 1, _P | _W),
-        )):
+        for number, (linear, physical, pages, bits) in enumerate(
+            (
+                (layout.code_base, _CODE, layout.code_size // PAGE, _P | _U),
+                (layout.data_base, _DATA, 2, _P | _W | _U),
+                (layout.read_only, _DATA + 2 * PAGE, 1, _P | _U),
+                (_GDT, _TABLES + PAGE * 5, 1, _P | _W),
+            )
+        ):
             leaf = table + PAGE * min(number, 1)  # all data shares a table
             self._entry(directory, linear >> 21 & 511, leaf | _P | _W | _U)
             for i in range(pages):

@@ -22,7 +22,8 @@ class RowForm:
     def __init__(self, row: rows.Form) -> None:
         self.row = row
         self.mnemonic = row.mnemonic
-        self.opcode = _MAPS[row.map] + bytes([row.opcode])
+        self.vex = (row.map - 4, row.vex_l) if row.vex else None
+        self.opcode = (b"" if row.vex else _MAPS[row.map]) + bytes([row.opcode])
         self.prefix = row.prefix
         self.plus_r = row.plus_r
         self.rexw = None if row.w is None else bool(row.w)

@@ -36,6 +36,7 @@ class Row:
     prefix: int | None = None
     plus_r: bool = False
     rexw: bool | None = None
+    vex: tuple[int, int | None] | None = None
     mem_only: bool = False
     reg_only: bool = False
     attributes: frozenset[str] = field(default=frozenset())

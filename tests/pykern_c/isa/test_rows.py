@@ -39,6 +39,20 @@ def test_a_prefix_byte_alone_is_an_opcode():
     assert (form.prefix, form.opcode) == (None, 0xF2)
 
 
+def test_vex_is_one_word_with_length_prefix_map_and_w():
+    (rorx,) = parse("VEX.LZ.F2.0F3A.W1 F0 /r ib   RORX Gy, Ey, Ib")
+    assert (rorx.vex, rorx.vex_l, rorx.prefix, rorx.w) == (True, 0, 0xF2, 1)
+    assert (rorx.map, rorx.opcode) == (rows.VEX_MAPS["0F3A"], 0xF0)
+    (any_,) = parse("VEX.LIG.0F 0F /r   A Gy, By, Ey")
+    assert (any_.vex_l, any_.prefix, any_.w, any_.opcode) == (None, 0, None, 0x0F)
+    assert not parse("0F AF /r  A Ev, Gv")[0].vex
+
+
+def test_vex_encodings_are_apart_from_others_and_by_length():
+    forms = parse("0F F2 /r  A Gy, Ey", "VEX.128.0F F2 /r  B Gy, Ey", "VEX.256.0F F2 /r  C Gy, Ey")
+    assert rows.overlaps(forms) == []
+
+
 def test_a_condition_makes_sixteen_forms():
     forms = parse("0F 90+cc /r  SETcc Eb", signature="u64 f(Cpu* cpu, int w, int cc)")
     assert [form.opcode for form in forms] == list(range(0x90, 0xA0))
@@ -80,6 +94,9 @@ def test_widths_follow_the_operand_size(operands, widths):
         ("01 xx  A Ev, Gv", "'xx' is not part of an opcode"),
         ("0F  A", "no opcode byte"),
         ("01 /r  A Ev, Gv  quickly", "unknown attribute 'quickly'"),
+        ("VEX.LZ.0F39 F2 /r  A Gy, By, Ey", "'0F39' is not a field of VEX"),
+        ("VEX.LZ F2 /r  A Gy, By, Ey", "'VEX.LZ' needs a length and a map"),
+        ("VEX.0F38 F2 /r  A Gy, By, Ey", "'VEX.0F38' needs a length and a map"),
         ("83 /0 iz  A Ev, Ibs", r"opcode column has \['iz'\], operands want \['ib'\]"),
     ],
 )
@@ -97,7 +114,7 @@ def test_a_function_must_cite_its_source():
 
 
 def test_a_return_type_must_be_one_of_the_shapes():
-    with pytest.raises(rows.RowError, match="cannot return void"):
+    with pytest.raises(rows.RowError, match=r"demo\.f: .*cannot return void"):
         parse("01 /r  A Ev, Gv", signature="void f(Cpu* cpu, int w, u64 dst, u64 src)")
 
 
@@ -130,6 +147,7 @@ def _can_be_the_same(a: rows.Form, b: rows.Form) -> bool:
     only = {"i64", "o64"}
     return (
         _agree(a.prefix, b.prefix)
+        and _agree(a.vex_l, b.vex_l)
         and _agree(a.w, b.w)
         and _agree(_digit(a), _digit(b), "")
         and _agree(a.modrm_rm, b.modrm_rm)
@@ -155,6 +173,22 @@ def test_of_two_rows_that_fit_one_is_more_special():
 
 def test_features_are_known_to_cpuid():
     assert {form.feature for form in FORMS} - {""} <= set(cpuid_bits.FEATURES)
+
+
+def test_every_row_tells_its_flags():
+    assert [form.key for form in FORMS if not form.flags] == []
+
+
+def test_load_names_both_rows_of_an_overlap(tmp_path):
+    text = (
+        'cdef inline u64 f(Cpu* c, int w, u64 dst) noexcept nogil:\n    """Do.\n\n'
+        '    01 /{digit}  A{digit} Ev\n    01 /2  B Ev\n\n    Source: SDM.\n    """\n'
+    )
+    (tmp_path / "one.pxd").write_text(text.format(digit=1), encoding="utf-8")
+    assert len(rows.load(tmp_path)) == 2
+    (tmp_path / "one.pxd").write_text(text.format(digit=2), encoding="utf-8")
+    with pytest.raises(rows.RowError, match=r"'f: 01 /2 A2 Ev' and 'f: 01 /2 B Ev'"):
+        rows.load(tmp_path)
 
 
 def test_lock_is_for_memory_destinations():
