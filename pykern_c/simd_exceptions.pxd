@@ -104,7 +104,7 @@ cdef inline xmm_t _scalar(int operation, bint wide, u64 x, u64 y) noexcept nogil
     """Do an operation on one element."""
     cdef xmm_t a = from_q(x), b = from_q(y)
     if operation == FP_NARROW:
-        return op2(CVTSD2SS, a, a)
+        return op2(CVTSD2SS, b, b)
     if operation == FP_ADD:
         return op2(ADDSD, a, b) if wide else op2(ADDSS, a, b)
     if operation == FP_SUB:
