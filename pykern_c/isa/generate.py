@@ -34,7 +34,7 @@ from pykern_c.decode cimport FLOW_CLEAR, FLOW_JCC, FLOW_KILLS, Handlers
 from pykern_c.flags cimport *
 from pykern_c.operands cimport *
 from pykern_c.vector cimport *
-from pykern_c.mxcsr cimport *
+from pykern_c.simd_exceptions cimport *
 from pykern_c.mmu cimport MemRef, TlbEntry, ref_read, ref_write, tlb_index
 from pykern_c.icache cimport jump_lookup
 from pykern_c.isa.{family} cimport *
@@ -239,8 +239,6 @@ class Variant:
         attributes = self.form.attributes
         if "fp" not in attributes:
             return [call, *self._completed()]
-        size = self.form.operands[0].size
-        seen = f"TINY_{size.upper()}, &result" if "tiny" in attributes else "TINY_NONE, NULL"
         keep = ["    cdef u64 cc_res = cpu.cc_res", "    cdef u64 cc_aux = cpu.cc_aux"]
         restore = ["        cpu.cc_res = cc_res", "        cpu.cc_aux = cc_aux"]
         compares = not self._writes
@@ -250,10 +248,21 @@ class Variant:
             "        fp_begin(cpu)",
             call,
             *self._completed(),
-            f"    if unlikely_(cpu.fp_unmasked) and fp_fault(cpu, {seen}):",
+            f"    if unlikely_(cpu.fp_unmasked) and {self._fp_check()}:",
             *(restore if compares else []),
             "        return FAULT",
         ]
+
+    def _fp_check(self) -> str:
+        """The call that looks at what an operation has raised."""
+        operation = self.form.options.get("tiny")
+        kind = f"FP_{self.form.operands[0].size.upper()}"
+        first = "v0" if self._reads_first else "v1"
+        if operation == "dot":
+            return f"fp_dot_fault(cpu, {kind}, &v0, &v1, <int>insn.imm)"
+        if operation is None:
+            return "fp_fault(cpu, FP_OTHER, FP_NONE, NULL, NULL, NULL)"
+        return f"fp_fault(cpu, FP_{operation.upper()}, {kind}, &result, &{first}, &v1)"
 
     def _completed(self) -> list[str]:
         """Lines behind all faults of memory; SIMD floating-point exceptions come after."""

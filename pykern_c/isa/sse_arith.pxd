@@ -8,7 +8,7 @@ from pykern_c.host_sse cimport *
 cdef inline xmm_t addps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Add packed singles.
 
-    NP 0F 58 /r   ADDPS Vps, Wps   fp tiny SSE
+    NP 0F 58 /r   ADDPS Vps, Wps   fp tiny=add SSE
 
     Flags: none.
     Source: SDM Vol. 2A, ADDPS.
@@ -19,7 +19,7 @@ cdef inline xmm_t addps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t addpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Add packed doubles.
 
-    66 0F 58 /r   ADDPD Vpd, Wpd   fp tiny SSE2
+    66 0F 58 /r   ADDPD Vpd, Wpd   fp tiny=add SSE2
 
     Flags: none.
     Source: SDM Vol. 2A, ADDPD.
@@ -30,7 +30,7 @@ cdef inline xmm_t addpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t addss(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Add the lowest singles.
 
-    F3 0F 58 /r   ADDSS Vss, Wss   fp tiny SSE
+    F3 0F 58 /r   ADDSS Vss, Wss   fp tiny=add SSE
 
     Flags: none.
     Source: SDM Vol. 2A, ADDSS.
@@ -41,7 +41,7 @@ cdef inline xmm_t addss(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t addsd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Add the low doubles.
 
-    F2 0F 58 /r   ADDSD Vsd, Wsd   fp tiny SSE2
+    F2 0F 58 /r   ADDSD Vsd, Wsd   fp tiny=add SSE2
 
     Flags: none.
     Source: SDM Vol. 2A, ADDSD.
@@ -52,7 +52,7 @@ cdef inline xmm_t addsd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t mulps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Multiply packed singles.
 
-    NP 0F 59 /r   MULPS Vps, Wps   fp tiny SSE
+    NP 0F 59 /r   MULPS Vps, Wps   fp tiny=mul SSE
 
     Flags: none.
     Source: SDM Vol. 2B, MULPS.
@@ -63,7 +63,7 @@ cdef inline xmm_t mulps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t mulpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Multiply packed doubles.
 
-    66 0F 59 /r   MULPD Vpd, Wpd   fp tiny SSE2
+    66 0F 59 /r   MULPD Vpd, Wpd   fp tiny=mul SSE2
 
     Flags: none.
     Source: SDM Vol. 2B, MULPD.
@@ -74,7 +74,7 @@ cdef inline xmm_t mulpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t mulss(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Multiply the lowest singles.
 
-    F3 0F 59 /r   MULSS Vss, Wss   fp tiny SSE
+    F3 0F 59 /r   MULSS Vss, Wss   fp tiny=mul SSE
 
     Flags: none.
     Source: SDM Vol. 2B, MULSS.
@@ -85,7 +85,7 @@ cdef inline xmm_t mulss(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t mulsd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Multiply the low doubles.
 
-    F2 0F 59 /r   MULSD Vsd, Wsd   fp tiny SSE2
+    F2 0F 59 /r   MULSD Vsd, Wsd   fp tiny=mul SSE2
 
     Flags: none.
     Source: SDM Vol. 2B, MULSD.
@@ -96,7 +96,7 @@ cdef inline xmm_t mulsd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t subps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Subtract packed singles.
 
-    NP 0F 5C /r   SUBPS Vps, Wps   fp tiny SSE
+    NP 0F 5C /r   SUBPS Vps, Wps   fp tiny=sub SSE
 
     Flags: none.
     Source: SDM Vol. 2B, SUBPS.
@@ -107,7 +107,7 @@ cdef inline xmm_t subps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t subpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Subtract packed doubles.
 
-    66 0F 5C /r   SUBPD Vpd, Wpd   fp tiny SSE2
+    66 0F 5C /r   SUBPD Vpd, Wpd   fp tiny=sub SSE2
 
     Flags: none.
     Source: SDM Vol. 2B, SUBPD.
@@ -118,7 +118,7 @@ cdef inline xmm_t subpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t subss(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Subtract the lowest singles.
 
-    F3 0F 5C /r   SUBSS Vss, Wss   fp tiny SSE
+    F3 0F 5C /r   SUBSS Vss, Wss   fp tiny=sub SSE
 
     Flags: none.
     Source: SDM Vol. 2B, SUBSS.
@@ -129,7 +129,7 @@ cdef inline xmm_t subss(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t subsd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Subtract the low doubles.
 
-    F2 0F 5C /r   SUBSD Vsd, Wsd   fp tiny SSE2
+    F2 0F 5C /r   SUBSD Vsd, Wsd   fp tiny=sub SSE2
 
     Flags: none.
     Source: SDM Vol. 2B, SUBSD.
@@ -140,7 +140,7 @@ cdef inline xmm_t subsd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t divps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Divide packed singles.
 
-    NP 0F 5E /r   DIVPS Vps, Wps   fp tiny SSE
+    NP 0F 5E /r   DIVPS Vps, Wps   fp tiny=div SSE
 
     Flags: none.
     Source: SDM Vol. 2A, DIVPS.
@@ -151,7 +151,7 @@ cdef inline xmm_t divps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t divpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Divide packed doubles.
 
-    66 0F 5E /r   DIVPD Vpd, Wpd   fp tiny SSE2
+    66 0F 5E /r   DIVPD Vpd, Wpd   fp tiny=div SSE2
 
     Flags: none.
     Source: SDM Vol. 2A, DIVPD.
@@ -162,7 +162,7 @@ cdef inline xmm_t divpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t divss(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Divide the lowest singles.
 
-    F3 0F 5E /r   DIVSS Vss, Wss   fp tiny SSE
+    F3 0F 5E /r   DIVSS Vss, Wss   fp tiny=div SSE
 
     Flags: none.
     Source: SDM Vol. 2A, DIVSS.
@@ -173,7 +173,7 @@ cdef inline xmm_t divss(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t divsd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Divide the low doubles.
 
-    F2 0F 5E /r   DIVSD Vsd, Wsd   fp tiny SSE2
+    F2 0F 5E /r   DIVSD Vsd, Wsd   fp tiny=div SSE2
 
     Flags: none.
     Source: SDM Vol. 2A, DIVSD.
@@ -360,7 +360,7 @@ cdef inline xmm_t rcpss(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t haddps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Add neighbours: packed singles.
 
-    F2 0F 7C /r   HADDPS Vps, Wps   fp tiny SSE3
+    F2 0F 7C /r   HADDPS Vps, Wps   fp tiny=hadd SSE3
 
     Flags: none.
     Source: SDM Vol. 2A, HADDPS.
@@ -371,7 +371,7 @@ cdef inline xmm_t haddps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t haddpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Add neighbours: packed doubles.
 
-    66 0F 7C /r   HADDPD Vpd, Wpd   fp tiny SSE3
+    66 0F 7C /r   HADDPD Vpd, Wpd   fp tiny=hadd SSE3
 
     Flags: none.
     Source: SDM Vol. 2A, HADDPD.
@@ -382,7 +382,7 @@ cdef inline xmm_t haddpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t hsubps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Subtract neighbours: packed singles.
 
-    F2 0F 7D /r   HSUBPS Vps, Wps   fp tiny SSE3
+    F2 0F 7D /r   HSUBPS Vps, Wps   fp tiny=hsub SSE3
 
     Flags: none.
     Source: SDM Vol. 2A, HSUBPS.
@@ -393,7 +393,7 @@ cdef inline xmm_t hsubps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t hsubpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Subtract neighbours: packed doubles.
 
-    66 0F 7D /r   HSUBPD Vpd, Wpd   fp tiny SSE3
+    66 0F 7D /r   HSUBPD Vpd, Wpd   fp tiny=hsub SSE3
 
     Flags: none.
     Source: SDM Vol. 2A, HSUBPD.
@@ -404,7 +404,7 @@ cdef inline xmm_t hsubpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t addsubps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Subtract the even and add the odd packed singles.
 
-    F2 0F D0 /r   ADDSUBPS Vps, Wps   fp tiny SSE3
+    F2 0F D0 /r   ADDSUBPS Vps, Wps   fp tiny=addsub SSE3
 
     Flags: none.
     Source: SDM Vol. 2A, ADDSUBPS.
@@ -415,7 +415,7 @@ cdef inline xmm_t addsubps(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t addsubpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Subtract the even and add the odd packed doubles.
 
-    66 0F D0 /r   ADDSUBPD Vpd, Wpd   fp tiny SSE3
+    66 0F D0 /r   ADDSUBPD Vpd, Wpd   fp tiny=addsub SSE3
 
     Flags: none.
     Source: SDM Vol. 2A, ADDSUBPD.
@@ -426,7 +426,7 @@ cdef inline xmm_t addsubpd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t dpps(Cpu* cpu, xmm_t dst, xmm_t src, int imm) noexcept nogil:
     """Dot product of singles; the immediate says which factors and which results.
 
-    66 0F 3A 40 /r ib   DPPS Vps, Wps, Ib   fp tiny SSE4_1
+    66 0F 3A 40 /r ib   DPPS Vps, Wps, Ib   fp tiny=dot SSE4_1
 
     Flags: none.
     Source: SDM Vol. 2A, DPPS.
@@ -437,7 +437,7 @@ cdef inline xmm_t dpps(Cpu* cpu, xmm_t dst, xmm_t src, int imm) noexcept nogil:
 cdef inline xmm_t dppd(Cpu* cpu, xmm_t dst, xmm_t src, int imm) noexcept nogil:
     """Dot product of doubles.
 
-    66 0F 3A 41 /r ib   DPPD Vpd, Wpd, Ib   fp tiny SSE4_1
+    66 0F 3A 41 /r ib   DPPD Vpd, Wpd, Ib   fp tiny=dot SSE4_1
 
     Flags: none.
     Source: SDM Vol. 2A, DPPD.

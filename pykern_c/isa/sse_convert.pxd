@@ -255,7 +255,7 @@ cdef inline xmm_t cvtps2pd(Cpu* cpu, xmm_t src) noexcept nogil:
 cdef inline xmm_t cvtpd2ps(Cpu* cpu, xmm_t src) noexcept nogil:
     """Convert two doubles to singles.
 
-    66 0F 5A /r   CVTPD2PS Vps, Wpd   nodst fp tiny SSE2
+    66 0F 5A /r   CVTPD2PS Vps, Wpd   nodst fp tiny=narrow SSE2
 
     Flags: none.
     Source: SDM Vol. 2A, CVTPD2PS.
@@ -277,7 +277,7 @@ cdef inline xmm_t cvtss2sd(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
 cdef inline xmm_t cvtsd2ss(Cpu* cpu, xmm_t dst, xmm_t src) noexcept nogil:
     """Convert a double to a single.
 
-    F2 0F 5A /r   CVTSD2SS Vss, Wsd   fp tiny SSE2
+    F2 0F 5A /r   CVTSD2SS Vss, Wsd   fp tiny=narrow SSE2
 
     Flags: none.
     Source: SDM Vol. 2A, CVTSD2SS.

@@ -304,7 +304,5 @@ cdef inline int maskmovq(Cpu* cpu, Insn* insn) noexcept nogil:
     """
     cdef xmm_t data = get_mmx_xmm(cpu, insn.r)
     cdef xmm_t mask = get_mmx_xmm(cpu, insn.b)
-    if _store_masked(cpu, insn, 8, data.b, mask.b):
-        return FAULT
-    enter_mmx(cpu)
-    return NEXT
+    enter_mmx(cpu)                                  # even if the store faults
+    return _store_masked(cpu, insn, 8, data.b, mask.b)
