@@ -124,14 +124,16 @@ cdef inline u8 abridged_tags(u32 tags) noexcept nogil:
 cdef inline cold_void x87_fill(Cpu* cpu) noexcept nogil:
     """Bring the guest's state onto the host; the slow half of `x87_load`.
 
-    An exception that is pending while IGNNE# lets x87 code go on is kept aside: the host must not see it.
+    An unmasked exception that is pending while IGNNE# lets x87 code go on is kept aside: the host would trap.
     """
     cdef Fpu* fpu = &cpu.fpu
     cdef X87Image image
     cdef u32 top = fpu.fsw >> 11 & 7, i
-    cpu.fpu_pending = fpu.fsw & X87_FLAGS if fpu.fsw & X87_ES else 0
+    cpu.fpu_pending = 0
+    if fpu.fsw & ~fpu.fcw & X87_EXCEPTIONS:
+        cpu.fpu_pending = fpu.fsw & X87_FLAGS | X87_ES | X87_BUSY
     image.fcw = fpu.fcw
-    image.fsw = fpu.fsw & ~cpu.fpu_pending
+    image.fsw = fpu.fsw & ~(X87_FLAGS if cpu.fpu_pending else 0)
     image.ftw = full_tags(fpu.ftw)
     image.fip = image.fcs = image.fdp = image.fds = 0
     for i in range(8):

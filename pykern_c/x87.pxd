@@ -80,11 +80,6 @@ cdef inline bint x87_completed(Cpu* cpu) noexcept nogil:
     return likely_(cpu.fpu_live) or not cpu.fpu.fsw & ~cpu.fpu.fcw & X87_BEFORE_RESULT
 
 
-cdef inline void x87_error_cleared(Cpu* cpu) noexcept nogil:
-    """Deassert FERR#: no error is pending any more."""
-    cpu.ferr = 0
-
-
 cdef inline void x87_derive(Cpu* cpu) noexcept nogil:
     """Make ES and B of `Cpu.fpu` what flags and masks say, and drop reserved control bits: after a load from memory."""
     cdef Fpu* fpu = &cpu.fpu

@@ -118,7 +118,7 @@ cdef inline int fnstsw_ax(Cpu* cpu, Insn* insn) noexcept nogil:
     """
     if x87_unready(cpu):
         return FAULT
-    set_reg(cpu, 16, RAX, status_word(cpu) | cpu.fpu_pending)
+    set_reg(cpu, 16, RAX, status_word(cpu))
     return NEXT
 
 
@@ -133,7 +133,7 @@ cdef inline int fnstsw(Cpu* cpu, Insn* insn) noexcept nogil:
     cdef u16 status
     if x87_unready(cpu):
         return FAULT
-    status = status_word(cpu) | cpu.fpu_pending
+    status = status_word(cpu)
     if store_ea(cpu, insn, 2, &status):
         return FAULT
     return NEXT
@@ -153,7 +153,6 @@ cdef inline int fnclex(Cpu* cpu, Insn* insn) noexcept nogil:
         host_fnclex()
     else:
         cpu.fpu.fsw &= ~X87_FLAGS
-    cpu.fpu_pending = 0
     cpu.ferr = 0
     return NEXT
 
