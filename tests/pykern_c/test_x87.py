@@ -1,4 +1,4 @@
-"""What stands around x87 instructions: #NM, #MF, FERR#, pointers, images, and whose unit the host's is."""
+"""Around x87 instructions: #NM, #MF, FERR#, pointers, images, and whose unit the host's is."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ def test_unmasking_a_flag_makes_it_pending() -> None:
 
 def test_unmasked_underflow_leaves_a_scaled_result() -> None:
     """SDM Vol. 1, "Numeric Underflow Exception (#U)": the result times 2^24576."""
-    source = "fninit\nmov word ptr [rbx+16], 0x36f\nfldcw [rbx+16]\nfld tbyte ptr [rbx]\nfmul st, st\nhlt"
-    machine = long_mode_machine(source)
+    source = "fninit\nmov word ptr [rbx+16], 0x36f\nfldcw [rbx+16]\n"
+    machine = long_mode_machine(source + "fld tbyte ptr [rbx]\nfmul st, st\nhlt")
     machine.write(DATA, struct.pack("<QH", 1 << 63, 1))  # 2^-16382
     machine.vcpus[0].write_register("rbx", DATA)
     machine.run()
@@ -126,8 +126,8 @@ def test_unmasked_underflow_leaves_a_scaled_result() -> None:
 
 
 def test_an_unmasked_overflow_stores_nothing() -> None:
-    source = "fninit\nmov word ptr [rbx+16], 0x377\nfldcw [rbx+16]\nfld tbyte ptr [rbx]\nfstp dword ptr [rbx+32]"
-    machine = long_mode_machine(source + "\nhlt")
+    source = "fninit\nmov word ptr [rbx+16], 0x377\nfldcw [rbx+16]\n"
+    machine = long_mode_machine(source + "fld tbyte ptr [rbx]\nfstp dword ptr [rbx+32]\nhlt")
     machine.write(DATA, struct.pack("<QH", 1 << 63, 0x7000))
     machine.write(DATA + 32, b"keep")
     machine.vcpus[0].write_register("rbx", DATA)
@@ -255,7 +255,7 @@ class Calculator:
 
 
 def test_devices_may_use_the_hosts_unit() -> None:
-    """The guest has a full stack, rounds down to single precision, and masks nothing but precision."""
+    """The guest has a full stack, rounds down to single precision, and unmasks what it can."""
     source = f"""
     fninit
     mov word ptr [0x400000], 0x460
@@ -289,6 +289,54 @@ def test_devices_may_use_the_hosts_unit() -> None:
     assert stack[0] >> 64 == 0x401D  # 0x41424344
     assert read(machine, "ftw") == 0xFF
     assert read(machine, "fcw") == 0x460
+
+
+def test_fxsave_sees_the_state_and_fxrstor_replaces_it() -> None:
+    """FXSAVE Area: FCW, FSW, abridged tags; ST from byte 32."""
+    source = f"{LOADED}fxsave [rbx]\nfninit\nfldlg2\nfxrstor [rbx]\nfadd st, st(2)\nhlt"
+    machine = long_mode_machine(source)
+    machine.vcpus[0].write_register("rbx", DATA)
+    machine.run()
+    assert struct.unpack("<HHB", machine.read(DATA, 5)) == (0x37F, 5 << 11, 0xA0)
+    assert int.from_bytes(machine.read(DATA + 32, 10), "little") == PI
+    assert read(machine, "st0") == 0x4001_8487_ED51_10B4_611A
+
+
+def test_xsave_and_xrstor_move_the_state() -> None:
+    source = f"""
+    mov rax, cr4
+    or eax, 1 << 18
+    mov cr4, rax
+    mov eax, 1
+    xor edx, edx
+    {LOADED}
+    xsave [rbx]
+    fninit
+    fldlg2
+    xrstor [rbx]
+    fadd st, st(2)
+    hlt"""
+    machine = long_mode_machine(source)
+    machine.vcpus[0].write_register("rbx", DATA)
+    machine.run()
+    assert machine.read(DATA + 512, 8) == b"\1" + bytes(7)
+    assert read(machine, "st0") == 0x4001_8487_ED51_10B4_611A
+
+
+def test_mmx_registers_are_those_of_the_stack() -> None:
+    """MM0-7 are R0-7; an MMX instruction makes TOP 0 and all registers valid."""
+    machine = run("fninit\nfldpi\nmovq rax, mm7\nmovd mm1, eax\nfxam\nfnstsw ax\n")
+    assert read(machine, "st7") == PI
+    assert read(machine, "st1") == 0xFFFF << 64 | PI & 0xFFFF_FFFF
+    assert (read(machine, "ftw"), read(machine, "fsw") >> 11 & 7) == (0xFF, 0)
+    machine = run("fninit\nmovd mm0, eax\nemms\nfldpi\n")
+    assert (read(machine, "ftw"), read(machine, "st0")) == (0x80, PI)
+
+
+def test_mmx_reports_a_pending_error() -> None:
+    assert outcome(DIVIDE + "movd mm0, eax", NE) == MF
+    assert outcome(DIVIDE + "emms", NE) == MF
+    assert outcome(DIVIDE + "emms", 0) is None
 
 
 def test_every_processor_keeps_its_own_state() -> None:
