@@ -15,7 +15,7 @@ from pykern_c.cpuid_bits import FEATURES, WORDS
 #: What the baseline names, and what privileged software of that age takes for granted.
 V1 = frozenset(
     "FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2 SS "
-    "SYSCALL NX LM RDTSCP X2APIC TSCDEADLINE ARCH_CAPABILITIES".split()
+    "FDP_EXCPTN_ONLY ZERO_FCS_FDS SYSCALL NX LM RDTSCP X2APIC TSCDEADLINE ARCH_CAPABILITIES".split()
 )
 V2 = V1 | frozenset("SSE3 SSSE3 SSE4_1 SSE4_2 POPCNT CX16 LAHF64".split())
 MAX = V2 | frozenset(

@@ -1,16 +1,18 @@
 """The host's x87 unit as the home of the guest's x87 state.
 
-While a processor executes x87 code, its whole x87 state (registers, tags, TOP, control and status word) lives in the
-host's unit, control word and exception masks included. So a guest instruction is the same instruction on the host, with
-nothing to merge afterwards. The price: before anybody else may use the unit or look at ``Cpu.fpu``, `x87_spill` has to
-bring the state back. That is: at the end of a slice, before a callback into Python, before MMX and FXSAVE.
+While a processor executes x87 code, its whole x87 state lives in the host's unit: registers, tags,
+TOP, status word, and the control word with its exception masks. So a guest instruction is the same
+instruction on the host, with nothing to merge afterwards. The price: before anybody else may use
+the unit or look at ``Cpu.fpu``, `x87_spill` has to bring the state back. That is: at the end of a
+slice, before a callback into Python, before MMX and FXSAVE.
 
-An unmasked exception never traps here: the state is spilled by FNSAVE, which does not wait, before the host executes
-another x87 instruction (x87.pxd).
+An unmasked exception never traps here: the state is spilled by FNSAVE, which does not wait, before
+the host executes another x87 instruction (x87.pxd).
 
 References
 ----------
-SDM Vol. 1, x87 FPU Execution Environment; Saving the x87 FPU's State with FSTENV/FNSTENV and FSAVE/FNSAVE.
+SDM Vol. 1, x87 FPU Execution Environment; Saving the x87 FPU's State with FSTENV/FNSTENV and
+FSAVE/FNSAVE.
 """
 
 from pykern_c.types cimport cold_void, memcpy, u8, u16, u32, u64, unlikely_
@@ -41,16 +43,22 @@ cdef extern from *:
     #define PK_X87_MEM(opcode, digit, m) \
         __asm__ volatile(".byte %c0, %c1" : : "i"(opcode), "i"((digit) << 3), "a"(m) : "memory")
     #define PK_X87_REG(opcode, modrm, i) do { switch (i) { \
-        case 0: PK_X87_OP(opcode, modrm); break; case 1: PK_X87_OP(opcode, (modrm) + 1); break; \
-        case 2: PK_X87_OP(opcode, (modrm) + 2); break; case 3: PK_X87_OP(opcode, (modrm) + 3); break; \
-        case 4: PK_X87_OP(opcode, (modrm) + 4); break; case 5: PK_X87_OP(opcode, (modrm) + 5); break; \
-        case 6: PK_X87_OP(opcode, (modrm) + 6); break; case 7: PK_X87_OP(opcode, (modrm) + 7); break; \
+        case 0: PK_X87_OP(opcode, modrm); break; \
+        case 1: PK_X87_OP(opcode, (modrm) + 1); break; \
+        case 2: PK_X87_OP(opcode, (modrm) + 2); break; \
+        case 3: PK_X87_OP(opcode, (modrm) + 3); break; \
+        case 4: PK_X87_OP(opcode, (modrm) + 4); break; \
+        case 5: PK_X87_OP(opcode, (modrm) + 5); break; \
+        case 6: PK_X87_OP(opcode, (modrm) + 6); break; \
+        case 7: PK_X87_OP(opcode, (modrm) + 7); break; \
         default: __builtin_unreachable(); } } while (0)
     /* With the host's SF ZF AF PF CF around it, as LAHF and SAHF move them. */
     #define PK_X87_FLAGS_OP(opcode, modrm, ax) \
         __asm__ volatile("sahf\\n\\t.byte %c1, %c2\\n\\tlahf" \
                          : "+a"(ax) : "i"(opcode), "i"(modrm) : "memory", "cc")
-    #define PK_X87_FLAGS(opcode, modrm, i, flags) ({ uint32_t ax_ = (uint32_t)(flags) << 8; switch (i) { \
+    #define PK_X87_FLAGS(opcode, modrm, i, flags) ({ \
+        uint32_t ax_ = (uint32_t)(flags) << 8; \
+        switch (i) { \
         case 0: PK_X87_FLAGS_OP(opcode, modrm, ax_); break; \
         case 1: PK_X87_FLAGS_OP(opcode, (modrm) + 1, ax_); break; \
         case 2: PK_X87_FLAGS_OP(opcode, (modrm) + 2, ax_); break; \
@@ -124,14 +132,17 @@ cdef inline u8 abridged_tags(u32 tags) noexcept nogil:
 cdef inline cold_void x87_fill(Cpu* cpu) noexcept nogil:
     """Bring the guest's state onto the host; the slow half of `x87_load`.
 
-    An exception that is pending while IGNNE# lets x87 code go on is kept aside: the host must not see it.
+    An unmasked exception that is pending while IGNNE# lets x87 code go on is kept aside: the host
+    would trap.
     """
     cdef Fpu* fpu = &cpu.fpu
     cdef X87Image image
     cdef u32 top = fpu.fsw >> 11 & 7, i
-    cpu.fpu_pending = fpu.fsw & X87_FLAGS if fpu.fsw & X87_ES else 0
+    cpu.fpu_pending = 0
+    if fpu.fsw & ~fpu.fcw & X87_EXCEPTIONS:
+        cpu.fpu_pending = fpu.fsw & X87_FLAGS | X87_ES | X87_BUSY
     image.fcw = fpu.fcw
-    image.fsw = fpu.fsw & ~cpu.fpu_pending
+    image.fsw = fpu.fsw & ~(X87_FLAGS if cpu.fpu_pending else 0)
     image.ftw = full_tags(fpu.ftw)
     image.fip = image.fcs = image.fdp = image.fds = 0
     for i in range(8):
@@ -142,7 +153,10 @@ cdef inline cold_void x87_fill(Cpu* cpu) noexcept nogil:
 
 
 cdef inline cold_void x87_drain(Cpu* cpu) noexcept nogil:
-    """Bring the guest's state back and leave the host's unit as after FNINIT; the slow half of `x87_spill`."""
+    """Bring the guest's state back, and leave the host's unit as FNINIT does.
+
+    The slow half of `x87_spill`.
+    """
     cdef Fpu* fpu = &cpu.fpu
     cdef X87Image image
     cdef u32 top, i

@@ -23,6 +23,7 @@ cdef class Machine:
     cdef object stop_reason
     cdef object stale_callback
     cdef object interrupt_source
+    cdef object ferr
     cdef readonly dict hooks        # number → callable
     cdef bint running               # inside run_slice
     # The window in progress: run() can leave in the middle of it and come back.

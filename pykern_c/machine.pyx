@@ -198,6 +198,23 @@ cdef int _python_acknowledge(Cpu* cpu) noexcept:
         return 0xFF
 
 
+cdef void _ferr(Cpu* cpu) noexcept nogil:
+    _device_begins(cpu)
+    with gil:
+        _python_ferr(cpu)
+
+
+cdef void _python_ferr(Cpu* cpu) noexcept:
+    cdef Machine machine = <Machine>cpu.platform.owner
+    if machine.error is not None:
+        return
+    try:
+        machine.ferr()
+    except BaseException as error:
+        machine.error = error
+    _device_done(cpu, machine)
+
+
 cdef void _access_hook(Cpu* cpu, u64 laddr, u64 paddr, int size, int kind) noexcept nogil:
     """Memory hooks: the filter runs here, Python only where it matches."""
     cdef u32 i
@@ -501,6 +518,11 @@ cdef class Machine:
     def connect_pic(self, acknowledge):
         """Take the 8259's INTA function: () → vector."""
         self.interrupt_source = acknowledge
+
+    def connect_ferr(self, asserted):
+        """Tell somebody, () → None, when FERR# is asserted: IRQ 13 of a PC, for CR0.NE=0."""
+        self.ferr = asserted
+        self.platform.ferr = _ferr
 
     def virtual_wire(self):
         """Leave the local APICs as PC firmware does: LINT0 of the first takes the 8259."""

@@ -1,14 +1,13 @@
-"""What stands around every x87 instruction: device-not-available, pending errors, pointers, unmasked exceptions.
+"""What stands around every x87 instruction: #NM, pending errors, pointers, unmasked exceptions.
 
-The pointers follow processors that report CPUID.07H.EBX[6] (FDP_EXCPTN_ONLY) and [13] (FCS and FDS deprecated): the
-instruction pointer is that of the last non-control instruction; opcode and data pointer change only when an unmasked
-exception is recorded, and the selectors are always 0.
+The pointers follow processors that report CPUID.07H.EBX[6] (FDP_EXCPTN_ONLY) and [13] (FCS and
+FDS deprecated): the instruction pointer is that of the last non-control instruction; opcode and
+data pointer change only when an unmasked exception is recorded, and the selectors are always 0.
 
 References
 ----------
-SDM Vol. 1, x87 FPU Instruction and Data (Operand) Pointers; x87 FPU Exception Handling in Software;
-SDM Vol. 3A, Handling of x87 FPU Exceptions; Coprocessor: CR0.EM, MP, TS; Native and MS-DOS* Compatible modes (Vol. 1,
-Guidelines for Writing x87 FPU Exception Handlers).
+SDM Vol. 1, x87 FPU Instruction and Data (Operand) Pointers; x87 FPU Exception Handling in
+Software; Guidelines for Writing x87 FPU Exception Handlers. SDM Vol. 3A, Control Registers.
 """
 
 from pykern_c.types cimport cold_int, cold_void, likely_, u8, u16, u32, u64, unlikely_
@@ -17,14 +16,15 @@ from pykern_c.host_x87 cimport *
 from pykern_c.operands cimport effective_address, is_mem
 
 cdef enum:
-    X87_BEFORE_RESULT = 0x1F    # exceptions that, unmasked, keep a result from memory: all but precision
+    X87_BEFORE_RESULT = 0x1F    # unmasked, they keep a result from memory: all but precision
 
 
 cdef inline cold_int x87_error(Cpu* cpu) noexcept nogil:
-    """Report a pending unmasked exception before a waiting instruction.
+    """Report a pending unmasked exception before a waiting instruction; a Status.
 
-    With CR0.NE=0 FERR# tells the interrupt controller, once; an interrupt that is taken comes first. Then the instruction
-    goes on as if IGNNE# were asserted, so that a handler can execute x87 code, and a missing one does not stop the machine.
+    With CR0.NE=0 that is FERR#, once; an interrupt that is taken comes first. Then the instruction
+    goes on as if IGNNE# were asserted, so that a handler can execute x87 code, and a missing one
+    does not stop the machine.
     """
     if cpu.cr0 & CR0_NE:
         return raise_fault(cpu, MF)
@@ -59,9 +59,11 @@ cdef inline void x87_note(Cpu* cpu, Insn* insn) noexcept nogil:
 
 
 cdef inline cold_void x87_look(Cpu* cpu, Insn* insn) noexcept nogil:
-    """After an instruction with something unmasked: take the state off the host if an error is pending now."""
+    """After an instruction with something unmasked: take the state off the host if it erred."""
     if not (host_fnstsw() & X87_ES or cpu.fpu_pending):
         return
+    if not cpu.fpu_pending:
+        cpu.ferr = 0
     x87_drain(cpu)
     cpu.fpu.fop = insn.imm & 0x7FF
     if is_mem(insn):
@@ -80,13 +82,8 @@ cdef inline bint x87_completed(Cpu* cpu) noexcept nogil:
     return likely_(cpu.fpu_live) or not cpu.fpu.fsw & ~cpu.fpu.fcw & X87_BEFORE_RESULT
 
 
-cdef inline void x87_error_cleared(Cpu* cpu) noexcept nogil:
-    """Deassert FERR#: no error is pending any more."""
-    cpu.ferr = 0
-
-
 cdef inline void x87_derive(Cpu* cpu) noexcept nogil:
-    """Make ES and B of `Cpu.fpu` what flags and masks say, and drop reserved control bits: after a load from memory."""
+    """After a load from memory: ES and B are what flags and masks say, reserved control bits 0."""
     cdef Fpu* fpu = &cpu.fpu
     fpu.fcw = fpu.fcw & X87_FCW_VALID | X87_FCW_ONES
     fpu.fsw &= ~(X87_ES | X87_BUSY)

@@ -2,10 +2,12 @@
 
 32-bit protected-mode format; the 16-bit one has the same seven fields, 2 bytes each::
 
-    +0 control word   +4 status word   +8 tag word   +12 FIP   +16 FCS, opcode << 16   +20 FDP   +24 FDS
+    +0 control word   +4 status word   +8 tag word
+    +12 FIP   +16 FCS, opcode << 16   +20 FDP   +24 FDS
 
-In the real-address formats (virtual-8086 mode too) FIP and FDP are split: the low 16 bits stand in their field, the rest
-from bit 12 of the field behind it, with the opcode below the rest of FIP. The save image goes on with ST to ST(7).
+In the real-address formats (virtual-8086 mode too) FIP and FDP are split: the low 16 bits stand in
+their field, the rest from bit 12 of the field behind it, with the opcode below the rest of FIP.
+The save image goes on with ST to ST(7).
 
 References
 ----------

@@ -123,6 +123,8 @@ def _tables() -> dict[tuple[int, int], tuple[Form, ...]]:
     """Forms by map and opcode, the most special first."""
     table: dict[tuple[int, int], list[Form]] = {}
     for form in load():
+        if "alias" in form.attributes:
+            continue
         for opcode in range(form.opcode, form.opcode + (8 if form.plus_r else 1)):
             table.setdefault((form.map, opcode), []).append(form)
     return {
@@ -378,7 +380,10 @@ def _operand(d: _Decoded, form: Form, operand: Operand, data: _Bytes) -> str:
 
 
 def _mnemonic(d: _Decoded, form: Form) -> str:
-    names = form.options.get("names", form.mnemonic).split("/")
+    names = form.options.get("names", form.mnemonic).replace("_", " ").split("/")
+    if form.options.get("by") == "mode":
+        plain = (d.opsize == 16) == (d.bits == 16)
+        return names[0].lower() + ("" if plain else "w" if d.opsize == 16 else "d")
     if len(names) == 1:
         hint = {0x2E: ",pn", 0x3E: ",pt"}.get(d.last_segment, "") if form.cc is not None else ""
         return (
@@ -392,9 +397,11 @@ def _mnemonic(d: _Decoded, form: Form) -> str:
 
 
 def _operand_size_matters(form: Form) -> bool:
-    return any(
-        o.size in {"v", "z", "y", "p", "a"} or o.text in {"rAX", "eAX"} for o in form.operands
-    ) or ("names" in form.options and form.options.get("by") != "asize")
+    return (
+        any(o.size in {"v", "z", "y", "p", "a"} or o.text in {"rAX", "eAX"} for o in form.operands)
+        or ("names" in form.options and form.options.get("by") != "asize")
+        or form.options.get("by") == "mode"
+    )
 
 
 def _address_matters(d: _Decoded, form: Form) -> bool:

@@ -19,7 +19,8 @@ Attributes:
     ``lock`` may take LOCK; ``nodst`` the destination is not read; ``nowrite`` it is not written; ``cpl0`` #GP(0) unless CPL is 0; ``i64`` invalid in, ``o64`` only in
     64-bit mode; ``d64``/``f64`` operand size defaults to/is 64 there; ``ends`` ends a block; ``norexb`` not with REX.B; ``undef=OSZAPC`` flags left undefined by the SDM;
     ``fp`` may raise SIMD floating-point exceptions, ``tiny=OPERATION`` also underflow (simd_exceptions.pxd); ``align`` a misaligned memory operand is #GP(0), ``noalign`` a 16-byte W is not;
-    ``eflags=in``/``eflags=out`` an x87 instruction that reads, or sets, SZAPC; ``fast=NAME`` a function that does the common case (generate.py); an upper-case word: the CPUID feature.
+    ``eflags=in``/``eflags=out`` an x87 instruction that reads, or sets, SZAPC; ``alias`` an encoding that processors execute but disassemblers do not know;
+    ``fast=NAME`` a function that does the common case (generate.py); an upper-case word: the CPUID feature.
 
 Lines for the block builder (docs/architecture.md, "The engine"):
     ``Liveness: kills``: the value function always overwrites OSZAPC, reads none of them, and uses its width only through
@@ -53,7 +54,7 @@ FIXED_REGISTERS = frozenset(
 LETTERS = "BEGIJMORSCDVWUPQNXYAZ"
 SIZES = frozenset("b w d q v z y p a s bs dq ps pd ss sd x t".split() + [""])
 FLAGS = frozenset(
-    "lock nodst nowrite cpl0 i64 o64 d64 f64 ends norexb rare fp align noalign stack".split()
+    "lock nodst nowrite cpl0 i64 o64 d64 f64 ends norexb rare alias fp align noalign stack".split()
 )
 IMMEDIATES = {
     "Ib": "ib",

@@ -1,6 +1,7 @@
 """x87 basic arithmetic: the host executes every row as it stands.
 
-Precision control acts on FADD, FSUB, FMUL, FDIV and FSQRT, rounding control on all; both are in the host's control word.
+Precision control acts on FADD, FSUB, FMUL, FDIV and FSQRT, rounding control on all; both are in
+the host's control word.
 """
 
 

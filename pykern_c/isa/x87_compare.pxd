@@ -11,6 +11,9 @@ cdef inline void fcom() noexcept nogil:
     DC /3     FCOMP Mq
     D8 D8+i   FCOMP ST(i)
     DE D9     FCOMPP
+    DC D0+i   FCOM2 ST(i)      alias
+    DC D8+i   FCOMP3 ST(i)     alias
+    DE D0+i   FCOMP5 ST(i)     alias
 
     Flags: none; C3, C2, C0, C1.
     Source: SDM Vol. 2A, FCOM/FCOMP/FCOMPP.

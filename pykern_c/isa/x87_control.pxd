@@ -13,7 +13,7 @@ from pykern_c.x87_environment cimport *
 
 
 cdef inline u8* x87_operand(Cpu* cpu, Insn* insn, bint write) noexcept nogil:
-    """Return the host address of a 16-bit operand in flat addressing, NULL if the TLB does not have it."""
+    """Return the host address of a 16-bit operand in flat addressing, NULL without a TLB hit."""
     cdef u64 laddr = (cpu.regs[insn.b] + (cpu.regs[insn.x] << insn.scale) + <u64><i64>insn.disp) & (
         cpu.address_mask)
     cdef TlbEntry* e = &cpu.tlb.entry[tlb_index(laddr)]
@@ -118,7 +118,7 @@ cdef inline int fnstsw_ax(Cpu* cpu, Insn* insn) noexcept nogil:
     """
     if x87_unready(cpu):
         return FAULT
-    set_reg(cpu, 16, RAX, status_word(cpu) | cpu.fpu_pending)
+    set_reg(cpu, 16, RAX, status_word(cpu))
     return NEXT
 
 
@@ -133,7 +133,7 @@ cdef inline int fnstsw(Cpu* cpu, Insn* insn) noexcept nogil:
     cdef u16 status
     if x87_unready(cpu):
         return FAULT
-    status = status_word(cpu) | cpu.fpu_pending
+    status = status_word(cpu)
     if store_ea(cpu, insn, 2, &status):
         return FAULT
     return NEXT
@@ -153,7 +153,6 @@ cdef inline int fnclex(Cpu* cpu, Insn* insn) noexcept nogil:
         host_fnclex()
     else:
         cpu.fpu.fsw &= ~X87_FLAGS
-    cpu.fpu_pending = 0
     cpu.ferr = 0
     return NEXT
 
@@ -178,7 +177,7 @@ cdef inline int fninit(Cpu* cpu, Insn* insn) noexcept nogil:
 cdef inline int fnstenv(Cpu* cpu, Insn* insn) noexcept nogil:
     """Store the environment, then mask all exceptions.
 
-    D9 /6     FNSTENV M   names=FNSTENVW/FNSTENV
+    D9 /6     FNSTENV M   by=mode
 
     Flags: none.
     Source: SDM Vol. 2A, FSTENV/FNSTENV.
@@ -199,7 +198,7 @@ cdef inline int fnstenv(Cpu* cpu, Insn* insn) noexcept nogil:
 cdef inline int fldenv(Cpu* cpu, Insn* insn) noexcept nogil:
     """Load the environment.
 
-    D9 /4     FLDENV M    names=FLDENVW/FLDENV
+    D9 /4     FLDENV M    by=mode
 
     Flags: none; C3-C0 loaded.
     Source: SDM Vol. 2A, FLDENV.
@@ -218,7 +217,7 @@ cdef inline int fldenv(Cpu* cpu, Insn* insn) noexcept nogil:
 cdef inline int fnsave(Cpu* cpu, Insn* insn) noexcept nogil:
     """Store environment and registers, then initialize.
 
-    DD /6     FNSAVE M    names=FNSAVEW/FNSAVE
+    DD /6     FNSAVE M    by=mode
 
     Flags: none.
     Source: SDM Vol. 2A, FSAVE/FNSAVE.
@@ -239,7 +238,7 @@ cdef inline int fnsave(Cpu* cpu, Insn* insn) noexcept nogil:
 cdef inline int frstor(Cpu* cpu, Insn* insn) noexcept nogil:
     """Load environment and registers.
 
-    DD /4     FRSTOR M    names=FRSTORW/FRSTOR
+    DD /4     FRSTOR M    by=mode
 
     Flags: none; C3-C0 loaded.
     Source: SDM Vol. 2A, FRSTOR.

@@ -24,6 +24,9 @@ cdef inline void fst() noexcept nogil:
     DD /3     FSTP Mq    nodst
     DB /7     FSTP Mt    nodst
     DD D8+i   FSTP ST(i)
+    D9 D8+i   FSTP1 ST(i)   alias
+    DF D0+i   FSTP8 ST(i)   alias
+    DF D8+i   FSTP9 ST(i)   alias
 
     Flags: none; C1.
     Source: SDM Vol. 2A, FST/FSTP.
@@ -92,6 +95,8 @@ cdef inline void fxch() noexcept nogil:
     """Exchange ST and another register.
 
     D9 C8+i   FXCH ST(i)
+    DD C8+i   FXCH4 ST(i)   alias
+    DF C8+i   FXCH7 ST(i)   alias
 
     Flags: none; C1=0.
     Source: SDM Vol. 2A, FXCH.
@@ -147,7 +152,8 @@ cdef inline void ffreep() noexcept nogil:
     DF C0+i   FFREEP ST(i)
 
     Flags: none.
-    Source: AMD64 Architecture Programmer's Manual Vol. 3, x87 opcodes; SDM Vol. 2D, Opcode Map (reserved).
+    Source: AMD64 Architecture Programmer's Manual Vol. 3, Appendix A, x87 Encodings; reserved in
+    SDM Vol. 2D, Escape Opcode Instructions.
     """
 
 
