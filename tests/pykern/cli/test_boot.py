@@ -197,6 +197,13 @@ def test_trace_of_instructions(build, boot):
     assert "cmp" in first
 
 
+def test_trace_of_interrupts(build, boot):
+    _, _, err = boot(build("elf64", "ud2"), "--trace", "int")
+    events = [line.split()[3:] for line in err.splitlines() if "vector 0x" in line]
+    assert events[0][:5] == ["vector", "0x6", "#UD", "error", "0x0"]
+    assert [event[1] for event in events] == ["0x6", "0xd", "0x8"]
+
+
 # --- programs nobody here wrote -----------------------------------------------------------------
 
 MEMTEST = [Path(f"/boot/memtest86+{name}.bin") for name in ("x64", "ia32")]
