@@ -404,6 +404,7 @@ cdef enum:
     HOOK_OPCODE = 8
     HOOK_IN = 16
     HOOK_OUT = 32
+    HOOK_INT = 64
 
 
 
@@ -468,6 +469,7 @@ cdef struct Platform:
     void (*ferr)(Cpu*) noexcept nogil               # FERR# is asserted (IRQ 13 of a PC); may be NULL
     # A page flagged PAGE_HOOK, or one with an armed data breakpoint, was accessed.
     void (*access_hook)(Cpu*, u64 laddr, u64 paddr, int size, int kind) noexcept nogil
+    void (*event_hook)(Cpu*, u32 vector, u32 error, bint external) noexcept nogil
     u32 hostcall_port           # 0: no hostcalls
     Hook hooks[MAX_HOOKS]
     u32 hook_kinds              # HOOK_* of all hooks together

@@ -240,6 +240,17 @@ cdef void _port_hook(Cpu* cpu, u32 port, int size, u32 kind) noexcept nogil:
             mxcsr_enter(cpu)
 
 
+cdef void _event_hook(Cpu* cpu, u32 vector, u32 error, bint external) noexcept nogil:
+    cdef u32 i
+    for i in range(MAX_HOOKS):
+        if cpu.platform.hooks[i].id and hook_matches(
+                cpu, &cpu.platform.hooks[i], HOOK_INT, vector, vector):
+            mxcsr_leave(cpu)
+            with gil:
+                _call_hook(cpu, cpu.platform.hooks[i].id, vector, <int>error, external)
+            mxcsr_enter(cpu)
+
+
 cdef void _call_hook(Cpu* cpu, u32 number, u64 address, int size, bint write) noexcept:
     """Call a hook in the middle of an instruction; what it raises ends run()."""
     cdef Machine machine = <Machine>cpu.platform.owner
@@ -314,6 +325,7 @@ cdef class Machine:
         p.port_write = _port_write
         p.acknowledge = _acknowledge
         p.access_hook = _access_hook
+        p.event_hook = _event_hook
         p.stale_used = _stale_used
         p.code = code_cache_new()
         if p.code == NULL:
@@ -539,8 +551,9 @@ cdef class Machine:
         ----------
         callback : for "r", "w", "in", "out": called in the middle of the instruction as ``callback(vcpu, address, size, write)``.
             For "x" and "opcode": called before the instruction as ``callback(vcpu)``; None: `run` returns an Exit with reason HOOK.
+            For "int": called before an interrupt or exception is delivered, as ``callback(vcpu, vector, error_code, external)``.
         kinds : "r", "w" (linear addresses), "x" (address of an instruction), "opcode" (map << 8 | opcode
-            byte, e.g. 0x105 for SYSCALL), "in", "out" (ports); one or several
+            byte, e.g. 0x105 for SYSCALL), "in", "out" (ports), "int" (vectors); one or several
         first, last : the range, both included; last defaults to first
         cpl : privilege levels that count
 
@@ -549,7 +562,7 @@ cdef class Machine:
         Number of the hook, for `remove_hook`.
         """
         names = {"r": HOOK_READ, "w": HOOK_WRITE, "x": HOOK_EXEC, "opcode": HOOK_OPCODE,
-                 "in": HOOK_IN, "out": HOOK_OUT}
+                 "in": HOOK_IN, "out": HOOK_OUT, "int": HOOK_INT}
         cdef u32 mask = 0, i
         cdef Hook* hook
         for kind in (kinds,) if isinstance(kinds, str) else kinds:

@@ -99,6 +99,8 @@ def _session(
         pacer=HostPacer() if args.clock == "host" else None,
         note=lambda line: _note(f"pykern: {line}"),
     )
+    if "int" in args.trace:
+        trace.trace_interrupts(computer.machine, _note)
     if "insn" in args.trace:
         trace.trace_instructions(computer.machine, _note)
     return session

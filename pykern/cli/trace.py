@@ -1,14 +1,18 @@
-"""What `--trace` writes: every instruction, every access to a device that Python implements."""
+"""What `--trace` writes: instructions, interrupts, accesses to devices that Python implements."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from pykern_c.exits import EXCEPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MAX_INSTRUCTION = 15
 _LAST_ADDRESS = (1 << 64) - 1
+_LAST_VECTOR = 255
+_PAGE_FAULT = 14
 
 
 class TracedDevice:
@@ -65,6 +69,20 @@ def trace_instructions(machine: Any, note: Callable[[str], None]) -> None:
         note(f"{machine.now:12} {cpu.index} {cpu.read_register('cs'):04x}:{rip:016x} {text}")
 
     machine.add_hook(show, kinds="x", first=0, last=_LAST_ADDRESS)
+
+
+def trace_interrupts(machine: Any, note: Callable[[str], None]) -> None:
+    """Have every interrupt and exception written down before it is delivered."""
+
+    def show(cpu: Any, vector: int, error: int, external: bool) -> None:
+        kind = "interrupt" if external else EXCEPTIONS.get(vector, "int")
+        where = f"{cpu.read_register('cs'):04x}:{cpu.read_register('rip'):016x}"
+        text = f"vector {vector:#x} {kind} error {error & 0xFFFFFFFF:#x}"
+        if vector == _PAGE_FAULT and not external:
+            text += f" cr2 {cpu.read_register('cr2'):#x}"
+        note(f"{machine.now:12} {cpu.index} {where} {text}")
+
+    machine.add_hook(show, kinds="int", first=0, last=_LAST_VECTOR)
 
 
 def next_instruction(

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pykern_c.exits import EXCEPTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_NAMES = {
-    0: "#DE", 1: "#DB", 2: "NMI", 3: "#BP", 4: "#OF", 5: "#BR", 6: "#UD", 7: "#NM", 8: "#DF",
-    10: "#TS", 11: "#NP", 12: "#SS", 13: "#GP", 14: "#PF", 16: "#MF", 17: "#AC", 18: "#MC",
-    19: "#XM",
-}  # fmt: skip
 _WITH_SELECTOR = {10, 11, 12, 13}
 _PAGE_FAULT = 14
 _WRITE, _FETCH = 1 << 1, 1 << 4
@@ -84,7 +81,7 @@ def describe_fault(fault: Any) -> str:
     ----------
     fault : a FaultRecord of the core: vector, error (or None), rip, address
     """
-    text = f"{_NAMES.get(fault.vector, f'vector {fault.vector:#x}')} at RIP {fault.rip:#x}"
+    text = f"{EXCEPTIONS.get(fault.vector, f'vector {fault.vector:#x}')} at RIP {fault.rip:#x}"
     if fault.error is not None:
         text += f", error code {fault.error:#x} ({error_code(fault.vector, fault.error)})"
     if fault.vector == _PAGE_FAULT:
@@ -99,7 +96,7 @@ def error_code(vector: int, error: int) -> str:
     if vector in _WITH_SELECTOR and error:
         table = "IDT" if error & 2 else "LDT" if error & 4 else "GDT"
         external = ", external event" if error & 1 else ""
-        entry = _NAMES.get(error >> 3, "") if table == "IDT" else ""
+        entry = EXCEPTIONS.get(error >> 3, "") if table == "IDT" else ""
         return f"{table} entry {error >> 3:#x}{' ' * bool(entry)}{entry}{external}"
     return "no selector" if not error else "reserved"
 

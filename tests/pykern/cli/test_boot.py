@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -197,6 +198,13 @@ def test_trace_of_instructions(build, boot):
     assert "cmp" in first
 
 
+def test_trace_of_interrupts(build, boot):
+    _, _, err = boot(build("elf64", "ud2"), "--trace", "int")
+    events = [line.split()[3:] for line in err.splitlines() if "vector 0x" in line]
+    assert events[0][:5] == ["vector", "0x6", "#UD", "error", "0x0"]
+    assert [event[1] for event in events] == ["0x6", "0xd", "0x8"]
+
+
 # --- programs nobody here wrote -----------------------------------------------------------------
 
 MEMTEST = [Path(f"/boot/memtest86+{name}.bin") for name in ("x64", "ia32")]
@@ -254,3 +262,23 @@ def test_seabios_starts_at_the_reset_vector(boot, tmp_path):
     assert "qemu/e820: addr 0x0000000000000000 len 0x0000000002000000 [RAM]" in text
     assert "All threads complete." in text
     assert "No bootable device." in text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MEMTEST[0].exists(), reason="memtest86+ is not installed")
+def test_memtest_finds_processors_by_our_tables_and_starts_them(boot):
+    words = ("--append", "console=ttyS0,115200", "--smp", "2", "--timeout", "6")
+    screen = terminal_screen(boot(MEMTEST[0], *words)[1])
+    assert "CPU: 2 Cores 2 Threads    SMP: 2T (PAR)" in screen[7]
+    assert "Errors: 0 " in screen[8]
+
+
+def test_ctrl_c_ends_a_run(build):
+    command = [sys.executable, "-m", "pykern", "boot", build("elf64", "0: jmp 0b"), "-m", "32"]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        assert run.stdout.read(1) == b"\n"
+        run.send_signal(signal.SIGINT)
+        assert run.stderr.read() == b"pykern: interrupted\n"
+    assert run.returncode == ExitStatus.INTERRUPTED

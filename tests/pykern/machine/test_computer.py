@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pykern.machine import boot
 from pykern.machine.computer import Computer, Image, MachineConfig, platform
 from pykern.machine.firmware.acpi import AcpiPlatform
