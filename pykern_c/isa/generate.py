@@ -36,7 +36,7 @@ from pykern_c.operands cimport *
 from pykern_c.vector cimport *
 from pykern_c.simd_exceptions cimport *
 from pykern_c.mmu cimport MemRef, TlbEntry, ref_read, ref_write, tlb_index
-from pykern_c.icache cimport jump_lookup
+from pykern_c.icache cimport find_block
 from pykern_c.isa.{family} cimport *
 
 """
