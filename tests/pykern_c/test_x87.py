@@ -13,6 +13,12 @@ from pykern_c.exits import ExitReason
 from pykern_c.isa import rows
 from pykern_c.machine import Machine
 from tests.guest import ENTRY, assemble, long_mode_machine
+from tests.oracle import host
+from tests.oracle.compare import X87_POINTERS, differences, report
+from tests.oracle.generate import cases
+from tests.oracle.pykern_cpu import PykernCpu
+from tests.oracle.state import Outcome
+from tests.oracle.table import RowForm, forms
 
 DATA = 0x40_0000
 EM, TS, MP, NE = 4, 8, 2, 0x20
@@ -20,6 +26,11 @@ NM, MF = 7, 16
 ES, BUSY, ZE = 0x80, 0x8000, 4
 DEVICE, PORT = 0xA0_0000, 0x2F8
 ONE, PI = 0x3FFF_8000_0000_0000_0000, 0x4000_C90F_DAA2_2168_C235
+UNMASKABLE = [
+    form
+    for form in forms()
+    if form.row.family in {"x87_arith", "x87_move"} and {"ST", "Md", "Mt"} & {*form.operands}
+]
 # Divides by zero with that exception unmasked: the error is pending, nobody has looked.
 DIVIDE = "fninit\nmov word ptr [0x400000], 0x37b\nfldcw [0x400000]\nfld1\nfldz\nfdivp st(1), st\n"
 
@@ -104,6 +115,22 @@ def test_the_error_is_recorded_with_its_pointers() -> None:
     assert read(machine, "fip") == ENTRY + length
     assert read(machine, "fdp") == DATA + 8
     assert read(machine, "fop") == (0xDA & 7) << 8 | 0x73
+
+
+@pytest.mark.parametrize("form", UNMASKABLE, ids=lambda f: f.row.key)
+def test_pointers_of_an_unmasked_exception_agree_with_the_host(form: RowForm) -> None:
+    """Where an instruction makes an error pending, FXSAVE shows FIP, FDP and FOP."""
+    reason = host.unavailable()
+    if reason:
+        pytest.skip(reason)
+    drawn = cases(form, 400, seed=1)
+    expected = host.HostCpu().run(drawn.code, drawn.start)
+    actual = PykernCpu().run(drawn.code, drawn.start)
+    erred = (expected["vector"] == Outcome.DONE) & (expected["fsw"] & ES != 0)
+    erred &= drawn.start["fsw"] & ES == 0
+    expected["vector"][~erred] = Outcome.REFUSED
+    found = differences(expected, actual, also=X87_POINTERS)
+    assert not found, report(drawn.code, drawn.start, found)
 
 
 def test_unmasking_a_flag_makes_it_pending() -> None:
