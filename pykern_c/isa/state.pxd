@@ -8,6 +8,8 @@ from pykern_c.mmu cimport (
 from pykern_c.mxcsr cimport *
 from pykern_c.operands cimport *
 from pykern_c.vector cimport mmx_unready, sse_unready
+from pykern_c.host_x87 cimport x87_spill
+from pykern_c.x87 cimport x87_derive
 
 cdef extern from "<string.h>" nogil:
     int memcmp(const void* a, const void* b, size_t size) noexcept
@@ -37,8 +39,9 @@ cdef inline int emms(Cpu* cpu, Insn* insn) noexcept nogil:
     Flags: none.
     Source: SDM Vol. 2A, EMMS.
     """
-    if mmx_unready(cpu):
-        return FAULT
+    cdef int status = mmx_unready(cpu)
+    if status:
+        return status
     cpu.fpu.fsw &= ~0x3800
     cpu.fpu.ftw = 0
     return NEXT
@@ -79,7 +82,7 @@ cdef inline int stmxcsr(Cpu* cpu, Insn* insn) noexcept nogil:
 # The legacy region
 
 cdef inline void _put_x87(Cpu* cpu, Insn* insn, u8* image) noexcept nogil:
-    """Lay the x87 state out; with REX.W the pointers have 64 bits, else 32 and a selector."""
+    """Lay the x87 state out; with REX.W the pointers have 64 bits, else 32 and a selector that is always 0."""
     cdef u32 top = (cpu.fpu.fsw >> 11) & 7
     cdef int i
     memcpy(image, &cpu.fpu.fcw, 2)
@@ -93,9 +96,7 @@ cdef inline void _put_x87(Cpu* cpu, Insn* insn, u8* image) noexcept nogil:
     else:
         memset(image + 8, 0, 16)
         memcpy(image + 8, &cpu.fpu.fip, 4)
-        memcpy(image + 12, &cpu.fpu.fcs, 2)
         memcpy(image + 16, &cpu.fpu.fdp, 4)
-        memcpy(image + 20, &cpu.fpu.fds, 2)
     memset(image + FX_ST, 0, 128)
     for i in range(8):
         memcpy(image + FX_ST + 16 * i, cpu.fpu.st[(top + i) & 7], 10)
@@ -106,22 +107,17 @@ cdef inline void _take_x87(Cpu* cpu, Insn* insn, const u8* image) noexcept nogil
     cdef u32 top, i
     memcpy(&cpu.fpu.fcw, image, 2)
     memcpy(&cpu.fpu.fsw, image + 2, 2)
-    cpu.fpu.fcw = (cpu.fpu.fcw & 0x1F3F) | 0x40
-    cpu.fpu.fsw &= 0x7F7F
-    if cpu.fpu.fsw & ~cpu.fpu.fcw & 0x3F:
-        cpu.fpu.fsw |= 0x8080
+    x87_derive(cpu)
     cpu.fpu.ftw = image[4]
     memcpy(&cpu.fpu.fop, image + 6, 2)
     cpu.fpu.fop &= 0x7FF
-    cpu.fpu.fip = cpu.fpu.fdp = cpu.fpu.fcs = cpu.fpu.fds = 0
+    cpu.fpu.fip = cpu.fpu.fdp = 0
     if operand_bits(insn) == 64:
         memcpy(&cpu.fpu.fip, image + 8, 8)
         memcpy(&cpu.fpu.fdp, image + 16, 8)
     else:
         memcpy(&cpu.fpu.fip, image + 8, 4)
-        memcpy(&cpu.fpu.fcs, image + 12, 2)
         memcpy(&cpu.fpu.fdp, image + 16, 4)
-        memcpy(&cpu.fpu.fds, image + 20, 2)
     top = (cpu.fpu.fsw >> 11) & 7
     for i in range(8):
         memcpy(cpu.fpu.st[(top + i) & 7], image + FX_ST + 16 * i, 10)
@@ -192,6 +188,7 @@ cdef inline int fxsave(Cpu* cpu, Insn* insn) noexcept nogil:
     """
     cdef u8 image[FX_END]
     cdef MemRef ref
+    x87_spill(cpu)
     if cpu.cr0 & (CR0_EM | CR0_TS):
         return raise_fault(cpu, NM)
     if (_check_image(cpu, insn, 16, XSAVE_HEADER, True)
@@ -216,6 +213,7 @@ cdef inline int fxrstor(Cpu* cpu, Insn* insn) noexcept nogil:
     Source: SDM Vol. 2A, FXRSTOR.
     """
     cdef u8 image[XSAVE_HEADER]
+    x87_spill(cpu)
     if cpu.cr0 & (CR0_EM | CR0_TS):
         return raise_fault(cpu, NM)
     if (_check_image(cpu, insn, 16, XSAVE_HEADER, False)
@@ -234,6 +232,8 @@ cdef inline int fxrstor(Cpu* cpu, Insn* insn) noexcept nogil:
 # XSAVE, standard format
 
 cdef inline int _xsave_unready(Cpu* cpu) noexcept nogil:
+    """Take the state off the host's x87 unit; raise #UD or #NM if there is reason to."""
+    x87_spill(cpu)
     if not cpu.cr4 & CR4_OSXSAVE:
         return raise_fault(cpu, UD)
     if cpu.cr0 & CR0_TS:
