@@ -159,16 +159,21 @@ cdef inline void _take_xmm(Cpu* cpu, const u8* image) noexcept nogil:
         memcpy(&cpu.xmm[i].lo, image + FX_XMM + 16 * i, 16)
 
 
-cdef inline int _check_image(Cpu* cpu, Insn* insn, int alignment, int size,
-                             bint write) noexcept nogil:
-    """Check address and alignment, in this order; then the page of the last byte."""
-    cdef u64 offset = effective_address(cpu, insn)
-    cdef u64 laddr
-    if linear_address(cpu, insn.seg, offset, size, write, &laddr):
+cdef inline int _check_image(Cpu* cpu, Insn* insn, int alignment, int size, bint write,
+                             u64* laddr) noexcept nogil:
+    """Check address and alignment, in this order."""
+    if linear_address(cpu, insn.seg, effective_address(cpu, insn), size, write, laddr):
         return FAULT
-    if laddr & (alignment - 1):
-        return raise_gp(cpu, 0)
-    return probe_slow(cpu, cpu.which, laddr + size - 1, 1, ACCESS_WRITE if write else ACCESS_READ)
+    return raise_gp(cpu, 0) if laddr[0] & (alignment - 1) else 0
+
+
+cdef inline int _check_legacy(Cpu* cpu, Insn* insn, bint write) noexcept nogil:
+    """Check a 512-byte image; its last byte is looked at first."""
+    cdef u64 laddr
+    if _check_image(cpu, insn, 16, XSAVE_HEADER, write, &laddr):
+        return FAULT
+    return probe_slow(cpu, cpu.which, laddr + XSAVE_HEADER - 1, 1,
+                      ACCESS_WRITE if write else ACCESS_READ)
 
 
 cdef inline u32 _mxcsr_of(const u8* image) noexcept nogil:
@@ -191,8 +196,7 @@ cdef inline int fxsave(Cpu* cpu, Insn* insn) noexcept nogil:
     x87_spill(cpu)
     if cpu.cr0 & (CR0_EM | CR0_TS):
         return raise_fault(cpu, NM)
-    if (_check_image(cpu, insn, 16, XSAVE_HEADER, True)
-            or open_ea(cpu, insn, FX_END, &ref)):
+    if _check_legacy(cpu, insn, True) or open_ea(cpu, insn, FX_END, &ref):
         return FAULT
     ref_read(cpu, &ref, FX_END, image)
     _put_x87(cpu, insn, image)
@@ -216,8 +220,7 @@ cdef inline int fxrstor(Cpu* cpu, Insn* insn) noexcept nogil:
     x87_spill(cpu)
     if cpu.cr0 & (CR0_EM | CR0_TS):
         return raise_fault(cpu, NM)
-    if (_check_image(cpu, insn, 16, XSAVE_HEADER, False)
-            or load_ea(cpu, insn, XSAVE_HEADER, image)):
+    if _check_legacy(cpu, insn, False) or load_ea(cpu, insn, XSAVE_HEADER, image):
         return FAULT
     if _mxcsr_of(image) & ~<u32>MXCSR_VALID:
         return raise_gp(cpu, 0)
@@ -276,13 +279,14 @@ cdef inline int xsave(Cpu* cpu, Insn* insn) noexcept nogil:
     """
     cdef u8 image[XSAVE_END]
     cdef MemRef ref
-    cdef u64 requested, present
+    cdef u64 requested, present, laddr
     cdef int size, i
     if _xsave_unready(cpu):
         return FAULT
     requested = _requested(cpu)
     size = _image_size(cpu, requested)
-    if _check_image(cpu, insn, 64, size, True) or open_ea(cpu, insn, size, &ref):
+    if (_check_image(cpu, insn, 64, size, True, &laddr)
+            or open_ea(cpu, insn, size, &ref)):
         return FAULT
     ref_read(cpu, &ref, size, image)
     if requested & (XSTATE_SSE | XSTATE_AVX):
@@ -326,13 +330,14 @@ cdef inline int xrstor(Cpu* cpu, Insn* insn) noexcept nogil:
     """
     cdef u8 image[XSAVE_END]
     cdef u64 header[3]
-    cdef u64 requested
+    cdef u64 requested, laddr
     cdef int size
     if _xsave_unready(cpu):
         return FAULT
     requested = _requested(cpu)
     size = _image_size(cpu, requested)
-    if _check_image(cpu, insn, 64, size, False) or load_ea(cpu, insn, size, image):
+    if (_check_image(cpu, insn, 64, size, False, &laddr)
+            or load_ea(cpu, insn, size, image)):
         return FAULT
     memcpy(header, image + XSAVE_HEADER, 24)
     if header[0] & ~cpu.xcr0 or header[1] or header[2]:
