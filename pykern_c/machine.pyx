@@ -30,6 +30,9 @@ from pykern_c.icache cimport hook_matches
 from pykern_c.cpuid import feature_words
 from pykern_c.exits import Exit, ExitReason, FaultRecord
 
+cdef extern from "<cpuid.h>" nogil:
+    int __get_cpuid_count(u32 leaf, u32 sub, u32* eax, u32* ebx, u32* ecx, u32* edx)
+
 cdef extern from "<sys/mman.h>" nogil:
     void* mmap(void* address, size_t length, int protection, int flags, int fd, long offset)
     int munmap(void* address, size_t length)
@@ -48,6 +51,13 @@ cdef u64 FOREVER = 0xFFFFFFFFFFFFFFFFULL    # constant
 
 # ---------------------------------------------------------------------------------------------
 # Callbacks of the core. A device that raises ends run(): the exception surfaces there.
+
+def _host_cpuid(u32 leaf, u32 sub, str register):
+    """Execute CPUID on the host; 0 if it has no such leaf."""
+    cdef u32 eax = 0, ebx = 0, ecx = 0, edx = 0
+    __get_cpuid_count(leaf, sub, &eax, &ebx, &ecx, &edx)
+    return {"eax": eax, "ebx": ebx, "ecx": ecx, "edx": edx}[register]
+
 
 cdef u64 _all_ones(int size) noexcept nogil:
     return (~<u64>0) >> (64 - size * 8)
@@ -200,8 +210,10 @@ cdef int _python_acknowledge(Cpu* cpu) noexcept:
 
 cdef void _ferr(Cpu* cpu) noexcept nogil:
     _device_begins(cpu)
+    mxcsr_leave(cpu)
     with gil:
         _python_ferr(cpu)
+    mxcsr_enter(cpu)
 
 
 cdef void _python_ferr(Cpu* cpu) noexcept:
@@ -264,8 +276,11 @@ cdef void _call_hook(Cpu* cpu, u32 number, u64 address, int size, bint write) no
 
 
 cdef void _stale_used(Cpu* cpu, u64 laddr, u64 old_paddr) noexcept nogil:
+    x87_spill(cpu)
+    mxcsr_leave(cpu)
     with gil:
         _python_stale_used(cpu, laddr, old_paddr)
+    mxcsr_enter(cpu)
 
 
 cdef void _python_stale_used(Cpu* cpu, u64 laddr, u64 old_paddr) noexcept:
@@ -422,7 +437,7 @@ cdef class Machine:
                 raise MemoryError("no memory for a processor")
             for k in range(TLB_COUNT):
                 c.tlbs[k].entry[0].rtag = c.tlbs[k].entry[0].wtag = c.tlbs[k].entry[0].xtag = 4096
-            for k, word in enumerate(feature_words(self.cpu_model)):
+            for k, word in enumerate(feature_words(self.cpu_model, _host_cpuid)):
                 c.features[k] = word
             c.random = self._random_next()
             vcpus.append(vcpu_new(self, c, i))

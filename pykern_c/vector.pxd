@@ -5,8 +5,10 @@ References
 SDM Vol. 3A, System Programming for Instruction Set Extensions; SDM Vol. 1, Programming with Intel MMX Technology.
 """
 
-from pykern_c.types cimport u8, u16, u32, u64, xmm_t, memcpy, likely_, unlikely_
+from pykern_c.types cimport cold_int, u8, u16, u32, u64, xmm_t, memcpy, likely_, unlikely_
 from pykern_c.cpu cimport *
+from pykern_c.host_x87 cimport X87_ES, x87_spill
+from pykern_c.x87 cimport x87_error
 
 cdef extern from *:
     """
@@ -74,15 +76,24 @@ cdef inline int sse_unready(Cpu* cpu) noexcept nogil:
     return raise_fault(cpu, NM)
 
 
-cdef inline int mmx_unready(Cpu* cpu) noexcept nogil:
-    """Raise #UD, #NM or #MF if MMX instructions cannot be executed now."""
-    if likely_(cpu.fpu_ok and not cpu.fpu.fsw & 0x80):
-        return 0
+cdef inline bint mmx_ready(Cpu* cpu) noexcept nogil:
+    """Whether MMX instructions can be executed without further ado."""
+    return cpu.fpu_ok and not cpu.fpu_live and not cpu.fpu.fsw & X87_ES
+
+
+cdef inline cold_int _mmx_prepare(Cpu* cpu) noexcept nogil:
+    """Take the registers off the host's x87 unit; raise #UD, #NM or #MF; a Status."""
     if cpu.cr0 & CR0_EM:
         return raise_fault(cpu, UD)
     if cpu.cr0 & CR0_TS:
         return raise_fault(cpu, NM)
-    return raise_fault(cpu, MF)
+    x87_spill(cpu)
+    return x87_error(cpu) if cpu.fpu.fsw & X87_ES else 0
+
+
+cdef inline int mmx_unready(Cpu* cpu) noexcept nogil:
+    """Make sure that MMX instructions can be executed now; a Status."""
+    return 0 if likely_(mmx_ready(cpu)) else _mmx_prepare(cpu)
 
 
 cdef inline void enter_mmx(Cpu* cpu) noexcept nogil:

@@ -209,6 +209,10 @@ class Variant:
         kind = "xmm_t" if self.form.shape == "vector" else "u64"
         return [*lines, f"    cdef {kind} result"]
 
+    def _checks_declaration(self) -> list[str]:
+        """The declaration that `_checks` needs in a body."""
+        return ["    cdef int status"] if any("status" in line for line in self._checks(False)) else []
+
     def _checks(self, fast: bool) -> list[str]:
         """What has to hold before any operand is touched: privilege, vector state."""
         lines = []
@@ -220,7 +224,7 @@ class Variant:
             ready = "cpu.sse_fast" if "fp" in form.attributes else "cpu.sse_ok"
             checks.append(f"not {ready}" if fast else "sse_unready(cpu)")
         if any(o.letter in MMX_LETTERS for o in form.operands):
-            checks.append("mmx_unready(cpu)")
+            checks.append("not mmx_ready(cpu)" if fast else "mmx_unready(cpu)")
         if not checks:
             return lines
         check = " or ".join(checks)
@@ -231,7 +235,9 @@ class Variant:
                 f"        slow_{self.number}(cpu, insn)",
                 "        return",
             ]
-        return [*lines, f"    if {check}:", "        return FAULT"]
+        for check in checks:
+            lines += [f"    status = {check}", "    if status:", "        return status"]
+        return lines
 
     def _computed(self) -> list[str]:
         """Lines of a body that compute the result and raise SIMD floating-point exceptions."""
@@ -397,6 +403,7 @@ class Variant:
             width = f", {self.width}" if "w" in form.arguments else ""
             return [
                 *lines,
+                *self._checks_declaration(),
                 *self._checks(False),
                 f"    return {form.function}(cpu, insn{width}{extra})",
             ]
@@ -405,6 +412,7 @@ class Variant:
         dst_rm = bool(form.operands) and rm is form.operands[0] and self._writes
         if dst_rm and not form.register_only:
             lines.append("    cdef MemRef ref")
+        lines += self._checks_declaration()
         lines += self._checks(False)
         moffs = [o for o in form.operands if o.letter == "O"]
         for i, operand in enumerate(form.operands):

@@ -8,6 +8,8 @@ from pykern_c.mmu cimport (
 from pykern_c.mxcsr cimport *
 from pykern_c.operands cimport *
 from pykern_c.vector cimport mmx_unready, sse_unready
+from pykern_c.host_x87 cimport x87_spill
+from pykern_c.x87 cimport x87_derive
 
 cdef extern from "<string.h>" nogil:
     int memcmp(const void* a, const void* b, size_t size) noexcept
@@ -37,8 +39,9 @@ cdef inline int emms(Cpu* cpu, Insn* insn) noexcept nogil:
     Flags: none.
     Source: SDM Vol. 2A, EMMS.
     """
-    if mmx_unready(cpu):
-        return FAULT
+    cdef int status = mmx_unready(cpu)
+    if status:
+        return status
     cpu.fpu.fsw &= ~0x3800
     cpu.fpu.ftw = 0
     return NEXT
@@ -79,7 +82,7 @@ cdef inline int stmxcsr(Cpu* cpu, Insn* insn) noexcept nogil:
 # The legacy region
 
 cdef inline void _put_x87(Cpu* cpu, Insn* insn, u8* image) noexcept nogil:
-    """Lay the x87 state out; with REX.W the pointers have 64 bits, else 32 and a selector."""
+    """Lay the x87 state out; with REX.W the pointers have 64 bits, else 32 and a selector that is always 0."""
     cdef u32 top = (cpu.fpu.fsw >> 11) & 7
     cdef int i
     memcpy(image, &cpu.fpu.fcw, 2)
@@ -93,9 +96,7 @@ cdef inline void _put_x87(Cpu* cpu, Insn* insn, u8* image) noexcept nogil:
     else:
         memset(image + 8, 0, 16)
         memcpy(image + 8, &cpu.fpu.fip, 4)
-        memcpy(image + 12, &cpu.fpu.fcs, 2)
         memcpy(image + 16, &cpu.fpu.fdp, 4)
-        memcpy(image + 20, &cpu.fpu.fds, 2)
     memset(image + FX_ST, 0, 128)
     for i in range(8):
         memcpy(image + FX_ST + 16 * i, cpu.fpu.st[(top + i) & 7], 10)
@@ -106,22 +107,17 @@ cdef inline void _take_x87(Cpu* cpu, Insn* insn, const u8* image) noexcept nogil
     cdef u32 top, i
     memcpy(&cpu.fpu.fcw, image, 2)
     memcpy(&cpu.fpu.fsw, image + 2, 2)
-    cpu.fpu.fcw = (cpu.fpu.fcw & 0x1F3F) | 0x40
-    cpu.fpu.fsw &= 0x7F7F
-    if cpu.fpu.fsw & ~cpu.fpu.fcw & 0x3F:
-        cpu.fpu.fsw |= 0x8080
+    x87_derive(cpu)
     cpu.fpu.ftw = image[4]
     memcpy(&cpu.fpu.fop, image + 6, 2)
     cpu.fpu.fop &= 0x7FF
-    cpu.fpu.fip = cpu.fpu.fdp = cpu.fpu.fcs = cpu.fpu.fds = 0
+    cpu.fpu.fip = cpu.fpu.fdp = 0
     if operand_bits(insn) == 64:
         memcpy(&cpu.fpu.fip, image + 8, 8)
         memcpy(&cpu.fpu.fdp, image + 16, 8)
     else:
         memcpy(&cpu.fpu.fip, image + 8, 4)
-        memcpy(&cpu.fpu.fcs, image + 12, 2)
         memcpy(&cpu.fpu.fdp, image + 16, 4)
-        memcpy(&cpu.fpu.fds, image + 20, 2)
     top = (cpu.fpu.fsw >> 11) & 7
     for i in range(8):
         memcpy(cpu.fpu.st[(top + i) & 7], image + FX_ST + 16 * i, 10)
@@ -163,16 +159,21 @@ cdef inline void _take_xmm(Cpu* cpu, const u8* image) noexcept nogil:
         memcpy(&cpu.xmm[i].lo, image + FX_XMM + 16 * i, 16)
 
 
-cdef inline int _check_image(Cpu* cpu, Insn* insn, int alignment, int size,
-                             bint write) noexcept nogil:
-    """Check address and alignment, in this order; then the page of the last byte."""
-    cdef u64 offset = effective_address(cpu, insn)
-    cdef u64 laddr
-    if linear_address(cpu, insn.seg, offset, size, write, &laddr):
+cdef inline int _check_image(Cpu* cpu, Insn* insn, int alignment, int size, bint write,
+                             u64* laddr) noexcept nogil:
+    """Check address and alignment, in this order."""
+    if linear_address(cpu, insn.seg, effective_address(cpu, insn), size, write, laddr):
         return FAULT
-    if laddr & (alignment - 1):
-        return raise_gp(cpu, 0)
-    return probe_slow(cpu, cpu.which, laddr + size - 1, 1, ACCESS_WRITE if write else ACCESS_READ)
+    return raise_gp(cpu, 0) if laddr[0] & (alignment - 1) else 0
+
+
+cdef inline int _check_legacy(Cpu* cpu, Insn* insn, bint write) noexcept nogil:
+    """Check a 512-byte image; its last byte is looked at first."""
+    cdef u64 laddr
+    if _check_image(cpu, insn, 16, XSAVE_HEADER, write, &laddr):
+        return FAULT
+    return probe_slow(cpu, cpu.which, laddr + XSAVE_HEADER - 1, 1,
+                      ACCESS_WRITE if write else ACCESS_READ)
 
 
 cdef inline u32 _mxcsr_of(const u8* image) noexcept nogil:
@@ -192,10 +193,10 @@ cdef inline int fxsave(Cpu* cpu, Insn* insn) noexcept nogil:
     """
     cdef u8 image[FX_END]
     cdef MemRef ref
+    x87_spill(cpu)
     if cpu.cr0 & (CR0_EM | CR0_TS):
         return raise_fault(cpu, NM)
-    if (_check_image(cpu, insn, 16, XSAVE_HEADER, True)
-            or open_ea(cpu, insn, FX_END, &ref)):
+    if _check_legacy(cpu, insn, True) or open_ea(cpu, insn, FX_END, &ref):
         return FAULT
     ref_read(cpu, &ref, FX_END, image)
     _put_x87(cpu, insn, image)
@@ -216,10 +217,10 @@ cdef inline int fxrstor(Cpu* cpu, Insn* insn) noexcept nogil:
     Source: SDM Vol. 2A, FXRSTOR.
     """
     cdef u8 image[XSAVE_HEADER]
+    x87_spill(cpu)
     if cpu.cr0 & (CR0_EM | CR0_TS):
         return raise_fault(cpu, NM)
-    if (_check_image(cpu, insn, 16, XSAVE_HEADER, False)
-            or load_ea(cpu, insn, XSAVE_HEADER, image)):
+    if _check_legacy(cpu, insn, False) or load_ea(cpu, insn, XSAVE_HEADER, image):
         return FAULT
     if _mxcsr_of(image) & ~<u32>MXCSR_VALID:
         return raise_gp(cpu, 0)
@@ -234,6 +235,8 @@ cdef inline int fxrstor(Cpu* cpu, Insn* insn) noexcept nogil:
 # XSAVE, standard format
 
 cdef inline int _xsave_unready(Cpu* cpu) noexcept nogil:
+    """Take the state off the host's x87 unit; raise #UD or #NM if there is reason to."""
+    x87_spill(cpu)
     if not cpu.cr4 & CR4_OSXSAVE:
         return raise_fault(cpu, UD)
     if cpu.cr0 & CR0_TS:
@@ -276,13 +279,14 @@ cdef inline int xsave(Cpu* cpu, Insn* insn) noexcept nogil:
     """
     cdef u8 image[XSAVE_END]
     cdef MemRef ref
-    cdef u64 requested, present
+    cdef u64 requested, present, laddr
     cdef int size, i
     if _xsave_unready(cpu):
         return FAULT
     requested = _requested(cpu)
     size = _image_size(cpu, requested)
-    if _check_image(cpu, insn, 64, size, True) or open_ea(cpu, insn, size, &ref):
+    if (_check_image(cpu, insn, 64, size, True, &laddr)
+            or open_ea(cpu, insn, size, &ref)):
         return FAULT
     ref_read(cpu, &ref, size, image)
     if requested & (XSTATE_SSE | XSTATE_AVX):
@@ -326,13 +330,14 @@ cdef inline int xrstor(Cpu* cpu, Insn* insn) noexcept nogil:
     """
     cdef u8 image[XSAVE_END]
     cdef u64 header[3]
-    cdef u64 requested
+    cdef u64 requested, laddr
     cdef int size
     if _xsave_unready(cpu):
         return FAULT
     requested = _requested(cpu)
     size = _image_size(cpu, requested)
-    if _check_image(cpu, insn, 64, size, False) or load_ea(cpu, insn, size, image):
+    if (_check_image(cpu, insn, 64, size, False, &laddr)
+            or load_ea(cpu, insn, size, image)):
         return FAULT
     memcpy(header, image + XSAVE_HEADER, 24)
     if header[0] & ~cpu.xcr0 or header[1] or header[2]:

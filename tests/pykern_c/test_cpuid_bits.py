@@ -17,6 +17,11 @@ LEVEL_1 = "CMOV CX8 FPU FXSR MMX SSE SSE2 SYSCALL".split()
 LEVEL_2 = "CX16 LAHF64 POPCNT SSE3 SSE4_1 SSE4_2 SSSE3".split()
 
 
+def every_bit(_leaf: int, _sub: int, _register: str) -> int:
+    """Answer CPUID as a host that has everything."""
+    return -1
+
+
 def machine_with(source: str, cpu: str = "max", cpus: int = 1) -> Machine:
     machine = Machine(8 << 20, cpu=cpu, cpus=cpus)
     page_tables(machine)
@@ -68,7 +73,21 @@ def test_features_with_instructions_have_rows():
 
 def test_no_model_of_that_name():
     with pytest.raises(ValueError, match="no CPU model named 'v9'; there are v1, v2, max"):
-        feature_words("v9")
+        feature_words("v9", every_bit)
+
+
+def test_max_leaves_out_what_the_host_cannot_execute():
+    words = feature_words("max", lambda leaf, _sub, _register: -1 if leaf == 1 else 0)
+    everything = feature_words("max", every_bit)
+    sha = FEATURES["SHA"]
+    assert words[sha >> 5] == everything[sha >> 5] & ~(1 << (sha & 31))
+    assert words[:2] == everything[:2]
+
+
+def test_other_models_need_their_host():
+    assert feature_words("v1", lambda *_leaf: 0) == feature_words("v1", every_bit)
+    with pytest.raises(ValueError, match="'v2' needs a host with SSE3, SSE4_1, SSE4_2, SSSE3"):
+        feature_words("v2", lambda *_leaf: 0)
 
 
 def test_vendor_brand_and_last_leaves():
