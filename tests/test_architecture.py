@@ -61,7 +61,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "pykern_c/decode.p*": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/flags.pxd": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/isa/*.pxd": "tests/pykern_c/isa/test_host_cpu.py",
-    "pykern_c/isa/generate.py": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/operands.pxd": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/types.pxd": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/vector.pxd": "tests/pykern_c/isa/test_host_cpu.py",

@@ -9,9 +9,8 @@ executed again (REPEAT). Elements in pages that the TLB holds are done in runs; 
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 from pykern_c.flags cimport *
-from pykern_c.ioperm cimport io_allowed
 from pykern_c.mmu cimport (
-    ACCESS_READ, ACCESS_WRITE, MemRef, TlbEntry, probe_slow, ref_write, tlb_index,
+    ACCESS_READ, ACCESS_WRITE, TlbEntry, probe_slow, tlb_index,
 )
 from pykern_c.operands cimport *
 from pykern_c.vector cimport host_read, host_write
@@ -125,6 +124,21 @@ cdef inline u8* string_run(Cpu* cpu, int seg, u64 offset, int bits, int size, bi
     return e.page + x
 
 
+cdef inline u8* single(Cpu* cpu, Insn* insn, u32 r, int size, bint write) noexcept nogil:
+    """Return the host address of the one element of an instruction without REP, or NULL.
+
+    Only for 64-bit addresses without base, in a page that the TLB holds.
+    """
+    cdef u64 laddr = cpu.regs[r]
+    cdef TlbEntry* e = &cpu.tlb.entry[tlb_index(laddr)]
+    cdef u64 x = laddr ^ (e.wtag if write else e.rtag)
+    if insn.flags & (INSN_REP | INSN_REPNE | INSN_ASIZE) != 2 << INSN_ASIZE_SHIFT:
+        return NULL
+    if unlikely_(x > <u64>(4096 - size) or insn.seg >= FS):
+        return NULL
+    return e.page + x
+
+
 # -------------------------------------------------------------------------------------------------
 # Moves
 
@@ -203,8 +217,8 @@ cdef inline int movs_once(Cpu* cpu, Insn* insn, int size, int bits) noexcept nog
 cdef inline int movs(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     """Move from string to string.
 
-    A4         MOVS Yb, Xb   rep=all
-    A5         MOVS Yv, Xv   rep=all
+    A4         MOVS Yb, Xb   rep=all fast=movs_fast
+    A5         MOVS Yv, Xv   rep=all fast=movs_fast
 
     Flags: none.
     Source: SDM Vol. 2B, MOVS/MOVSB/MOVSW/MOVSD/MOVSQ; REP/REPE/REPZ/REPNE/REPNZ.
@@ -224,6 +238,18 @@ cdef inline int movs(Cpu* cpu, Insn* insn, int w) noexcept nogil:
         status = paid(cpu, insn, bits, done, False)
         if status != GO_ON:
             return status
+
+
+cdef inline bint movs_fast(Cpu* cpu, Insn* insn, int w) noexcept nogil:
+    """MOVS without REP."""
+    cdef u8* from_ = single(cpu, insn, RSI, w >> 3, False)
+    cdef u8* to = single(cpu, insn, RDI, w >> 3, True)
+    if from_ == NULL or to == NULL:
+        return False
+    host_write(to, w >> 3, host_read(from_, w >> 3))
+    advance(cpu, 64, w >> 3, RSI, 1)
+    advance(cpu, 64, w >> 3, RDI, 1)
+    return True
 
 
 # -------------------------------------------------------------------------------------------------
@@ -261,8 +287,8 @@ cdef inline int stos_once(Cpu* cpu, int size, int bits) noexcept nogil:
 cdef inline int stos(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     """Store the accumulator to a string.
 
-    AA         STOS Yb, AL    rep=all
-    AB         STOS Yv, rAX   rep=all
+    AA         STOS Yb, AL    rep=all fast=stos_fast
+    AB         STOS Yv, rAX   rep=all fast=stos_fast
 
     Flags: none.
     Source: SDM Vol. 2B, STOS/STOSB/STOSW/STOSD/STOSQ; REP/REPE/REPZ/REPNE/REPNZ.
@@ -282,6 +308,16 @@ cdef inline int stos(Cpu* cpu, Insn* insn, int w) noexcept nogil:
         status = paid(cpu, insn, bits, done, False)
         if status != GO_ON:
             return status
+
+
+cdef inline bint stos_fast(Cpu* cpu, Insn* insn, int w) noexcept nogil:
+    """STOS without REP."""
+    cdef u8* to = single(cpu, insn, RDI, w >> 3, True)
+    if to == NULL:
+        return False
+    host_write(to, w >> 3, cpu.regs[RAX])
+    advance(cpu, 64, w >> 3, RDI, 1)
+    return True
 
 
 cdef inline u64 lods_run(Cpu* cpu, Insn* insn, int size, int bits) noexcept nogil:
@@ -309,8 +345,8 @@ cdef inline int lods_once(Cpu* cpu, Insn* insn, int size, int bits) noexcept nog
 cdef inline int lods(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     """Load the accumulator from a string.
 
-    AC         LODS AL, Xb    rep=all
-    AD         LODS rAX, Xv   rep=all
+    AC         LODS AL, Xb    rep=all fast=lods_fast
+    AD         LODS rAX, Xv   rep=all fast=lods_fast
 
     Flags: none.
     Source: SDM Vol. 2A, LODS/LODSB/LODSW/LODSD/LODSQ; REP/REPE/REPZ/REPNE/REPNZ.
@@ -330,6 +366,16 @@ cdef inline int lods(Cpu* cpu, Insn* insn, int w) noexcept nogil:
         status = paid(cpu, insn, bits, done, False)
         if status != GO_ON:
             return status
+
+
+cdef inline bint lods_fast(Cpu* cpu, Insn* insn, int w) noexcept nogil:
+    """LODS without REP."""
+    cdef u8* at = single(cpu, insn, RSI, w >> 3, False)
+    if at == NULL:
+        return False
+    set_reg(cpu, w, RAX, host_read(at, w >> 3))
+    advance(cpu, 64, w >> 3, RSI, 1)
+    return True
 
 
 # -------------------------------------------------------------------------------------------------
@@ -471,85 +517,3 @@ cdef inline int scas(Cpu* cpu, Insn* insn, int w) noexcept nogil:
         status = paid(cpu, insn, bits, done, last)
         if status != GO_ON:
             return status
-
-
-# -------------------------------------------------------------------------------------------------
-# Ports. Permission and memory are checked before the device is asked: an input cannot be taken
-# back.
-
-cdef inline int ins_once(Cpu* cpu, int size, int bits) noexcept nogil:
-    cdef MemRef ref
-    cdef u64 value
-    if open_rw(cpu, ES, destination(cpu, bits), size, &ref):
-        return FAULT
-    value = cpu.platform.port_read(cpu, <u16>cpu.regs[RDX], size)
-    ref_write(cpu, &ref, size, &value)
-    advance(cpu, bits, size, RDI, 1)
-    cpu.attention = 1           # what the device raised is taken before the next iteration
-    return NEXT
-
-
-cdef inline int ins(Cpu* cpu, Insn* insn, int w) noexcept nogil:
-    """Input from a port to a string.
-
-    6C         INS Yb, DX    rep=all ends
-    6D         INS Yz, DX    rep=all ends
-
-    Flags: none.
-    Source: SDM Vol. 2A, INS/INSB/INSW/INSD; REP/REPE/REPZ/REPNE/REPNZ.
-    """
-    cdef int bits = address_bits(insn)
-    if io_allowed(cpu, <u16>cpu.regs[RDX], w >> 3):
-        return FAULT                            # even with a count of 0
-    if not repeated(insn):
-        return ins_once(cpu, w >> 3, bits)
-    if nothing_to_do(cpu, bits):
-        return NEXT
-    if ins_once(cpu, w >> 3, bits):
-        return FAULT
-    return paid(cpu, insn, bits, 1, False)      # attention is set: never GO_ON
-
-
-cdef inline int outs_once(Cpu* cpu, Insn* insn, int size, int bits) noexcept nogil:
-    cdef u64 value = 0
-    if load(cpu, insn.seg, source(cpu, bits), size, &value):
-        return FAULT
-    cpu.platform.port_write(cpu, <u16>cpu.regs[RDX], size, value)
-    advance(cpu, bits, size, RSI, 1)
-    cpu.attention = 1
-    return NEXT
-
-
-cdef inline int outs_repeat(Cpu* cpu, Insn* insn, int size) noexcept nogil:
-    cdef int bits = address_bits(insn)
-    if io_allowed(cpu, <u16>cpu.regs[RDX], size):
-        return FAULT
-    if not repeated(insn):
-        return outs_once(cpu, insn, size, bits)
-    if nothing_to_do(cpu, bits):
-        return NEXT
-    if outs_once(cpu, insn, size, bits):
-        return FAULT
-    return paid(cpu, insn, bits, 1, False)
-
-
-cdef inline int outs_byte(Cpu* cpu, Insn* insn) noexcept nogil:
-    """Output a string of bytes to a port.
-
-    6E         OUTS DX, Xb    rep=all ends
-
-    Flags: none.
-    Source: SDM Vol. 2B, OUTS/OUTSB/OUTSW/OUTSD; REP/REPE/REPZ/REPNE/REPNZ.
-    """
-    return outs_repeat(cpu, insn, 1)
-
-
-cdef inline int outs(Cpu* cpu, Insn* insn) noexcept nogil:
-    """Output a string of words or doublewords to a port.
-
-    6F         OUTS DX, Xz    rep=all ends
-
-    Flags: none.
-    Source: SDM Vol. 2B, OUTS/OUTSB/OUTSW/OUTSD; REP/REPE/REPZ/REPNE/REPNZ.
-    """
-    return outs_repeat(cpu, insn, 2 if operand_bits(insn) == 16 else 4)

@@ -66,6 +66,7 @@ class PykernCpu:
         write = self._vcpu.write_register
         write("cr3", _TABLES)
         write("cr4", 0x5_0620)  # PAE, OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE
+        write("xcr0", 3)  # x87, SSE
         write("efer", 0xD01)  # SCE, LME, LMA, NXE
         write("cr0", 0x8005_0033)  # PG, AM, WP, NE, ET, MP, PE
         self._tables()

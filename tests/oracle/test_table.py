@@ -10,8 +10,15 @@ from .generate import cases
 from .state import Outcome
 from .table import RowForm, forms
 
+# Single-stepping shows in what they store, or tells of another RIP; or the host knows them as #UD.
+APART = {
+    *("PUSHF", "INT3", "XSAVEOPT", "XSAVEOPT64"),
+    *("CLAC", "STAC", "RSM", "UD0", "UD1", "UD2"),
+}
+FORMS = [f for f in forms() if f.host_runs() and f.mnemonic not in APART and "Cd" not in f.operands]
 
-@pytest.mark.parametrize("form", [f for f in forms() if f.host_runs()], ids=lambda f: f.row.key)
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda f: f.row.key)
 def test_host_knows_the_row(form: RowForm) -> None:
     reason = host.unavailable()
     if reason:

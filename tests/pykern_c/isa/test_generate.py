@@ -17,7 +17,8 @@ BINARY = "u64 f(Cpu* cpu, int w, u64 dst, u64 src)"
 
 def forms(*lines: str, signature: str = BINARY) -> list[rows.Form]:
     body = "\n".join(f"    {line}" for line in lines)
-    text = f'cdef inline {signature} noexcept nogil:\n    """Do.\n\n{body}\n\n    Source: SDM.\n    """\n'
+    doc = f"Do.\n\n{body}\n\n    Source: SDM.\n    "
+    text = f'cdef inline {signature} noexcept nogil:\n    """{doc}"""\n'
     return rows.parse_text(text, "demo")
 
 
