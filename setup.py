@@ -40,8 +40,22 @@ DEBUG_FLAGS = [
     "-fno-sanitize-recover=undefined",
 ]
 CORE = (
-    "mmu", "icache", "decode", "descriptors", "stacks", "creg", "msr", "task", "exceptions", "execute",
-    "events", "interrupts", "machine", "vcpu", "context", "cases",
+    "mmu",
+    "icache",
+    "decode",
+    "descriptors",
+    "stacks",
+    "creg",
+    "msr",
+    "task",
+    "exceptions",
+    "execute",
+    "events",
+    "interrupts",
+    "machine",
+    "vcpu",
+    "context",
+    "cases",
 )
 
 

@@ -1,6 +1,6 @@
-"""CPUID: what the processor says of itself; the feature words of `Cpu.features` are the only source of features.
+"""CPUID: what the processor says of itself; features come from the words of `Cpu.features` only.
 
-The processor claims to be a GenuineIntel one of family 6 (docs/adr: "CPUID says GenuineIntel").
+The processor claims to be a GenuineIntel of family 6 (docs/adr/0009-cpuid-says-genuineintel.md).
 
 References
 ----------
@@ -171,7 +171,7 @@ cdef inline void cpuid_extended(Cpu* cpu, u32 leaf, u32* out) noexcept nogil:
 
 
 cdef inline void cpuid_leaf(Cpu* cpu, u32 leaf, u32 sub, u32* out) noexcept nogil:
-    """Fill EAX, EBX, ECX, EDX of a leaf; one beyond the last gives what the last basic leaf does."""
+    """Fill EAX, EBX, ECX, EDX of a leaf; one beyond the last is like the last basic leaf."""
     cdef int i
     for i in range(4):
         out[i] = 0

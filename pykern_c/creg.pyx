@@ -2,7 +2,8 @@
 
 References
 ----------
-SDM Vol. 3A, Control Registers; Initializing IA-32e Mode; PDPTE Registers; SDM Vol. 2B, MOV, Move to/from Control Registers.
+SDM Vol. 3A, Control Registers; Initializing IA-32e Mode; PDPTE Registers;
+SDM Vol. 2B, MOV, Move to/from Control Registers.
 """
 
 from pykern_c.types cimport *
@@ -12,7 +13,9 @@ from pykern_c.descriptors cimport ATTR_L
 from pykern_c.mmu cimport context_changed, load_pdptes, tlb_flush
 
 cdef enum:
-    CR0_LOW = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD
+    CR0_LOW = (
+        CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD
+    )
     PAGING_CR4 = CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP
     PDPTE_CR4 = CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP
 

@@ -24,7 +24,8 @@ cdef enum:
 cdef void deliver_fault(Cpu* cpu) noexcept nogil
 # Deliver an external interrupt or NMI at cpu.rip.
 cdef void deliver_external(Cpu* cpu, u32 vector) noexcept nogil
-# INT n and its like from inside an instruction whose next instruction is at `next_rip`: returns JUMP, or FAULT.
+# INT n and its like from inside an instruction whose next instruction is at `next_rip`: returns
+# JUMP, or FAULT.
 cdef int deliver_soft(Cpu* cpu, u32 vector, unsigned long long next_rip) noexcept nogil
 # The same for INT1.
 cdef int deliver_int1(Cpu* cpu, unsigned long long next_rip) noexcept nogil

@@ -2,8 +2,8 @@
 
 References
 ----------
-SDM Vol. 3A, Interrupt and Exception Handling; Interrupt 8, Double Fault Exception (#DF); SDM Vol. 2A,
-INT n/INTO/INT3/INT1; SDM Vol. 3B, 8086 Emulation; Debug Exceptions.
+SDM Vol. 3A, Interrupt and Exception Handling; Interrupt 8, Double Fault Exception (#DF);
+SDM Vol. 2A, INT n/INTO/INT3/INT1; SDM Vol. 3B, 8086 Emulation; Debug Exceptions.
 """
 
 from pykern_c.types cimport *
@@ -402,7 +402,7 @@ cdef void deliver_fault(Cpu* cpu) noexcept nogil:
     """Deliver the exception that an instruction raised."""
     cdef Event e
     cdef int kind = _class(cpu.fault.vector)
-    cpu.budget -= 1             # takes time, so that a handler that faults at once cannot stop the clock
+    cpu.budget -= 1             # takes time: a handler that faults at once cannot stop the clock
     cpu.nesting = 0
     _record(cpu)
     _take_fault(cpu, &e)

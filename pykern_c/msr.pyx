@@ -2,8 +2,8 @@
 
 References
 ----------
-SDM Vol. 4, Architectural MSRs; SDM Vol. 3A, Memory Type Range Registers (MTRRs); Page Attribute Table (PAT);
-Machine-Check Architecture; Time-Stamp Counter.
+SDM Vol. 4, Architectural MSRs; SDM Vol. 3A, Memory Type Range Registers (MTRRs);
+Page Attribute Table (PAT); Machine-Check Architecture; Time-Stamp Counter.
 """
 
 from pykern_c.types cimport *
@@ -63,7 +63,7 @@ cdef enum:
     # Fast strings; no branch trace, no PEBS; the rest can be switched.
     MISC_READ_ONLY = 1 << 11 | 1 << 12
     MISC_WRITABLE = MISC_FAST_STRINGS | 1 << 3 | 1 << 16 | 1 << 18 | MISC_LIMIT_CPUID
-    # RDCL_NO, RSBA not, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO: nothing here speculates.
+    # RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO: nothing speculates.
     ARCH_CAPABILITIES = 1 << 0 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8
 
 

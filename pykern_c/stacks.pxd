@@ -1,4 +1,4 @@
-"""The stack that a control transfer pushes to: the current one, or an inner level's from the TSS (stacks.pyx).
+"""The stack that a control transfer pushes to: the current one, or one of the TSS (stacks.pyx).
 
 References
 ----------

@@ -1,9 +1,9 @@
 """Boot-sector programs of privileged code, and what Bochs 2.7 printed for them.
 
-``tests/asm/privileged/*.S`` log every case to port E9h: its name, then "ok" or the exception with error
-code, CS, EIP, EFLAGS and stack. ``tests/golden/privileged/*.txt`` are the logs of the same images on
-Bochs (cpu: corei7_icelake_u, ignore_bad_msrs=0). `DIFFERENCES` lists where Bochs and the manual or a
-real processor disagree; there the expectation is the latter.
+``tests/asm/privileged/*.S`` log every case to port E9h: its name, then "ok" or the exception with
+error code, CS, EIP, EFLAGS and stack. ``tests/golden/privileged/*.txt`` are the logs of the same
+images on Bochs (cpu: corei7_icelake_u, ignore_bad_msrs=0). `DIFFERENCES` lists where Bochs and the
+manual or a real processor disagree; there the expectation is the latter.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ END = b"end\n"
 BOOT_SECTOR, PROGRAM = 0x7C00, 0x7E00
 
 DIFFERENCES = {
-    # SDM Vol. 3B, Instruction-Breakpoint Exception Condition: every other fault pushes RF = 1, general
-    # detect too. Bochs and QEMU never set it for #DB.
+    # SDM Vol. 3B, Instruction-Breakpoint Exception Condition: every other fault pushes RF = 1,
+    # general detect too. Bochs and QEMU never set it for #DB.
     ("protected", "general detect"): "#01 0000 0008 0008 00190000 2000 0010 00180000",
     # SDM Vol. 2A, INT n: a stack that is not canonical is #SS(EXT), without a selector.
     ("long", "int 0x48"): "#0c 0000 0008 00000000 00010000 0010 00000000 0010 0004ffc8 00000000",
-    # SDM Vol. 3A, IRET in IA-32e Mode: 64-bit mode pops SS:RSP whatever the operand size is; an AMD Zen
-    # does so too.
+    # SDM Vol. 3A, IRET in IA-32e Mode: 64-bit mode pops SS:RSP whatever the operand size is; an
+    # AMD Zen does so too.
     ("long", "iretd"): "00060000 ok",
 }
 

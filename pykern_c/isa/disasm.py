@@ -415,7 +415,10 @@ def _address_matters(d: _Decoded, form: Form) -> bool:
 def _repeat_word(prefix: int, form: Form) -> str:
     if "J" in {o.letter for o in form.operands} or form.mnemonic in {"JMP", "CALL", "RET"}:
         return "bnd" if prefix == 0xF2 else "repz"
-    string = {o.letter for o in form.operands} & {"X", "Y"} and form.mnemonic[:4] not in {"CMPS", "SCAS"}
+    string = {o.letter for o in form.operands} & {"X", "Y"} and form.mnemonic[:4] not in {
+        "CMPS",
+        "SCAS",
+    }
     if string and prefix == 0xF3:
         return "rep"
     return "repz" if prefix == 0xF3 else "repnz"

@@ -1,4 +1,4 @@
-"""Far jumps, calls and returns, IRET: transfers that may change code segment, privilege and mode."""
+"""Far jumps, calls, returns and IRET: they may change code segment, privilege and mode."""
 
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *

@@ -21,6 +21,7 @@ The text goes to ``pykern_c/_generated``; readers read the rows, not this output
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import starmap
 from pathlib import Path
 
 from . import rows
@@ -118,8 +119,12 @@ class Variant:
         if index == 0 and not self._reads_first:
             return False
         form = self.form
-        types = [t for t, name in zip(form.types, form.arguments, strict=True) if name not in {"w", "cc", "imm"}]
-        place = sum(self._wanted(i, operand) for i, operand in enumerate(form.operands[:index]))
+        types = [
+            t
+            for t, name in zip(form.types, form.arguments, strict=True)
+            if name not in {"w", "cc", "imm"}
+        ]
+        place = sum(starmap(self._wanted, enumerate(form.operands[:index])))
         return place < len(types) and types[place] == "xmm_t"
 
     def _bytes(self, operand: Operand) -> int:
@@ -158,16 +163,18 @@ class Variant:
         if operand.letter in VECTOR_LETTERS:
             return f"set_xmm(cpu, insn.{field}, result)"
         if operand.letter in MMX_LETTERS:
-            return f"set_mmx{'_xmm' if self.form.shape == 'vector' else ''}(cpu, insn.{field}, result)"
+            return (
+                f"set_mmx{'_xmm' if self.form.shape == 'vector' else ''}(cpu, insn.{field}, result)"
+            )
         if operand.letter == "B":
             return f"set_reg(cpu, {width}, vvvv(insn), result)"
         return f"set_reg(cpu, {width}, insn.{field}, result)"
 
     def _aligned(self, operand: Operand) -> bool:
         return (
-            operand.letter == "W"
+            (operand.letter == "W"
             and self._bytes(operand) == 16
-            and ("noalign" not in self.form.attributes)
+            and ("noalign" not in self.form.attributes))
             or "align" in self.form.attributes
         )
 
@@ -211,7 +218,9 @@ class Variant:
 
     def _checks_declaration(self) -> list[str]:
         """The declaration that `_checks` needs in a body."""
-        return ["    cdef int status"] if any("status" in line for line in self._checks(False)) else []
+        return (
+            ["    cdef int status"] if any("status" in line for line in self._checks(False)) else []
+        )
 
     def _checks(self, fast: bool) -> list[str]:
         """What has to hold before any operand is touched: privilege, vector state."""
@@ -347,9 +356,15 @@ class Variant:
             "        return status",
         ]
         if size:
-            access = f"open_ea(cpu, insn, {size}, &ref)" if stores else f"load_ea(cpu, insn, {size}, m)"
+            access = (
+                f"open_ea(cpu, insn, {size}, &ref)" if stores else f"load_ea(cpu, insn, {size}, m)"
+            )
             lines += [f"    if {access}:", "        return FAULT"]
-        lines += ["    x87_load(cpu)", f"    {self._host_x87('insn.b & 7', 'm')}", "    x87_done(cpu, insn)"]
+        lines += [
+            "    x87_load(cpu)",
+            f"    {self._host_x87('insn.b & 7', 'm')}",
+            "    x87_done(cpu, insn)",
+        ]
         if stores:
             lines += ["    if x87_completed(cpu):", f"        ref_write(cpu, &ref, {size}, m)"]
         if self.form.options.get("eflags") == "out":
@@ -377,7 +392,10 @@ class Variant:
         if self._rm is not None:
             miss = f"x > {4096 - self._bytes(self._rm)} or "
             operation = self._host_x87("", "e.page + x")
-            return [self._host_fast(n, self._place(n == "memx"), miss, operation) for n in ("mem", "memx")]
+            return [
+                self._host_fast(n, self._place(n == "memx"), miss, operation)
+                for n in ("mem", "memx")
+            ]
         if self.form.modrm_rm is not None:
             return [self._host_fast("reg", [], "", self._host_x87("0", ""))]
         parts = [self._host_fast(f"st{i}", [], "", self._host_x87(str(i), "")) for i in range(8)]
@@ -915,7 +933,7 @@ def _write(path: Path, text: str) -> None:
 
 def generate(out: Path) -> list[str]:
     """Write all generated files into a folder; return the families."""
-    from .. import cpuid_bits  # noqa: PLC0415 - the package is not importable while it is being built
+    from .. import cpuid_bits
 
     forms = rows.load()
     families = sorted({form.family for form in forms})

@@ -1,4 +1,4 @@
-"""What the processor tells of itself, counts and draws: CPUID, MSRs, TSC, random numbers, XCR0, MONITOR."""
+"""What the processor tells, counts and draws: CPUID, MSRs, TSC, random numbers, XCR0, MONITOR."""
 
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *

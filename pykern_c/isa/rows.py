@@ -15,7 +15,9 @@ Opcode column, as in the SDM's instruction pages:
 Assembly column:
     mnemonic and operands in the letters of SDM Vol. 2D, Appendix A (B E G I J M O R S C D V W U P Q N X Y A; B: VEX.vvvv), sizes
     ``b w d q v z y`` and, for vector operands, ``ps pd ss sd dq``; ``Z`` is the register in the opcode. Fixed registers by name. ``Ibs``: sign-extended byte.
-Attributes:
+
+Attributes
+----------
     ``lock`` may take LOCK; ``nodst`` the destination is not read; ``nowrite`` it is not written; ``cpl0`` #GP(0) unless CPL is 0; ``i64`` invalid in, ``o64`` only in
     64-bit mode; ``d64``/``f64`` operand size defaults to/is 64 there; ``ends`` ends a block; ``norexb`` not with REX.B; ``undef=OSZAPC`` flags left undefined by the SDM;
     ``fp`` may raise SIMD floating-point exceptions, ``tiny=OPERATION`` also underflow (simd_exceptions.pxd); ``align`` a misaligned memory operand is #GP(0), ``noalign`` a 16-byte W is not;
@@ -70,7 +72,7 @@ IMMEDIATES = {
 }
 FUNCTION = re.compile(
     r'^cdef inline (?P<ret>[\w*]+) (?P<name>\w+)\((?P<args>[^)]*)\) noexcept nogil:\n    """(?P<doc>.*?)"""',
-    re.M | re.S,
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -357,7 +359,7 @@ def _shape(returns: str, arguments: list[str], where: str) -> str:
 
 def _line(doc: str, title: str) -> str:
     """Return the first word of a ``Title: word.`` line of a docstring, or an empty string."""
-    match = re.search(rf"^\s+{title}: (\w+)", doc, re.M)
+    match = re.search(rf"^\s+{title}: (\w+)", doc, re.MULTILINE)
     return match[1] if match else ""
 
 
@@ -371,7 +373,7 @@ def parse_text(text: str, family: str) -> list[Form]:
         arguments = [a.strip() for a in match["args"].split(",")]
         if "Source:" not in match["doc"]:
             raise RowError(f"{family}.{match['name']}: no 'Source:' line")
-        flags = re.search(r"^\s+Flags: (.*)$", match["doc"], re.M)
+        flags = re.search(r"^\s+Flags: (.*)$", match["doc"], re.MULTILINE)
         common = {
             "family": family,
             "function": match["name"],

@@ -8,7 +8,10 @@ from pykern_c.exits import ExitReason
 from tests.guest import long_mode_machine
 from tests.privileged import cases, log, recorded
 
-REGISTERS = r"(cr\d|lmsw|mov cr|pcid|msr efer|dr\d|invpcid|xsetbv|xgetbv|tsd|umip|user umip|user mov (cr|dr))"
+REGISTERS = (
+    r"(cr\d|lmsw|mov cr|pcid|msr efer|dr\d|invpcid|xsetbv|xgetbv|tsd|umip|user umip"
+    r"|user mov (cr|dr))"
+)
 
 
 @pytest.mark.parametrize("name", cases("long", REGISTERS))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from pykern_c.machine import Machine
 from tests.guest import assemble
 from tests.privileged import cases, log, recorded
-from pykern_c.machine import Machine
 
 SEGMENTS = (
-    r"(ds|ss|fs|gs|les|lss|pop ds|push seg|mov cs|mov seg|accessed|limit|expand-down|null access|code write"
-    r"|read-only|execute-only|lar|lsl|verr|verw|arpl|sgdt|lldt|ltr|busy bit|sldt)\b"
+    r"(ds|ss|fs|gs|les|lss|pop ds|push seg|mov cs|mov seg|accessed|limit|expand-down|null access"
+    r"|code write|read-only|execute-only|lar|lsl|verr|verw|arpl|sgdt|lldt|ltr|busy bit|sldt)\b"
 )
-TRANSFERS = r"(jmp|call|retf|retfq|iret|iretq|iretd|indirect|user call|user jmp|user retf|user iret)\b"
+TRANSFERS = (
+    r"(jmp|call|retf|retfq|iret|iretq|iretd|indirect|user call|user jmp|user retf|user iret)\b"
+)
 PROGRAMS = ("protected", "long")
 
 

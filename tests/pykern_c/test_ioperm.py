@@ -1,4 +1,4 @@
-"""I/O permission: IOPL and the bit map of the TSS, against what Bochs printed; and the hostcall port."""
+"""I/O permission by IOPL and the TSS, against what Bochs printed; and the hostcall port."""
 
 from __future__ import annotations
 

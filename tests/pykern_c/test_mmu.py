@@ -8,7 +8,16 @@ import pytest
 
 from pykern_c.exits import ExitReason
 from pykern_c.machine import Machine
-from tests.guest import ENTRY, PRESENT, WRITABLE, assemble, long_mode, long_mode_machine, page_entry, page_tables
+from tests.guest import (
+    ENTRY,
+    PRESENT,
+    WRITABLE,
+    assemble,
+    long_mode,
+    long_mode_machine,
+    page_entry,
+    page_tables,
+)
 
 DATA = 0x40_0000
 NX = 1 << 63
@@ -79,7 +88,8 @@ def remapped(invalidate: str, flags: int = 0, cr4: int = 0) -> tuple[int, list[i
 
 
 @pytest.mark.parametrize(
-    "invalidate", ["invlpg [rbx]", "mov rdx, cr3\nmov cr3, rdx", "mov rdx, cr4\nxor rdx, 0x80\nmov cr4, rdx"]
+    "invalidate",
+    ["invlpg [rbx]", "mov rdx, cr3\nmov cr3, rdx", "mov rdx, cr4\nxor rdx, 0x80\nmov cr4, rdx"],
 )
 def test_an_invalidated_entry_is_gone(invalidate: str) -> None:
     assert remapped(invalidate) == (2, [])

@@ -8,7 +8,9 @@ from tests.guest import long_mode_machine
 from tests.privileged import cases, log, recorded
 
 
-@pytest.mark.parametrize("name", cases("long", r"msr|swapgs|fsgsbase|wrfsbase|rdfsbase|rdtscp|fs base"))
+@pytest.mark.parametrize(
+    "name", cases("long", r"msr|swapgs|fsgsbase|wrfsbase|rdfsbase|rdtscp|fs base")
+)
 def test_against_bochs(name):
     assert log("long")[name] == recorded("long")[name]
 
@@ -17,7 +19,9 @@ def access(writes: list[tuple[int, int]], reads: list[int], cpu: str = "max") ->
     """Write and read MSRs; return what was read, or the vector of a fault."""
     source = ""
     for index, value in writes:
-        source += f"mov ecx, {index}\nmov eax, {value & 0xFFFFFFFF}\nmov edx, {value >> 32}\nwrmsr\n"
+        source += (
+            f"mov ecx, {index}\nmov eax, {value & 0xFFFFFFFF}\nmov edx, {value >> 32}\nwrmsr\n"
+        )
     for place, index in enumerate(reads):
         source += f"mov ecx, {index}\nrdmsr\nmov [0x200000 + {8 * place}], eax\n"
         source += f"mov [0x200004 + {8 * place}], edx\n"
@@ -32,12 +36,24 @@ def access(writes: list[tuple[int, int]], reads: list[int], cpu: str = "max") ->
 @pytest.mark.parametrize(
     ("index", "value"),
     [
-        (0x174, 0x10), (0x175, 0xFFFF_8000_0000_1000), (0x176, 0x1000), (0x277, 0x0006_0406_0705_0100),
-        (0x200, 0x8000_0006), (0x201, 0xFF_8000_0800), (0x250, 0x0606_0606_0606_0606), (0x26F, 0x0505_0505_0505_0505),
-        (0x2FF, 0xC06), (0xC000_0081, 0x0023_0010_1234_5678), (0xC000_0082, 0xFFFF_FFFF_8000_0000),
-        (0xC000_0084, 0x4_7700), (0xC000_0102, 0x7FFF_FFFF_FFFF), (0xC000_0103, 5), (0x3B, 0x1_0000), (0x17A, 4),
+        (0x174, 0x10),
+        (0x175, 0xFFFF_8000_0000_1000),
+        (0x176, 0x1000),
+        (0x277, 0x0006_0406_0705_0100),
+        (0x200, 0x8000_0006),
+        (0x201, 0xFF_8000_0800),
+        (0x250, 0x0606_0606_0606_0606),
+        (0x26F, 0x0505_0505_0505_0505),
+        (0x2FF, 0xC06),
+        (0xC000_0081, 0x0023_0010_1234_5678),
+        (0xC000_0082, 0xFFFF_FFFF_8000_0000),
+        (0xC000_0084, 0x4_7700),
+        (0xC000_0102, 0x7FFF_FFFF_FFFF),
+        (0xC000_0103, 5),
+        (0x3B, 0x1_0000),
+        (0x17A, 4),
     ],
-)  # fmt: skip
+)
 def test_what_is_written_is_read(index, value):
     assert access([(index, value)], [index]) == [value]
 
@@ -45,11 +61,26 @@ def test_what_is_written_is_read(index, value):
 @pytest.mark.parametrize(
     ("index", "value"),
     [
-        (0x277, 0x02), (0x277, 0x0800), (0x200, 0x2), (0x201, 0x400), (0x200, 1 << 40), (0x250, 0x02),
-        (0x2FF, 0x1000), (0x2FF, 0x7), (0xC000_0080, 1 << 12), (0xC000_0082, 1 << 47), (0xC000_0103, 1 << 32),
-        (0x175, 1 << 47), (0x1A0, 1 << 40), (0xFE, 0), (0x1B, 1 << 52), (0x800, 0), (0xDEAD, 0), (0x1D9, 1),
+        (0x277, 0x02),
+        (0x277, 0x0800),
+        (0x200, 0x2),
+        (0x201, 0x400),
+        (0x200, 1 << 40),
+        (0x250, 0x02),
+        (0x2FF, 0x1000),
+        (0x2FF, 0x7),
+        (0xC000_0080, 1 << 12),
+        (0xC000_0082, 1 << 47),
+        (0xC000_0103, 1 << 32),
+        (0x175, 1 << 47),
+        (0x1A0, 1 << 40),
+        (0xFE, 0),
+        (0x1B, 1 << 52),
+        (0x800, 0),
+        (0xDEAD, 0),
+        (0x1D9, 1),
     ],
-)  # fmt: skip
+)
 def test_reserved_bits_and_unknown_registers(index, value):
     assert access([(index, value)], []) == 13
 

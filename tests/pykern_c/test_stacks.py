@@ -1,4 +1,4 @@
-"""Stack switches: call gates, interrupt gates, the interrupt stack table; against what Bochs printed."""
+"""Stack switches by call gates, interrupt gates and the IST, against what Bochs printed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import pytest
 
 from tests.privileged import cases, log, recorded
 
-SWITCHES = r"(user )?call gate|user int|unaligned stack|int 0x4|ss limit|push$|iret to ring 1|compat int"
+SWITCHES = (
+    r"(user )?call gate|user int|unaligned stack|int 0x4|ss limit|push$|iret to ring 1|compat int"
+)
 
 
 @pytest.mark.parametrize(
