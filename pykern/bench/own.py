@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pykern_c
-
 from pykern.bench.machines import (
     CONSOLE_PORT,
     DEBUG_EXIT_PORT,
