@@ -172,11 +172,10 @@ class Variant:
 
     def _aligned(self, operand: Operand) -> bool:
         return (
-            (operand.letter == "W"
+            operand.letter == "W"
             and self._bytes(operand) == 16
-            and ("noalign" not in self.form.attributes))
-            or "align" in self.form.attributes
-        )
+            and ("noalign" not in self.form.attributes)
+        ) or "align" in self.form.attributes
 
     # -- the call -----------------------------------------------------------------------------
 
