@@ -1,8 +1,8 @@
 """CPU models: which features a machine of `--cpu` v1, v2 or max has.
 
-``v1`` and ``v2`` are the micro-architecture levels of the x86-64 psABI with the system features that
-every processor of that level has; ``max`` is everything that is implemented. SIMD instructions are
-executed by the host's own, so ``max`` leaves out what the host does not have.
+``v1`` and ``v2`` are the micro-architecture levels of the x86-64 psABI with the system features
+that every processor of that level has; ``max`` is everything that is implemented. SIMD instructions
+are executed by the host's own, so ``max`` leaves out what the host does not have.
 
 References
 ----------

@@ -7,7 +7,7 @@ References
 SDM Vol. 2A, CPUID; AMD64 Architecture Programmer's Manual Vol. 3, Appendix E (leaf 8000_0001).
 """
 
-#: (leaf, sub-leaf, register) of each feature word. Word 0 is leaf 1 EDX; FPU is its bit 0, which every CPU has.
+#: (leaf, sub-leaf, register) of each feature word. FPU, bit 0 of word 0, is what every CPU has.
 WORDS = (
     (1, 0, "edx"),
     (1, 0, "ecx"),

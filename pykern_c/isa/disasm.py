@@ -48,7 +48,7 @@ FIXED_BY_SIZE = {
 ADDRESS_16 = ("bx+si", "bx+di", "bp+si", "bp+di", "si", "di", "bp", "bx")
 
 
-class Undecodable(Exception):
+class UndecodableError(Exception):
     """The bytes are no instruction; `length` of them were looked at."""
 
 
@@ -62,7 +62,7 @@ class _Bytes:
     def take(self, count: int = 1) -> int:
         end = self.position + count
         if end > len(self.code) or end > 15:
-            raise Undecodable
+            raise UndecodableError
         value = int.from_bytes(self.code[self.position : end], "little")
         self.position = end
         return value
@@ -164,7 +164,7 @@ def _vex_matches(form: Form, d: _Decoded) -> bool:
 def _vex(d: _Decoded, data: _Bytes, first: int) -> int:
     """Take the rest of a VEX prefix; return the opcode map."""
     if d.rex or {0x66, 0xF0, 0xF2, 0xF3} & set(d.prefixes):
-        raise Undecodable
+        raise UndecodableError
     second = data.take()
     last = second if first == 0xC5 else data.take()
     wide = 0 if first == 0xC5 else last >> 4 & 8
@@ -191,7 +191,7 @@ def _find(d: _Decoded, data: _Bytes) -> Form:
     for form in forms:
         if _matches(form, d):
             return form
-    raise Undecodable
+    raise UndecodableError
 
 
 def _sizes(d: _Decoded, form: Form) -> None:
@@ -425,7 +425,7 @@ def _repeat_word(prefix: int, form: Form) -> str:
 
 
 def _segment_word(d: _Decoded, form: Form, prefix: int) -> str:
-    """Return how an override is shown in front of the mnemonic; empty where it is part of an operand."""
+    """Return an override as a word before the mnemonic; empty where an operand shows it."""
     name = SEGMENT_PREFIX[prefix]
     if prefix == 0x3E and form.mnemonic in {"JMP", "CALL"} and form.has_modrm:
         return "notrack"
@@ -474,7 +474,7 @@ def _decode(data: _Bytes, bits: int, address: int) -> _Decoded:
     data.position -= 1
     form = _find(d, data)
     if 0xF0 in d.prefixes and ("lock" not in form.attributes or d.modrm >= 0xC0):
-        raise Undecodable
+        raise UndecodableError
     d.form = form
     _sizes(d, form)
     if form.has_modrm and d.modrm < 0xC0 and not {"C", "D"} & {o.letter for o in form.operands}:
@@ -504,7 +504,7 @@ def disassemble(
         form = d.form
         assert form is not None
         operands = [_operand(d, form, o, data) for o in _shown(form)]
-    except Undecodable:
+    except UndecodableError:
         return 1, "(bad)"
     d.length = data.position
     end = address + d.length

@@ -1,48 +1,61 @@
 """Instruction rows: parse the docstrings of the instruction definitions.
 
-Every function in ``pykern_c/isa/*.pxd`` that has rows in its docstring implements a mnemonic. One row is one encoding::
+Every function in ``pykern_c/isa/*.pxd`` that has rows in its docstring implements a mnemonic. One
+row is one encoding::
 
     81 /0 iz       ADD Ev, Iz       lock
     -------------  ---------------  ----------
-    opcode column  assembly column  attributes         (columns are separated by two or more spaces)
+    opcode column  assembly column  attributes
 
 Opcode column, as in the SDM's instruction pages:
-    an optional mandatory prefix ``NP`` (none of 66 F2 F3), ``66``, ``F3``, ``F2``; an optional ``REX.W``/``W1`` or ``W0``;
-    the opcode bytes (``0F``, ``0F 38`` and ``0F 3A`` select the map); ``+r``: a register in the low three bits; ``+cc``: sixteen rows, one for each
-    condition; ``/r`` or ``/digit``; one byte more (``0F 01 C8``, ``D8 C0+i``): the ModR/M byte itself; immediates ``ib iw iz iv cb cz far moffs``.
-    ``VEX.`` and, parted by dots, the length ``LZ``/``128``, ``256`` or ``LIG`` (either), the prefix ``NP 66 F3 F2`` (``NP`` if absent), the map ``0F 0F38 0F3A``,
-    ``W0 W1 WIG`` (``WIG`` if absent; with operands of size ``y``, W is their size): then the opcode byte.
+    an optional mandatory prefix ``NP`` (none of 66 F2 F3), ``66``, ``F3``, ``F2``; an optional
+    ``REX.W``/``W1`` or ``W0``; the opcode bytes (``0F``, ``0F 38`` and ``0F 3A`` select the map);
+    ``+r``: a register in the low three bits; ``+cc``: sixteen rows, one for each condition; ``/r``
+    or ``/digit``; one byte more (``0F 01 C8``, ``D8 C0+i``): the ModR/M byte itself; immediates
+    ``ib iw iz iv cb cz far moffs``. ``VEX.`` and, parted by dots, the length ``LZ``/``128``,
+    ``256`` or ``LIG`` (either), the prefix ``NP 66 F3 F2`` (``NP`` if absent), the map ``0F 0F38
+    0F3A``, ``W0 W1 WIG`` (``WIG`` if absent; with operands of size ``y``, W is their size): then
+    the opcode byte.
 Assembly column:
-    mnemonic and operands in the letters of SDM Vol. 2D, Appendix A (B E G I J M O R S C D V W U P Q N X Y A; B: VEX.vvvv), sizes
-    ``b w d q v z y`` and, for vector operands, ``ps pd ss sd dq``; ``Z`` is the register in the opcode. Fixed registers by name. ``Ibs``: sign-extended byte.
+    mnemonic and operands in the letters of SDM Vol. 2D, Appendix A (B E G I J M O R S C D V W U P
+    Q N X Y A; B: VEX.vvvv), sizes ``b w d q v z y`` and, for vector operands, ``ps pd ss sd dq``;
+    ``Z`` is the register in the opcode. Fixed registers by name. ``Ibs``: sign-extended byte.
 
-Attributes
-----------
-    ``lock`` may take LOCK; ``nodst`` the destination is not read; ``nowrite`` it is not written; ``cpl0`` #GP(0) unless CPL is 0; ``i64`` invalid in, ``o64`` only in
-    64-bit mode; ``d64``/``f64`` operand size defaults to/is 64 there; ``ends`` ends a block; ``norexb`` not with REX.B; ``undef=OSZAPC`` flags left undefined by the SDM;
-    ``fp`` may raise SIMD floating-point exceptions, ``tiny=OPERATION`` also underflow (simd_exceptions.pxd); ``align`` a misaligned memory operand is #GP(0), ``noalign`` a 16-byte W is not;
-    ``eflags=in``/``eflags=out`` an x87 instruction that reads, or sets, SZAPC; ``alias`` an encoding that processors execute but disassemblers do not know;
-    ``fast=NAME`` a function that does the common case (generate.py); an upper-case word: the CPUID feature.
+Attributes ----------
+    ``lock`` may take LOCK; ``nodst`` the destination is not read; ``nowrite`` it is not written;
+    ``cpl0`` #GP(0) unless CPL is 0; ``i64`` invalid in, ``o64`` only in 64-bit mode;
+    ``d64``/``f64`` operand size defaults to/is 64 there; ``ends`` ends a block; ``norexb`` not
+    with REX.B; ``undef=OSZAPC`` flags left undefined by the SDM; ``fp`` may raise SIMD
+    floating-point exceptions, ``tiny=OPERATION`` also underflow (simd_exceptions.pxd); ``align`` a
+    misaligned memory operand is #GP(0), ``noalign`` a 16-byte W is not;
+    ``eflags=in``/``eflags=out`` an x87 instruction that reads, or sets, SZAPC; ``alias`` an
+    encoding that processors execute but disassemblers do not know; ``fast=NAME`` a function that
+    does the common case (generate.py); an upper-case word: the CPUID feature.
 
 Lines for the block builder (docs/architecture.md, "The engine"):
-    ``Liveness: kills``: the value function always overwrites OSZAPC, reads none of them, and uses its width only through
-    types.pxd and flags.pxd, so it can be called with QUIET; ``Liveness: clear``: it neither reads nor writes flags. ``Pairs: sub|logic|result``: how the condition of a
+    ``Liveness: kills``: the value function always overwrites OSZAPC, reads none of them, and uses
+    its width only through types.pxd and flags.pxd, so it can be called with QUIET; ``Liveness:
+    clear``: it neither reads nor writes flags. ``Pairs: sub|logic|result``: how the condition of a
     Jcc right behind it follows from its operands (flags.pxd, pair_condition).
 
 Shapes, told by the signature (generate.py writes what is around them):
-    ``u64 f(Cpu*, int w, u64…)`` value function on general or 64-bit MMX operands; ``xmm_t f(Cpu*, xmm_t…)`` likewise on vectors; both may take ``int cc`` or ``int imm`` last,
-    and parameters of the other type. An operand of at most 64 bits, MMX for instance, that is an xmm_t stands in the low half, with zeros above;
-    ``int f(Cpu*, Insn*, int w)`` does its own operand access and returns a Status;
-    ``void f()`` has no body: an x87 instruction that the host executes as it stands in the row (host_x87.pxd). A memory operand is
-    read, or with ``nodst`` written.
+    ``u64 f(Cpu*, int w, u64…)`` value function on general or 64-bit MMX operands; ``xmm_t f(Cpu*,
+    xmm_t…)`` likewise on vectors; both may take ``int cc`` or ``int imm`` last, and parameters of
+    the other type. An operand of at most 64 bits, MMX for instance, that is an xmm_t stands in the
+    low half, with zeros above; ``int f(Cpu*, Insn*, int w)`` does its own operand access and
+    returns a Status; ``void f()`` has no body: an x87 instruction that the host executes as it
+    stands in the row (host_x87.pxd). A memory operand is read, or with ``nodst`` written.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CONDITIONS = "O NO B AE E NE BE A S NS P NP L GE LE G".split()
 MAPS = {(): 0, (0x0F,): 1, (0x0F, 0x38): 2, (0x0F, 0x3A): 3}
@@ -54,7 +67,7 @@ FIXED_REGISTERS = frozenset(
     "ST ST(i) XMM0".split()
 )
 LETTERS = "BEGIJMORSCDVWUPQNXYAZ"
-SIZES = frozenset("b w d q v z y p a s bs dq ps pd ss sd x t".split() + [""])
+SIZES = frozenset([*"b w d q v z y p a s bs dq ps pd ss sd x t".split(), ""])
 FLAGS = frozenset(
     "lock nodst nowrite cpl0 i64 o64 d64 f64 ends norexb rare alias fp align noalign stack".split()
 )
@@ -71,7 +84,8 @@ IMMEDIATES = {
     "Ov": "moffs",
 }
 FUNCTION = re.compile(
-    r'^cdef inline (?P<ret>[\w*]+) (?P<name>\w+)\((?P<args>[^)]*)\) noexcept nogil:\n    """(?P<doc>.*?)"""',
+    r"^cdef inline (?P<ret>[\w*]+) (?P<name>\w+)\((?P<args>[^)]*)\) noexcept nogil:\n"
+    r'    """(?P<doc>.*?)"""',
     re.MULTILINE | re.DOTALL,
 )
 
@@ -221,32 +235,27 @@ def _vex(token: str, where: str) -> dict[str, object]:
     return out
 
 
-def _opcode_column(text: str, where: str) -> dict[str, object]:
-    """Parse the opcode column."""
-    tokens = text.split()
-    out: dict[str, object] = {
-        "prefix": None,
-        "w": None,
-        "modrm": "",
-        "imm": [],
-        "plus": "",
-        "rm": None,
-        "vex_l": None,
-    }
-    vex = tokens[0].startswith("VEX.")
-    if vex:
+def _prefixes(tokens: list[str], where: str) -> dict[str, object]:
+    """Take the mandatory prefix, VEX and REX.W off the front of an opcode column."""
+    out: dict[str, object] = {"prefix": None, "w": None, "vex_l": None}
+    if tokens[0].startswith("VEX."):
         out |= _vex(tokens.pop(0), where)
     elif tokens[0] == "NP":
         out["prefix"] = 0
         tokens.pop(0)
-    elif (
-        tokens[0] in {"66", "F2", "F3"}
-        and len(tokens) > 1
-        and (re.match(r"[0-9A-F]{2}|REX|W[01]", tokens[1]))
+    elif tokens[0] in {"66", "F2", "F3"} and re.match(
+        r"[0-9A-F]{2}|REX|W[01]", " ".join(tokens[1:2])
     ):
         out["prefix"] = int(tokens.pop(0), 16)
     if tokens and tokens[0] in {"REX.W", "W1", "W0"}:
         out["w"] = 0 if tokens.pop(0) == "W0" else 1
+    return out
+
+
+def _opcode_tokens(tokens: list[str], where: str) -> tuple[dict[str, object], list[int]]:
+    """Parse what stands behind the prefixes: opcode bytes, ModR/M, immediates."""
+    immediates: list[str] = []
+    out: dict[str, object] = {"modrm": "", "plus": "", "rm": None, "imm": immediates}
     codes: list[int] = []
     for token in tokens:
         if token.startswith("/"):
@@ -255,9 +264,18 @@ def _opcode_column(text: str, where: str) -> dict[str, object]:
             codes.append(int(match[1], 16))
             out["plus"] = match[2] or out["plus"]
         elif token in {"ib", "iw", "iz", "iv", "cb", "cz", "far", "moffs"}:
-            out["imm"].append(token)  # type: ignore[attr-defined]
+            immediates.append(token)
         else:
             raise RowError(f"{where}: '{token}' is not part of an opcode")
+    return out, codes
+
+
+def _opcode_column(text: str, where: str) -> dict[str, object]:
+    """Parse the opcode column."""
+    tokens = text.split()
+    vex = tokens[0].startswith("VEX.")
+    prefixes = _prefixes(tokens, where)
+    out, codes = _opcode_tokens(tokens, where)
     lead: tuple[int, ...] = ()
     while not vex and codes[:1] and (*lead, codes[0]) in MAPS:
         lead = (*lead, codes.pop(0))
@@ -268,7 +286,7 @@ def _opcode_column(text: str, where: str) -> dict[str, object]:
         codes.pop()
     if len(codes) != 1:
         raise RowError(f"{where}: no opcode byte in '{text}'")
-    return {"map": MAPS[lead], **out, "opcode": codes[0]}
+    return {"map": MAPS[lead], **prefixes, **out, "opcode": codes[0]}
 
 
 def _operands(text: str, where: str) -> tuple[Operand, ...]:

@@ -1,7 +1,7 @@
 """Hostile guests: random code, page tables, descriptors, MSRs and device writes.
 
-Nothing may crash, hang, or touch host memory; a triple fault is reported. The `debug` environment runs
-this on a build with assertions and UBSan.
+Nothing may crash, hang, or touch host memory; a triple fault is reported. The `debug` environment
+runs this on a build with assertions and UBSan.
 """
 
 from __future__ import annotations

@@ -38,8 +38,9 @@ def test_data_beside_code_does_not_lose_code() -> None:
 
 def test_an_instruction_across_pages_follows_both() -> None:
     machine = long_mode_machine("jmp 0x100ffd")
-    code = assemble("mov ebx, 0x11111111\ncmp ebx, 0x22222222\nje 1f\n"
-                    "mov dword ptr [0x100ffe], 0x22222222\njmp 0x100ffd\n1: hlt", 64, 0x100FFD)  # fmt: skip
+    source = ("mov ebx, 0x11111111\ncmp ebx, 0x22222222\nje 1f\n"
+                    "mov dword ptr [0x100ffe], 0x22222222\njmp 0x100ffd\n1: hlt")  # fmt: skip
+    code = assemble(source, 64, 0x100FFD)
     machine.write(0x100FFD, code)
     assert machine.run().reason is ExitReason.HLT
     assert machine.vcpus[0].read_register("rbx") == 0x22222222

@@ -70,7 +70,7 @@ def test_accessed_and_dirty_are_set_when_they_should_be() -> None:
 
 
 def remapped(invalidate: str, flags: int = 0, cr4: int = 0) -> tuple[int, list[int]]:
-    """Read a page, let somebody else map another one there, read again; return value and stale uses."""
+    """Read a page, map another one there, read again; return the value and stale uses."""
     machine = long_mode_machine(LOOP.format(invalidate=invalidate))
     vcpu = machine.vcpus[0]
     vcpu.write_register("cr4", vcpu.read_register("cr4") | cr4)
