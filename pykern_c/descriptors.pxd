@@ -15,7 +15,7 @@ References
 SDM Vol. 3A, Segment Descriptors; System Descriptor Types; Protection.
 """
 
-from pykern_c.types cimport u8, u16, u32, u64, i64, likely_, memcpy
+from pykern_c.types cimport u8, u16, u32, u64, i64, copy_small, likely_
 from pykern_c.cpu cimport (
     Cpu, Seg, CR4_SMAP, TLB_SMAP, TLB_SUPER, TLB_USER, FLAG_AC, FLAG_VM, long_mode,
 )
@@ -113,7 +113,7 @@ cdef inline int system_read(Cpu* cpu, u64 laddr, int size, void* out) noexcept n
     cdef TlbEntry* e = &cpu.tlbs[implicit_tlb(cpu)].entry[tlb_index(at)]
     cdef u64 x = at ^ e.rtag
     if likely_(x <= <u64>(4096 - size)):
-        memcpy(out, e.page + x, size)
+        copy_small(out, e.page + x, size)
         return 0
     return system_read_slow(cpu, laddr, size, out)
 
