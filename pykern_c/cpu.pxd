@@ -184,9 +184,21 @@ cdef struct TlbEntry:
     u8* page
 
 
+cdef enum:
+    ASIDE_SIZE = 8              # entries of a TLB's side table, a power of two
+
+
+cdef struct AsideEntry:         # a page that no entry may answer for: a device, writes beside code
+    u64 tag                     # linear page, bit 0 set: valid
+    u64 paddr
+
+
 cdef struct Tlb:
     TlbEntry entry[TLB_SIZE]
-    u8 info[TLB_SIZE]           # bit 0 global, bit 1 part of a large page
+    u64 paddr[TLB_SIZE]         # physical page of the entry
+    AsideEntry aside[2][ASIDE_SIZE]     # by AccessKind, reads and writes
+    bint aside_used
+    u8 info[TLB_SIZE]           # bit 0 global, bit 1 part of a large page, bit 2 listed in `used`
     u16 used[TLB_SIZE]          # indices filled since the last flush: what a flush has to visit
     u32 count
     u32 large
@@ -369,6 +381,8 @@ cdef struct Cpu:
     JumpEntry* jumps            # JUMP_SIZE of them
     PageEntry code_pages[CODE_PAGES]
     Insn scratch[MAX_BLOCK + 2]
+    u64 scratch_laddr           # of the single instruction in `scratch`
+    u64 scratch_key             # its jump-cache context; 0: nothing to be used again
     u64 hook_skip               # retired count + 1 at which an execution hook has been served
     u32 hook_pass               # the next instruction is executed without looking at hooks
     u32 hook_id                 # EXIT_HOOK: which one

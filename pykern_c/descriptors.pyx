@@ -17,8 +17,8 @@ cdef inline u64 _wrapped(Cpu* cpu, u64 laddr) noexcept nogil:
     return laddr if long_mode(cpu) else <u32>laddr
 
 
-cdef int system_read(Cpu* cpu, u64 laddr, int size, void* out) noexcept nogil:
-    """Read a system structure; it may cross a page."""
+cdef int system_read_slow(Cpu* cpu, u64 laddr, int size, void* out) noexcept nogil:
+    """Read a system structure that may cross a page."""
     cdef int first = <int>(4096 - (laddr & 0xFFF))
     cdef int which = implicit_tlb(cpu)
     laddr = _wrapped(cpu, laddr)

@@ -10,7 +10,7 @@ from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 from pykern_c.descriptors cimport *
 from pykern_c.flags cimport get_rflags
-from pykern_c.mmu cimport context_changed
+from pykern_c.mmu cimport TlbEntry, context_changed, tlb_index
 from pykern_c.stacks cimport *
 from pykern_c.task cimport TASK_INTERRUPT, TaskSwitch, task_switch_gate
 
@@ -109,15 +109,16 @@ cdef int deliver_vme(Cpu* cpu, u32 vector, unsigned long long next_rip) noexcept
 
 cdef int _read_gate(Cpu* cpu, Event* e, Gate* gate) noexcept nogil:
     """Read the gate of the vector: 8 bytes, in IA-32e mode 16."""
-    cdef u64 low = 0, high = 0
+    cdef u64 half[2]
+    cdef u64 low, high
     cdef u32 size = 16 if long_mode(cpu) else 8
     cdef u64 laddr = cpu.idtr.base + e.vector * size
+    half[0] = half[1] = 0
     if e.vector * size + size - 1 > cpu.idtr.limit:
         return raise_gp(cpu, _idt_error(e))
-    if system_read(cpu, laddr, 8, &low):
+    if system_read(cpu, laddr, 16, half) if size == 16 else system_read(cpu, laddr, 8, half):
         return FAULT
-    if size == 16 and system_read(cpu, laddr + 8, 8, &high):
-        return FAULT
+    low, high = half[0], half[1]
     gate.sel = <u16>(low >> 16)
     gate.attr = <u32>(low >> 40) & 0xFF
     gate.ist = <u32>(low >> 32) & GATE_IST if size == 16 else 0
@@ -175,9 +176,29 @@ cdef void _enter_handler(Cpu* cpu, Gate* gate, Descriptor* cs, u32 cpl) noexcept
 # ---------------------------------------------------------------------------------------------
 # IA-32e mode
 
+cdef inline bint _push_at_once(Cpu* cpu, Stack* s, const u64* frame, int size) noexcept nogil:
+    """Push a frame if all of it lies in one page that the TLB knows."""
+    cdef u64 laddr = s.sp - size
+    cdef TlbEntry* entry = &cpu.tlbs[s.which].entry[tlb_index(laddr)]
+    cdef u64 x = laddr ^ entry.wtag
+    if unlikely_(x > <u64>(4096 - size)):
+        return False
+    memcpy(entry.page + x, frame, size)
+    s.sp = laddr
+    return True
+
+
 cdef int _push_long(Cpu* cpu, Event* e, Stack* s) noexcept nogil:
     """Push SS, RSP, RFLAGS, CS, RIP and the error code on an aligned stack."""
+    cdef u64 frame[6]
     s.sp &= ~<u64>0xF
+    frame[0], frame[1], frame[2] = e.error, e.rip, cpu.seg[CS].sel
+    frame[3], frame[4], frame[5] = e.flags, cpu.regs[RSP], cpu.seg[SS].sel
+    if e.has_error:
+        if _push_at_once(cpu, s, frame, 48):
+            return 0
+    elif _push_at_once(cpu, s, frame + 1, 40):
+        return 0
     if stack_push(cpu, s, 64, cpu.seg[SS].sel) or stack_push(cpu, s, 64, cpu.regs[RSP]):
         return FAULT
     if stack_push(cpu, s, 64, e.flags) or stack_push(cpu, s, 64, cpu.seg[CS].sel):

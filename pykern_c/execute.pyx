@@ -212,7 +212,11 @@ cdef void _execute(Cpu* cpu, Insn* insn) noexcept nogil:
 
 cdef bint _single(Cpu* cpu) noexcept nogil:
     """Whether only one instruction may run before the next look."""
-    return cpu.shadow or cpu.rflags & (FLAG_TF | FLAG_RF) or cpu.dr[7] & 0xFF
+    if cpu.shadow or cpu.rflags & FLAG_TF or cpu.dr[7] & 0xFF:
+        return True
+    # Without breakpoints RF holds nothing back, and nothing reads it before it would be cleared.
+    cpu.rflags &= ~<u64>FLAG_RF
+    return False
 
 
 cdef void _step(Cpu* cpu) noexcept nogil:

@@ -147,6 +147,7 @@ cdef void code_cache_empty(Platform* p) noexcept nogil:
     for i in range(p.cpu_count):
         memset(p.cpus[i].jumps, 0, JUMP_SIZE * sizeof(JumpEntry))
         memset(p.cpus[i].code_pages, 0, sizeof(p.cpus[i].code_pages))
+        p.cpus[i].scratch_key = 0
         p.cpus[i].link = NULL
     for i in range(p.ram_count):
         r = &p.ram[i]
@@ -232,6 +233,7 @@ cdef void _poison_scratch(Platform* p) noexcept nogil:
     """The same for the blocks that nobody keeps."""
     cdef u32 i, k
     for i in range(p.cpu_count):
+        p.cpus[i].scratch_key = 0
         for k in range(MAX_BLOCK + 2):
             p.cpus[i].scratch[k].fn = <Handler>op_refetch
 
@@ -391,6 +393,7 @@ cdef Insn* _scratch(Cpu* cpu, u8* host, u64 laddr, i64 limit) noexcept nogil:
     cdef int result
     cdef u32 wanted = <u32>limit if limit < MAX_BLOCK else MAX_BLOCK
     cdef Insn* insn = cpu.scratch
+    cpu.scratch_key = 0
     if host != NULL and _decode_run(cpu, host - off, off, wanted, insn, &end):
         return insn
     # The instruction crosses into the next page, or stands in a device.
@@ -485,6 +488,8 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
         laddr = <u32>(cpu.rip + cpu.seg[CS].base)
     off = laddr & 0xFFF
     cpu.regs[REG_PAGE] = cpu.rip - off
+    if limit == 1 and cpu.scratch_laddr == laddr and cpu.scratch_key == cpu.code_key and not cpu.hook_pass:
+        return cpu.scratch                          # as behind the last STI
     insn = find_block(cpu, laddr)
     if insn != NULL and not cpu.hook_pass and insn.n <= limit and insn.fn != <Handler>op_refetch and (
             _segment_allows(cpu, off)):
@@ -504,9 +509,12 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
         if cpu.hook_pass:
             limit = 1
         insn = _scratch(cpu, host, laddr, limit)
-        cpu.hook_pass = 0
         if insn != NULL and page != NULL:
             page.lines |= _lines(<u32>off, insn[insn.n].off - 1 if insn[insn.n].off < 4096 else 4095)
+            if limit == 1 and insn[1].off <= 4096 and in_64bit(cpu) and not cpu.hook_pass:
+                cpu.scratch_laddr = laddr
+                cpu.scratch_key = cpu.code_key
+        cpu.hook_pass = 0
         return insn
     _remember(cpu, laddr, insn)
     e = &cpu.code_pages[(laddr >> 12) & (CODE_PAGES - 1)]

@@ -6,7 +6,9 @@ SDM Vol. 3A, Paging (32-Bit Paging, PAE Paging, 4-Level Paging, Access Rights, P
 Exceptions, Accessed and Dirty Flags); Caching Translation Information.
 """
 
-from pykern_c.types cimport u8, u16, u32, u64, i64, memcpy, memset, cold_int, cold_void
+from pykern_c.types cimport (
+    u8, u16, u32, u64, i64, memcpy, memset, cold_int, cold_void, likely_,
+)
 from pykern_c.cpu cimport *
 from pykern_c.memory cimport ram_find, page_written, phys_read, phys_write
 
@@ -29,6 +31,7 @@ cdef enum:
     PTE_NX_SHIFT = 63
     INFO_GLOBAL = 1
     INFO_LARGE = 2
+    INFO_LISTED = 4
 
 cdef u64 ADDR_MASK = 0x000FFFFFFFFFF000ULL      # constant: physical address bits of an entry
 
@@ -235,6 +238,12 @@ cdef void _forget(Tlb* t, u32 i) noexcept nogil:
     t.entry[i].xtag = bad
 
 
+cdef inline void _forget_aside(Tlb* t) noexcept nogil:
+    if t.aside_used:
+        memset(t.aside, 0, sizeof(t.aside))
+        t.aside_used = False
+
+
 cdef void tlb_flush(Cpu* cpu, bint globals_too) noexcept nogil:
     """Drop every entry, or every entry that is not global."""
     cdef u32 which, j, kept, i
@@ -249,7 +258,9 @@ cdef void tlb_flush(Cpu* cpu, bint globals_too) noexcept nogil:
                 kept += 1
                 continue
             _forget(t, i)
+            t.info[i] = 0
         t.count = kept
+        _forget_aside(t)
         if kept == 0:
             t.large = 0
     _drop_stale(cpu, 0, 0, globals_too)
@@ -257,35 +268,34 @@ cdef void tlb_flush(Cpu* cpu, bint globals_too) noexcept nogil:
     _new_code_key(cpu)
 
 
-cdef void _drop(Cpu* cpu, u64 laddr, u64 region) noexcept nogil:
-    cdef u32 which, j, kept, i
-    cdef Tlb* t
+cdef void _drop(Tlb* t, u64 laddr, u64 region) noexcept nogil:
+    """Drop the entries of a region larger than a page."""
+    cdef u32 j, i
     cdef u64 tag
-    for which in range(TLB_COUNT):
-        t = &cpu.tlbs[which]
-        kept = 0
-        for j in range(t.count):
-            i = t.used[j]
-            tag = t.entry[i].rtag
-            if tlb_index(tag) != i:
-                tag = t.entry[i].xtag
-            if (tag ^ laddr) & region == 0 or tlb_index(tag) != i:
-                _forget(t, i)
-                continue
-            t.used[kept] = i
-            kept += 1
-        t.count = kept
-    _drop_stale(cpu, laddr, region, True)
+    for j in range(t.count):
+        i = t.used[j]
+        tag = t.entry[i].rtag
+        if tlb_index(tag) != i:
+            tag = t.entry[i].xtag
+        if (tag ^ laddr) & region == 0 or tlb_index(tag) != i:
+            _forget(t, i)
 
 
 cdef void tlb_invalidate(Cpu* cpu, u64 laddr) noexcept nogil:
     """INVLPG: drop the entries of the page that holds a linear address, global ones too."""
     cdef u32 which
+    cdef Tlb* t
     cdef u64 region = ~<u64>0xFFF
     for which in range(TLB_COUNT):
-        if cpu.tlbs[which].large:
-            region = ~_level_mask(30)       # the page may be 1 GiB; more than asked is allowed
-    _drop(cpu, laddr, region)
+        t = &cpu.tlbs[which]
+        if t.large:
+            region = ~_level_mask(30)               # the page may be 1 GiB; more is allowed
+            _drop(t, laddr, region)
+        else:
+            _forget(t, tlb_index(laddr))            # the one place where it can be
+        _forget_aside(t)
+    if cpu.stale_count:
+        _drop_stale(cpu, laddr, region, True)
     _new_code_key(cpu)
 
 
@@ -301,7 +311,7 @@ cdef void tlb_drop_page(Cpu* cpu, u8* host, bint writes_only) noexcept nogil:
                 continue
             t.entry[i].wtag = (<u64>(i ^ 1)) << 12
             if not writes_only:
-                t.entry[i].rtag = (<u64>(i ^ 1)) << 12
+                _forget(t, i)
 
 
 # ---- stale entries: pykern walks anew where a real processor might still use what it has cached,
@@ -411,7 +421,7 @@ cdef void _fill(Cpu* cpu, int which, u64 laddr, int kind, Walk* walk,
     cdef u8 flags = r.page[offset >> 12]
     if which == TLB_SLOW or flags & PAGE_HOOK or _breakpoint_page(cpu, laddr):
         return
-    if tlb_index(e.rtag) != i and tlb_index(e.xtag) != i and tlb_index(e.wtag) != i:
+    if not t.info[i] & INFO_LISTED:
         t.used[t.count] = i
         t.count += 1
     if e.page != r.host + offset or (e.rtag != page and e.xtag != page and e.wtag != page):
@@ -419,7 +429,8 @@ cdef void _fill(Cpu* cpu, int which, u64 laddr, int kind, Walk* walk,
         e.wtag = bad
         e.xtag = bad
     e.page = r.host + offset
-    t.info[i] = (INFO_GLOBAL if walk.is_global else 0)
+    t.paddr[i] = walk.paddr & cpu.platform.a20_mask & ~<u64>0xFFF
+    t.info[i] = INFO_LISTED | (INFO_GLOBAL if walk.is_global else 0)
     if walk.page_size > 4096:
         t.info[i] |= INFO_LARGE
         t.large = 1
@@ -453,11 +464,40 @@ cdef int _page_fault(Cpu* cpu, u64 laddr, u32 error) noexcept nogil:
     return FAULT
 
 
+cdef bint _aside(Cpu* cpu, int which, u64 laddr, int kind, Part* part) noexcept nogil:
+    """Look a page up that the entries do not answer for."""
+    cdef AsideEntry* a = &cpu.tlbs[which].aside[kind][(laddr >> 12) & (ASIDE_SIZE - 1)]
+    cdef u8* flags
+    if a.tag != (laddr & ~<u64>0xFFF | 1):
+        return False
+    part.paddr = a.paddr | (laddr & 0xFFF)
+    part.ram = ram_find(cpu.platform, part.paddr)
+    if part.ram == NULL:
+        return True
+    flags = &part.ram.page[(part.paddr - part.ram.base) >> 12]
+    if not flags[0] & PAGE_CODE:
+        return False                            # no longer: let an entry answer
+    flags[0] |= PAGE_DIRTY | PAGE_TOUCHED
+    return True
+
+
+cdef void _put_aside(Tlb* t, u64 laddr, int kind, Part* part) noexcept nogil:
+    cdef AsideEntry* a = &t.aside[kind][(laddr >> 12) & (ASIDE_SIZE - 1)]
+    a.tag = laddr & ~<u64>0xFFF | 1
+    a.paddr = part.paddr & ~<u64>0xFFF
+    t.aside_used = True
+
+
 cdef int _translate(Cpu* cpu, int which, u64 laddr, int size, int kind,
                     Part* part) noexcept nogil:
     """Translate an access that stays in one page; enter it into the TLB."""
     cdef Walk walk
+    cdef Tlb* t = &cpu.tlbs[which]
     cdef bint user = which == TLB_USER or which == TLB_SLOW
+    if t.aside_used and kind != ACCESS_EXEC and _aside(cpu, which, laddr, kind, part):
+        part.laddr = laddr
+        part.size = size
+        return 0
     if not page_walk(cpu, laddr, kind, user, which == TLB_SMAP, True, &walk):
         if cpu.platform.report_stale:
             _report_stale(cpu, which, laddr)
@@ -473,6 +513,11 @@ cdef int _translate(Cpu* cpu, int which, u64 laddr, int size, int kind,
         if kind == ACCESS_WRITE and not part.ram.rom:
             part.ram.page[(part.paddr - part.ram.base) >> 12] |= PAGE_DIRTY | PAGE_TOUCHED
         _fill(cpu, which, laddr, kind, &walk, part.ram)
+    if which == TLB_SLOW or kind == ACCESS_EXEC or cpu.platform.report_stale:
+        return 0
+    if part.ram == NULL or (kind == ACCESS_WRITE and not part.ram.rom and (
+            part.ram.page[(part.paddr - part.ram.base) >> 12] & PAGE_CODE)):
+        _put_aside(t, laddr, kind, part)
     return 0
 
 
@@ -648,8 +693,14 @@ cdef int probe_slow(Cpu* cpu, int which, u64 laddr, int size, int kind) noexcept
 cdef int fetch_page(Cpu* cpu, u64 laddr, u8** host, u64* paddr) noexcept nogil:
     """Translate for an instruction fetch; host is the byte itself, NULL if a device is there."""
     cdef int which = TLB_USER if cpu.cpl == 3 else TLB_SUPER
-    cdef TlbEntry* e = &cpu.tlbs[which].entry[tlb_index(laddr)]
+    cdef Tlb* t = &cpu.tlbs[which]
+    cdef u32 i = tlb_index(laddr)
+    cdef u64 x = laddr ^ t.entry[i].xtag
     cdef Part part
+    if likely_(x <= 4095):
+        host[0] = t.entry[i].page + x
+        paddr[0] = t.paddr[i] | x
+        return 0
     if in_64bit(cpu) and not canonical(laddr):
         return raise_gp(cpu, 0)
     if _translate(cpu, which, laddr, 1, ACCESS_EXEC, &part) != 0:

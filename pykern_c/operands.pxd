@@ -30,11 +30,19 @@ cdef inline u64 get_reg(Cpu* cpu, int w, u32 r) noexcept nogil:
 
 
 cdef inline void set_reg(Cpu* cpu, int w, u32 r, u64 value) noexcept nogil:
-    """Write a register; 32-bit writes clear the upper half."""
+    """Write a register; 32-bit writes clear the upper half.
+
+    Narrow writes store all of the register: a later read of it would wait for a narrow store to leave
+    the host's store queue.
+    """
+    cdef u64* whole
+    cdef int shift
     if w == 8:
-        (<u8*>cpu.regs)[r] = <u8>value
+        whole = &cpu.regs[r >> 3]
+        shift = (r & 1) << 3
+        whole[0] = whole[0] & ~(<u64>0xFF << shift) | <u64><u8>value << shift
     elif w == 16:
-        (<u16*>&cpu.regs[r])[0] = <u16>value
+        cpu.regs[r] = cpu.regs[r] & ~<u64>0xFFFF | <u16>value
     elif w == 32:
         cpu.regs[r] = <u32>value
     else:
