@@ -200,6 +200,12 @@ cdef struct StaleEntry:
     bint is_global
 
 
+cdef struct IoPage:             # a translation that leads to a device; the TLBs hold memory only
+    u64 laddr                   # of the page; all ones: none
+    u64 paddr
+    bint writable
+
+
 cdef struct Seg:
     u64 base
     u32 limit                   # in bytes
@@ -366,6 +372,7 @@ cdef struct Cpu:
     Lapic lapic
     Platform* platform
     Tlb* tlbs                   # TLB_COUNT of them
+    IoPage io[TLB_COUNT]        # the device page that each TLB found last
     JumpEntry* jumps            # JUMP_SIZE of them
     PageEntry code_pages[CODE_PAGES]
     Insn scratch[MAX_BLOCK + 2]

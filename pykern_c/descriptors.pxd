@@ -15,7 +15,8 @@ References
 SDM Vol. 3A, Segment Descriptors; System Descriptor Types; Protection.
 """
 
-from pykern_c.types cimport u8, u16, u32, u64, i64
+from pykern_c.types cimport u8, u16, u32, u64, i64, likely_, memcpy
+from pykern_c.mmu cimport TlbEntry, tlb_index
 from pykern_c.cpu cimport Cpu, Seg, CR4_SMAP, TLB_SMAP, TLB_SUPER, TLB_USER, FLAG_AC, FLAG_VM
 
 cdef enum:
@@ -101,8 +102,20 @@ cdef inline bint is_writable_data(u32 attr) noexcept nogil:
 
 
 # System accesses: with supervisor rights whatever CPL is. 0, or FAULT with #PF raised.
-cdef int system_read(Cpu* cpu, u64 laddr, int size, void* out) noexcept nogil
+cdef int system_read_slow(Cpu* cpu, u64 laddr, int size, void* out) noexcept nogil
 cdef int system_write(Cpu* cpu, u64 laddr, int size, const void* data) noexcept nogil
+
+
+cdef inline int system_read(Cpu* cpu, u64 laddr, int size, void* out) noexcept nogil:
+    """Read a system structure: descriptor, gate, TSS field."""
+    cdef TlbEntry* e = &cpu.tlbs[implicit_tlb(cpu)].entry[tlb_index(laddr)]
+    cdef u64 x = laddr ^ e.rtag
+    if likely_(x <= <u64>(4096 - size)):
+        memcpy(out, e.page + x, size)
+        return 0
+    return system_read_slow(cpu, laddr, size, out)
+
+
 # Read the descriptor of a selector that is not null; outside its table: `vector`(selector | ext).
 cdef int fetch_descriptor(Cpu* cpu, u32 sel, u32 vector, u32 ext, Descriptor* d) noexcept nogil
 # Read the second half of a system descriptor in IA-32e mode (also of a call gate).

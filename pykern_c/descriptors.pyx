@@ -17,8 +17,8 @@ cdef inline u64 _wrapped(Cpu* cpu, u64 laddr) noexcept nogil:
     return laddr if long_mode(cpu) else <u32>laddr
 
 
-cdef int system_read(Cpu* cpu, u64 laddr, int size, void* out) noexcept nogil:
-    """Read a system structure; it may cross a page."""
+cdef int system_read_slow(Cpu* cpu, u64 laddr, int size, void* out) noexcept nogil:
+    """Read a system structure that may cross a page or is not in the TLB."""
     cdef int first = <int>(4096 - (laddr & 0xFFF))
     cdef int which = implicit_tlb(cpu)
     laddr = _wrapped(cpu, laddr)
@@ -241,4 +241,5 @@ cdef void drop_inner_segments(Cpu* cpu) noexcept nogil:
             continue
         if dpl_of(s.attr) < cpu.cpl:
             set_null_segment(s, 0, 0)
-    context_changed(cpu)
+    if not in_64bit(cpu):
+        context_changed(cpu)                                # flat no longer

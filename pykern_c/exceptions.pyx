@@ -177,7 +177,20 @@ cdef void _enter_handler(Cpu* cpu, Gate* gate, Descriptor* cs, u32 cpl) noexcept
 
 cdef int _push_long(Cpu* cpu, Event* e, Stack* s) noexcept nogil:
     """Push SS, RSP, RFLAGS, CS, RIP and the error code on an aligned stack."""
+    cdef int count = 6 if e.has_error else 5
+    cdef u64* frame
     s.sp &= ~<u64>0xF
+    frame = stack_block(cpu, s, count)
+    if likely_(frame != NULL):
+        s.sp -= count * 8
+        frame[0] = e.error
+        frame += count - 5
+        frame[0] = e.rip
+        frame[1] = cpu.seg[CS].sel
+        frame[2] = e.flags
+        frame[3] = cpu.regs[RSP]
+        frame[4] = cpu.seg[SS].sel
+        return 0
     if stack_push(cpu, s, 64, cpu.seg[SS].sel) or stack_push(cpu, s, 64, cpu.regs[RSP]):
         return FAULT
     if stack_push(cpu, s, 64, e.flags) or stack_push(cpu, s, 64, cpu.seg[CS].sel):

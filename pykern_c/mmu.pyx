@@ -240,6 +240,7 @@ cdef void tlb_flush(Cpu* cpu, bint globals_too) noexcept nogil:
     cdef u32 which, j, kept, i
     cdef Tlb* t
     for which in range(TLB_COUNT):
+        cpu.io[which].laddr = ~<u64>0
         t = &cpu.tlbs[which]
         kept = 0
         for j in range(t.count):
@@ -262,6 +263,7 @@ cdef void _drop(Cpu* cpu, u64 laddr, u64 region) noexcept nogil:
     cdef Tlb* t
     cdef u64 tag
     for which in range(TLB_COUNT):
+        cpu.io[which].laddr = ~<u64>0
         t = &cpu.tlbs[which]
         kept = 0
         for j in range(t.count):
@@ -457,7 +459,15 @@ cdef int _translate(Cpu* cpu, int which, u64 laddr, int size, int kind,
                     Part* part) noexcept nogil:
     """Translate an access that stays in one page; enter it into the TLB."""
     cdef Walk walk
+    cdef IoPage* io = &cpu.io[which]
     cdef bint user = which == TLB_USER or which == TLB_SLOW
+    if io.laddr == laddr & ~<u64>0xFFF and kind != ACCESS_EXEC and (
+            io.writable or kind == ACCESS_READ):
+        part.laddr = laddr
+        part.paddr = io.paddr | (laddr & 0xFFF)
+        part.size = size
+        part.ram = NULL
+        return 0
     if not page_walk(cpu, laddr, kind, user, which == TLB_SMAP, True, &walk):
         if cpu.platform.report_stale:
             _report_stale(cpu, which, laddr)
@@ -473,6 +483,10 @@ cdef int _translate(Cpu* cpu, int which, u64 laddr, int size, int kind,
         if kind == ACCESS_WRITE and not part.ram.rom:
             part.ram.page[(part.paddr - part.ram.base) >> 12] |= PAGE_DIRTY | PAGE_TOUCHED
         _fill(cpu, which, laddr, kind, &walk, part.ram)
+    elif kind != ACCESS_EXEC and not cpu.platform.report_stale:
+        io.laddr = laddr & ~<u64>0xFFF
+        io.paddr = part.paddr & ~<u64>0xFFF
+        io.writable = kind == ACCESS_WRITE
     return 0
 
 
