@@ -219,6 +219,15 @@ cdef bint _single(Cpu* cpu) noexcept nogil:
     return False
 
 
+cdef bint _step_needless(Cpu* cpu) noexcept nogil:
+    """Forget RF without breakpoints, and a shadow that holds nothing back."""
+    if cpu.rflags & FLAG_TF or cpu.dr[7] & 0xFF or cpu.lapic.pending or cpu.pending_db:
+        return False
+    cpu.rflags &= ~<u64>FLAG_RF
+    cpu.shadow = 0
+    return True
+
+
 cdef void _step(Cpu* cpu) noexcept nogil:
     """One instruction, with TF, RF, breakpoints and the interrupt shadow."""
     cdef u64 before = cpu.rflags
@@ -264,7 +273,7 @@ cdef void _loop(Cpu* cpu) noexcept nogil:
         if cpu.budget <= 0:
             cpu.exit_reason = EXIT_BUDGET
             break
-        if _single(cpu):
+        if _single(cpu) and not _step_needless(cpu):
             _step(cpu)
             continue
         insn = block_at(cpu, cpu.budget)

@@ -423,6 +423,26 @@ cdef Insn* _scratch(Cpu* cpu, u8* host, u64 laddr, i64 limit) noexcept nogil:
     return insn
 
 
+cdef bint _is_instruction(Insn* insn) noexcept nogil:
+    """Whether a record stands for an instruction, not for something the builder put there."""
+    return insn.fn != <Handler>op_refetch and insn.fn != <Handler>op_end and (
+        insn.fn != <Handler>op_undefined and insn.fn != <Handler>op_too_long
+        and insn.fn != <Handler>op_hooked)
+
+
+cdef Insn* _alone(Cpu* cpu, const Insn* insn) noexcept nogil:
+    """Copy the first instruction of a block, to be executed by itself: single steps, shadows."""
+    cdef Insn* one = cpu.scratch
+    one[0] = insn[0]
+    if not DEBUG_BUILD:
+        one.fn = handlers_of(insn.form).slow                # not a fused or quiet handler
+    one.n = 1
+    one[1].fn = <Handler>op_end
+    one[1].off = insn.off + insn.len
+    one[1].n = 0
+    return one
+
+
 cdef void _fetch_bytes(Cpu* cpu, u64 laddr, u8* host, u32 count, u8* out) noexcept nogil:
     """Copy instruction bytes of one page; a device is read byte by byte."""
     cdef u32 i
@@ -495,6 +515,9 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
             _segment_allows(cpu, off)):
         _link(cpu, branch, insn, laddr)
         return insn
+    if limit == 1 and insn != NULL and not cpu.hook_pass and _segment_allows(cpu, off) and (
+            _is_instruction(insn)):
+        return _alone(cpu, insn)
     if fetch_page(cpu, laddr, &host, &paddr):
         return NULL
     if host == NULL or not _segment_allows(cpu, off):

@@ -4,7 +4,7 @@ from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 from pykern_c.descriptors cimport *
 from pykern_c.flags cimport *
-from pykern_c.mmu cimport context_changed
+from pykern_c.mmu cimport TlbEntry, context_changed, tlb_index
 from pykern_c.operands cimport *
 from pykern_c.stacks cimport *
 from pykern_c.isa.interrupt cimport iopl_allows, virtual_if, write_flags
@@ -518,12 +518,46 @@ cdef inline int iret_to_v86(Cpu* cpu, u64 eip, u64 cs, u64 flags) noexcept nogil
     return enter_real(cpu, <u32>cs, <u16>eip)
 
 
+cdef inline const u64* long_frame(Cpu* cpu) noexcept nogil:
+    """Return the five quadwords that IRETQ pops in 64-bit mode, or NULL if they are read singly."""
+    cdef TlbEntry* e = &cpu.tlb.entry[tlb_index(cpu.regs[RSP])]
+    cdef u64 x = cpu.regs[RSP] ^ e.rtag
+    if unlikely_(not in_64bit(cpu) or x > 4096 - 40):
+        return NULL
+    return <const u64*>(e.page + x)
+
+
+cdef inline int iret_outer(Cpu* cpu, const Descriptor* d, u32 sel, u64 offset, u64 flags,
+                           u64 sp, u32 ss, int w) noexcept nogil:
+    """End an IRET that loads SS:RSP."""
+    cdef u64 changeable = iret_changeable(cpu, w)
+    cdef Seg stack
+    if return_stack(cpu, ss, sel, d, &stack):
+        return FAULT
+    cpu.rip = offset
+    enter_code(cpu, sel, d, sel & 3)
+    set_outer_stack(cpu, &stack, sp, in_64bit(cpu))
+    drop_inner_segments(cpu)
+    write_flags(cpu, flags, changeable)
+    return JUMP
+
+
+cdef inline int iretq(Cpu* cpu, const u64* frame) noexcept nogil:
+    """IRETQ in 64-bit mode whose frame is in the TLB."""
+    cdef Descriptor d
+    cdef u32 sel = <u16>frame[1]
+    if return_code(cpu, sel, frame[0], &d):
+        return FAULT
+    return iret_outer(cpu, &d, sel, frame[0], frame[2], frame[3], <u16>frame[4], 64)
+
+
 cdef inline int iret_protected(Cpu* cpu, int w) noexcept nogil:
     """IRET from protected mode: to the same level, an outer one, or virtual-8086 mode."""
-    cdef u64 offset, sel, flags, changeable, sp, ss
+    cdef u64 offset, sel, flags, sp, ss, changeable = iret_changeable(cpu, w)
     cdef Descriptor d
-    cdef Seg stack
-    cdef bint outer
+    cdef const u64* frame = long_frame(cpu) if w == 64 else NULL
+    if likely_(frame != NULL):
+        return iretq(cpu, frame)
     if read_stack(cpu, w, 0, &offset) or read_stack(cpu, w, 1, &sel):
         return FAULT
     if read_stack(cpu, w, 2, &flags):
@@ -533,20 +567,13 @@ cdef inline int iret_protected(Cpu* cpu, int w) noexcept nogil:
         return iret_to_v86(cpu, offset, sel, flags)
     if return_code(cpu, <u32>sel, offset, &d):
         return FAULT
-    outer = sel & 3 != cpu.cpl or in_64bit(cpu)             # 64-bit mode always pops SS:RSP
-    if outer:
+    if sel & 3 != cpu.cpl or in_64bit(cpu):                 # 64-bit mode always pops SS:RSP
         if read_outer_stack(cpu, w, 3 * (w >> 3), &sp, &ss):
             return FAULT
-        if return_stack(cpu, <u32>ss, <u32>sel, &d, &stack):
-            return FAULT
-    else:
-        add_sp(cpu, 3 * (w >> 3))
-    changeable = iret_changeable(cpu, w)
+        return iret_outer(cpu, &d, <u32>sel, offset, flags, sp, <u32>ss, w)
+    add_sp(cpu, 3 * (w >> 3))
     cpu.rip = offset
     enter_code(cpu, <u32>sel, &d, sel & 3)
-    if outer:
-        set_outer_stack(cpu, &stack, sp, in_64bit(cpu))
-        drop_inner_segments(cpu)
     write_flags(cpu, flags, changeable)
     return JUMP
 
