@@ -127,7 +127,8 @@ cdef enum:
     MODE_16 = 0
     MODE_32 = 1
     MODE_64 = 2
-    MODE_FLAT = 4   # CS, DS, ES, SS: base 0, limit 4 GiB, writable data; or 64-bit mode: linear address = offset
+    # Linear address = offset: 64-bit mode, or CS DS ES SS with base 0, limit 4 GiB, writable data.
+    MODE_FLAT = 4
 
 # Which of the translation tables an access uses.
 cdef enum:
@@ -159,7 +160,7 @@ cdef enum:
 
 cdef enum:
     TLB_SIZE = 512          # entries of one table, a power of two
-    CODE_PAGES = 128        # linear pages whose decoded code is found without a walk, a power of two
+    CODE_PAGES = 128        # linear pages whose code is found without a walk, a power of two
     JUMP_SIZE = 8192        # entries of the jump cache, a power of two
     MAX_BLOCK = 48          # instructions in one decoded block
     NO_VECTOR = 0xFFFF
@@ -215,7 +216,7 @@ cdef struct StaleEntry:
 cdef struct Seg:
     u64 base
     u32 limit                   # in bytes
-    u32 attr                    # VMX access-rights format: type S DPL P, AVL L D/B G at 12, unusable at 16
+    u32 attr                    # VMX access rights: type S DPL P, AVL L D/B G at 12, unusable at 16
     u16 sel
 
 
@@ -269,7 +270,7 @@ cdef struct Insn:               # 32 bytes; blocks are contiguous arrays of thes
     u16 off                     # offset in the page
     u8 len
     u8 n                        # instructions from here to the end of the block, this one included
-    u8 r                        # ModRM.reg operand, or register in the opcode (8 bit: byte offset in regs)
+    u8 r                        # ModRM.reg operand, or register in the opcode (8 bit: byte offset)
     u8 b                        # ModRM.rm register, or base
     u8 x                        # index; second immediate (ENTER); condition code
     u8 flags                    # INSN_* below
@@ -308,7 +309,7 @@ cdef struct Cpu:
     bint fpu_ok                 # CR0.EM=0, TS=0
     bint sse_fast               # sse_ok, and no SIMD exception is unmasked (mxcsr.pxd)
     bint fpu_live               # the x87 state is on the host (host_x87.pxd), not in `fpu`
-    bint fpu_fast               # and x87 instructions can be executed there without a look at anything
+    bint fpu_fast               # and x87 instructions are executed there without further checks
     u64 rflags                  # everything but the arithmetic flags
     u64 code_serial
     u64 code_key                # context of jump-cache entries: changes with CPL, mode, TLB flush
@@ -348,7 +349,7 @@ cdef struct Cpu:
     u64 pdpte[4]                # PAE: loaded with CR3
     Fpu fpu
     u32 fpu_pending             # status flags kept from the host while IGNNE# hides them
-    u32 ferr                    # FERR#: an unmasked x87 exception has been reported this way (CR0.NE=0)
+    u32 ferr                    # FERR#: an unmasked x87 exception was reported so (CR0.NE=0)
     u32 mxcsr                   # while a slice runs, flags raised since it began are in the host's
     u32 mxcsr_host              # the host's own, while a slice runs
     bint fp_unmasked            # MXCSR leaves some exception unmasked
@@ -405,7 +406,7 @@ cdef enum:
     PAGE_DIRTY = 2              # written since the last clear_dirty
     PAGE_HOOK = 4               # never enters a TLB: every access is looked at
     PAGE_TOUCHED = 8            # written since the machine was made
-    PAGE_TABLE = 16             # holds paging entries that were walked (only while stale use is reported)
+    PAGE_TABLE = 16             # holds paging entries that were walked (to report stale use)
     MAX_RAM_RANGES = 32
     MAX_CPUS = 64
     MAX_HOOKS = 256
@@ -419,7 +420,6 @@ cdef enum:
     HOOK_IN = 16
     HOOK_OUT = 32
     HOOK_INT = 64
-
 
 
 # A filter that is evaluated before Python is called; the callable stands in Machine.hooks.
@@ -471,7 +471,7 @@ cdef struct Platform:
     Cpu* cpus[MAX_CPUS]
     u32 cpu_count
     CodeCache* code
-    Clock clock                 # ns at the start of the current window; exact during device accesses
+    Clock clock                 # ns at the start of the window; exact during device accesses
     Apics apics
     Ioapic ioapic
     void* owner                 # the Machine, for callbacks
@@ -480,7 +480,7 @@ cdef struct Platform:
     u64 (*port_read)(Cpu*, u32 port, int size) noexcept nogil
     void (*port_write)(Cpu*, u32 port, int size, u64 value) noexcept nogil
     int (*acknowledge)(Cpu*) noexcept nogil         # 8259 INTA cycle: vector
-    void (*ferr)(Cpu*) noexcept nogil               # FERR# is asserted (IRQ 13 of a PC); may be NULL
+    void (*ferr)(Cpu*) noexcept nogil               # FERR# is asserted (IRQ 13); may be NULL
     # A page flagged PAGE_HOOK, or one with an armed data breakpoint, was accessed.
     void (*access_hook)(Cpu*, u64 laddr, u64 paddr, int size, int kind) noexcept nogil
     void (*event_hook)(Cpu*, u32 vector, u32 error, bint external) noexcept nogil

@@ -326,7 +326,8 @@ cdef int _deliver(Cpu* cpu, Event* e) noexcept nogil:
     """Deliver an event in the current mode: 0, or FAULT with cpu.fault set."""
     e.ext = e.kind != INT_SOFT
     if unlikely_(cpu.platform.hook_kinds & HOOK_INT):
-        cpu.platform.event_hook(cpu, e.vector, e.error if e.has_error else 0, e.kind == INT_EXTERNAL)
+        cpu.platform.event_hook(cpu, e.vector, e.error if e.has_error else 0,
+                                e.kind == INT_EXTERNAL)
     if not cpu.cr0 & CR0_PE:
         e.has_error = False
         return _deliver_real(cpu, e)

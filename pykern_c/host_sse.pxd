@@ -1,7 +1,9 @@
 """The host's own SSE instructions, so that results, NaNs and MXCSR flags are a processor's.
 
-Inline assembly and not intrinsics: a compiler may swap the operands of an addition, and which NaN comes out depends on
-their order; it may fold constants, and move an operation over a change of MXCSR. Assembly also needs no compiler flag for
+Inline assembly and not intrinsics: a compiler may swap the operands of an addition, and which NaN
+comes out depends on
+their order; it may fold constants, and move an operation over a change of MXCSR. Assembly also
+needs no compiler flag for
 AES or SSE4. An instruction is named by its mnemonic: ``op2(PADDB, a, b)``.
 """
 
@@ -13,7 +15,8 @@ cdef extern from *:
     #define PYKERN_HOST_SSE
     #define PK_ASM __asm__ volatile
     /* result = OP source; result = destination OP source; the same with XMM0 as third operand */
-    #define pk_op1(insn, a) ({ pk_xmm r_, a_ = (a); PK_ASM(#insn " %1, %0" : "=x"(r_.v) : "x"(a_.v)); r_; })
+    #define pk_op1(insn, a) ({ pk_xmm r_, a_ = (a); \\
+        PK_ASM(#insn " %1, %0" : "=x"(r_.v) : "x"(a_.v)); r_; })
     #define pk_op2(insn, a, b) ({ pk_xmm a_ = (a), b_ = (b); \
         PK_ASM(#insn " %1, %0" : "+x"(a_.v) : "x"(b_.v)); a_; })
     #define pk_op3(insn, a, b, m) ({ pk_xmm a_ = (a), b_ = (b), m_ = (m); \
@@ -61,40 +64,52 @@ cdef extern from *:
     #define PK_BY_IMM static __attribute__((noinline)) pk_xmm
 
     #define PK_INSN "cmpps"
-    PK_BY_IMM pk_cmpps(pk_xmm a, pk_xmm b, int imm) { switch (imm & 7) { PK_8(PK_CASE) } return a; }
+    PK_BY_IMM pk_cmpps(pk_xmm a, pk_xmm b, int imm)
+    { switch (imm & 7) { PK_8(PK_CASE) } return a; }
     #undef PK_INSN
     #define PK_INSN "cmppd"
-    PK_BY_IMM pk_cmppd(pk_xmm a, pk_xmm b, int imm) { switch (imm & 7) { PK_8(PK_CASE) } return a; }
+    PK_BY_IMM pk_cmppd(pk_xmm a, pk_xmm b, int imm)
+    { switch (imm & 7) { PK_8(PK_CASE) } return a; }
     #undef PK_INSN
     #define PK_INSN "cmpss"
-    PK_BY_IMM pk_cmpss(pk_xmm a, pk_xmm b, int imm) { switch (imm & 7) { PK_8(PK_CASE) } return a; }
+    PK_BY_IMM pk_cmpss(pk_xmm a, pk_xmm b, int imm)
+    { switch (imm & 7) { PK_8(PK_CASE) } return a; }
     #undef PK_INSN
     #define PK_INSN "cmpsd"
-    PK_BY_IMM pk_cmpsd(pk_xmm a, pk_xmm b, int imm) { switch (imm & 7) { PK_8(PK_CASE) } return a; }
+    PK_BY_IMM pk_cmpsd(pk_xmm a, pk_xmm b, int imm)
+    { switch (imm & 7) { PK_8(PK_CASE) } return a; }
     #undef PK_INSN
     #define PK_INSN "roundps"
-    PK_BY_IMM pk_roundps(pk_xmm a, pk_xmm b, int imm) { switch (imm & 15) { PK_16(PK_CASE, 0) } return a; }
+    PK_BY_IMM pk_roundps(pk_xmm a, pk_xmm b, int imm)
+    { switch (imm & 15) { PK_16(PK_CASE, 0) } return a; }
     #undef PK_INSN
     #define PK_INSN "roundpd"
-    PK_BY_IMM pk_roundpd(pk_xmm a, pk_xmm b, int imm) { switch (imm & 15) { PK_16(PK_CASE, 0) } return a; }
+    PK_BY_IMM pk_roundpd(pk_xmm a, pk_xmm b, int imm)
+    { switch (imm & 15) { PK_16(PK_CASE, 0) } return a; }
     #undef PK_INSN
     #define PK_INSN "roundss"
-    PK_BY_IMM pk_roundss(pk_xmm a, pk_xmm b, int imm) { switch (imm & 15) { PK_16(PK_CASE, 0) } return a; }
+    PK_BY_IMM pk_roundss(pk_xmm a, pk_xmm b, int imm)
+    { switch (imm & 15) { PK_16(PK_CASE, 0) } return a; }
     #undef PK_INSN
     #define PK_INSN "roundsd"
-    PK_BY_IMM pk_roundsd(pk_xmm a, pk_xmm b, int imm) { switch (imm & 15) { PK_16(PK_CASE, 0) } return a; }
+    PK_BY_IMM pk_roundsd(pk_xmm a, pk_xmm b, int imm)
+    { switch (imm & 15) { PK_16(PK_CASE, 0) } return a; }
     #undef PK_INSN
     #define PK_INSN "dpps"
-    PK_BY_IMM pk_dpps(pk_xmm a, pk_xmm b, int imm) { switch (imm & 255) { PK_256(PK_CASE) } return a; }
+    PK_BY_IMM pk_dpps(pk_xmm a, pk_xmm b, int imm)
+    { switch (imm & 255) { PK_256(PK_CASE) } return a; }
     #undef PK_INSN
     #define PK_INSN "dppd"
-    PK_BY_IMM pk_dppd(pk_xmm a, pk_xmm b, int imm) { switch (imm & 255) { PK_256(PK_CASE) } return a; }
+    PK_BY_IMM pk_dppd(pk_xmm a, pk_xmm b, int imm)
+    { switch (imm & 255) { PK_256(PK_CASE) } return a; }
     #undef PK_INSN
     #define PK_INSN "mpsadbw"
-    PK_BY_IMM pk_mpsadbw(pk_xmm a, pk_xmm b, int imm) { switch (imm & 7) { PK_8(PK_CASE) } return a; }
+    PK_BY_IMM pk_mpsadbw(pk_xmm a, pk_xmm b, int imm)
+    { switch (imm & 7) { PK_8(PK_CASE) } return a; }
     #undef PK_INSN
     #define PK_INSN "sha1rnds4"
-    PK_BY_IMM pk_sha1rnds4(pk_xmm a, pk_xmm b, int imm) { switch (imm & 3) { PK_4(PK_CASE, 0) } return a; }
+    PK_BY_IMM pk_sha1rnds4(pk_xmm a, pk_xmm b, int imm)
+    { switch (imm & 3) { PK_4(PK_CASE, 0) } return a; }
     #undef PK_INSN
     static inline pk_xmm pk_pclmulqdq(pk_xmm a, pk_xmm b) {
         PK_ASM("pclmulqdq $0, %1, %0" : "+x"(a.v) : "x"(b.v)); return a;
@@ -107,7 +122,8 @@ cdef extern from *:
     #define PK_TAKE "; lahf; seto %%al"
     #define PK_ISTRI(i) case i: PK_ASM("pcmpistri %4, %3, %2" PK_TAKE \
         : "=c"(index), "=a"(*flags) : "x"(a.v), "x"(b.v), "i"(i) : "cc"); break;
-    static __attribute__((noinline)) uint64_t pk_pcmpistri(pk_xmm a, pk_xmm b, int imm, uint32_t *flags) {
+    static __attribute__((noinline)) uint64_t pk_pcmpistri(pk_xmm a, pk_xmm b, int imm, uint32_t
+    *flags) {
         uint32_t index = 0;
         switch (imm & 127) { PK_128(PK_ISTRI) }
         return index;

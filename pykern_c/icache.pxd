@@ -1,6 +1,7 @@
 """Decoded code: blocks of instruction records, kept by physical page.
 
-A block is a contiguous array of `Insn`; its last record leaves it. Blocks of one page are invalidated together: every
+A block is a contiguous array of `Insn`; its last record leaves it. Blocks of one page are
+invalidated together: every
 record of the page is turned into "fetch again", so that a processor standing in the middle of one
 finds out at its very next instruction.
 """
@@ -22,7 +23,7 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil
 cdef bint hook_matches(Cpu* cpu, Hook* hook, u32 kinds, u64 first, u64 last) noexcept nogil
 
 
-# The decoded block at a linear address of a page used lately, entered into the jump cache; else NULL.
+# The decoded block at a linear address of a page used lately, entered into the jump cache, or NULL.
 cdef Insn* code_lookup(Cpu* cpu, u64 laddr) noexcept nogil
 
 

@@ -4,7 +4,7 @@ from libc.stdlib cimport calloc, free
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 from pykern_c.memory cimport ram_find, phys_read
-from pykern_c.mmu cimport fetch_page, tlb_drop_page, tlb_index, TlbEntry
+from pykern_c.mmu cimport fetch_page, tlb_drop_page
 from pykern_c.operands cimport instruction_pointer
 from pykern_c.decode cimport *
 
@@ -245,8 +245,8 @@ cdef u32 _decode_run(Cpu* cpu, const u8* code, u32 off, u32 limit, Insn* out,
                      u32* end) noexcept nogil:
     """Decode up to `limit` instructions from a page into records; return how many.
 
-    ``end`` receives the offset behind the last one. A record that leaves the block is appended. 0 records: the
-    first instruction goes on in the next page.
+    ``end`` receives the offset behind the last one. A record that leaves the block is appended.
+    0 records: the first instruction goes on in the next page.
     """
     cdef u32 n = 0, i
     cdef bint ends = False
@@ -316,7 +316,7 @@ cdef u64 opcode_of(const u8* code, u32 length, bint mode64) noexcept nogil:
 
 
 cdef void _elide_flags(Insn* insn, u32 n) noexcept nogil:
-    """Give instructions whose flags are overwritten before anybody can look their quiet handlers."""
+    """Give instructions whose flags nobody can see their quiet handlers."""
     cdef bint live = True
     cdef u32 i = n
     cdef Handlers* h
@@ -508,11 +508,12 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
         laddr = <u32>(cpu.rip + cpu.seg[CS].base)
     off = laddr & 0xFFF
     cpu.regs[REG_PAGE] = cpu.rip - off
-    if limit == 1 and cpu.scratch_laddr == laddr and cpu.scratch_key == cpu.code_key and not cpu.hook_pass:
+    if limit == 1 and cpu.scratch_laddr == laddr and cpu.scratch_key == cpu.code_key and (
+            not cpu.hook_pass):
         return cpu.scratch                          # as behind the last STI
     insn = find_block(cpu, laddr)
-    if insn != NULL and not cpu.hook_pass and insn.n <= limit and insn.fn != <Handler>op_refetch and (
-            _segment_allows(cpu, off)):
+    if insn != NULL and not cpu.hook_pass and insn.n <= limit and (
+            insn.fn != <Handler>op_refetch and _segment_allows(cpu, off)):
         _link(cpu, branch, insn, laddr)
         return insn
     if limit == 1 and insn != NULL and not cpu.hook_pass and _segment_allows(cpu, off) and (
@@ -533,7 +534,7 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
             limit = 1
         insn = _scratch(cpu, host, laddr, limit)
         if insn != NULL and page != NULL:
-            page.lines |= _lines(<u32>off, insn[insn.n].off - 1 if insn[insn.n].off < 4096 else 4095)
+            page.lines |= _lines(<u32>off, min(insn[insn.n].off, 4096) - 1)
             if limit == 1 and insn[1].off <= 4096 and in_64bit(cpu) and not cpu.hook_pass:
                 cpu.scratch_laddr = laddr
                 cpu.scratch_key = cpu.code_key

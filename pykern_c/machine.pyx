@@ -3,28 +3,26 @@
 import bisect
 import hashlib
 
-from cpython.buffer cimport PyBUF_WRITE, PyBUF_READ
+from cpython.buffer cimport PyBUF_WRITE
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdlib cimport calloc, free
 
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
-from pykern_c.apic cimport APIC_BASE_BSP, apic_claims, apic_power_up
+from pykern_c.apic cimport apic_claims
 from pykern_c.apic_bus cimport apics_fire_timers, apics_next_deadline
 from pykern_c.apic_registers cimport apic_mmio_read, apic_mmio_write, apic_virtual_wire
-from pykern_c.ioapic cimport ioapic_mmio_read, ioapic_mmio_write, ioapic_reset
+from pykern_c.ioapic cimport ioapic_mmio_read, ioapic_mmio_write
 from pykern_c.decode cimport decode_init
 from pykern_c.execute cimport cpu_reset, run_slice
-from pykern_c.flags cimport get_rflags, set_arith_flags
 from pykern_c.host_x87 cimport x87_spill
-from pykern_c.icache cimport code_cache_empty, code_cache_free, code_cache_new, code_written
+from pykern_c.icache cimport code_cache_empty, code_cache_free, code_cache_new
 from pykern_c.memory cimport page_written, ram_find
 from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
 from pykern_c.monitor cimport monitor_written
-from pykern_c.mmu cimport context_changed, tlb_flush, ACCESS_WRITE, tlb_drop_page
-
-from pykern_c.vcpu cimport Vcpu, vcpu_new
+from pykern_c.mmu cimport tlb_flush, ACCESS_WRITE
+from pykern_c.vcpu cimport vcpu_new
 from pykern_c.icache cimport hook_matches
 
 from pykern_c.cpuid import feature_words
@@ -357,7 +355,7 @@ cdef class Machine:
             self.ram_ranges = (*self.ram_ranges, (base, size))
 
     cdef int _new_range(self, u64 base, u64 size, bint rom) except -1:
-        """Commit address space for a range and enter it; RAM costs host memory when it is touched."""
+        """Commit address space for a range; RAM costs host memory when it is touched."""
         cdef void* host = mmap(NULL, size, PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         cdef u8* page
@@ -384,11 +382,12 @@ cdef class Machine:
         _check_pages(base, size)
         for other, length in self.ram_ranges:
             if base < other + length and other < base + size:
-                raise ValueError(f"memory range {base:#x}+{size:#x} overlaps {other:#x}+{length:#x}")
+                raise ValueError(f"memory range {base:#x}+{size:#x} "
+                                 f"overlaps {other:#x}+{length:#x}")
         self._new_range(base, size, rom)
 
     cdef int _punch(self, u64 base, u64 size) except -1:
-        """Take a range of physical addresses away from RAM, as a chip set does for ROM and devices."""
+        """Take physical addresses away from RAM, as a chip set does for ROM and devices."""
         cdef Platform* p = self.platform
         cdef RamRange* r
         cdef u64 end = base + size, start, stop
@@ -525,7 +524,7 @@ cdef class Machine:
         self.write(paddr, data)
 
     def map_mmio(self, u64 paddr, u64 size, device):
-        """Let a device answer a physical range, in whole pages where there is RAM, which is hidden."""
+        """Let a device answer a physical range; RAM there is hidden, in whole pages."""
         self._punch(paddr, size)
         bisect.insort(self.mmio, (paddr, size, device), key=lambda entry: entry[0])
 
@@ -564,11 +563,15 @@ cdef class Machine:
 
         Parameters
         ----------
-        callback : for "r", "w", "in", "out": called in the middle of the instruction as ``callback(vcpu, address, size, write)``.
-            For "x" and "opcode": called before the instruction as ``callback(vcpu)``; None: `run` returns an Exit with reason HOOK.
-            For "int": called before an interrupt or exception is delivered, as ``callback(vcpu, vector, error_code, external)``.
-        kinds : "r", "w" (linear addresses), "x" (address of an instruction), "opcode" (map << 8 | opcode
-            byte, e.g. 0x105 for SYSCALL), "in", "out" (ports), "int" (vectors); one or several
+        callback : for "r", "w", "in", "out": called in the middle of the instruction as
+            ``callback(vcpu, address, size, write)``.
+            For "x" and "opcode": called before the instruction as ``callback(vcpu)``;
+            None: `run` returns an Exit with reason HOOK.
+            For "int": called before an interrupt or exception is delivered, as
+            ``callback(vcpu, vector, error_code, external)``.
+        kinds : "r", "w" (linear addresses), "x" (address of an instruction), "opcode" (map << 8 |
+            opcode byte, e.g. 0x105 for SYSCALL), "in", "out" (ports), "int" (vectors); one or
+            several
         first, last : the range, both included; last defaults to first
         cpl : privilege levels that count
 
@@ -604,7 +607,7 @@ cdef class Machine:
         self._hooks_changed()
 
     def _hooks_changed(self):
-        """Let decoded code and TLBs follow; a linear address can be mapped anywhere, so all of RAM."""
+        """Let decoded code and TLBs follow: all of RAM, for a linear address can be anywhere."""
         cdef Platform* p = self.platform
         cdef u32 i
         cdef u64 k
@@ -628,11 +631,13 @@ cdef class Machine:
     def report_stale_tlb(self, callback):
         """Call Python where the guest relies on a TLB entry being gone that it has not invalidated.
 
-        The machine itself walks anew there; real processors may or may not. Costs time on every write to page tables.
+        The machine itself walks anew there; real processors may or may not. Costs time on every
+        write to page tables.
 
         Parameters
         ----------
-        callback : called as ``callback(vcpu, laddr, old_paddr)``, once for each stale entry; None ends it
+        callback : called as ``callback(vcpu, laddr, old_paddr)``, once for each stale entry;
+            None ends it
 
         References
         ----------
@@ -648,7 +653,7 @@ cdef class Machine:
     # -- the state as a whole
 
     def dirty_pages(self):
-        """Return physical addresses of the 4 KiB pages written since the last `clear_dirty`, sorted."""
+        """Return the addresses of the 4 KiB pages written since the last `clear_dirty`, sorted."""
         cdef Platform* p = self.platform
         cdef u32 i
         cdef u64 k
@@ -769,8 +774,8 @@ cdef class Machine:
     cdef void _open_window(self, u64 until) noexcept:
         """Begin a window of virtual time in which every processor runs once.
 
-        With several processors its length is a seeded quantum and does not depend on where the caller
-        wants to stop, so that looking at a machine does not change what it does.
+        With several processors its length is a seeded quantum and does not depend on where the
+        caller wants to stop, so that looking at a machine does not change what it does.
         """
         cdef u64 now = self.platform.clock.now
         cdef u64 end = now + (1 << 20)
@@ -797,7 +802,7 @@ cdef class Machine:
         return True
 
     cdef int run_window(self) except -1:
-        """Run the processors through the rest of a window; return 1 + index of one that exits, or 0."""
+        """Run the processors through a window; return 1 + index of one that exits, or 0."""
         cdef Platform* p = self.platform
         cdef Cpu* c
         cdef u64 begin
@@ -838,11 +843,13 @@ cdef class Machine:
     def run(self, until_ns=None):
         """Run all processors until virtual time `until_ns`, or until something happens.
 
-        With several processors it stops at the end of the window (at most 4.5 µs) that contains `until_ns`.
+        With several processors it stops at the end of the window (at most 4.5 µs) that
+        contains `until_ns`.
 
         Returns
         -------
-        Exit : BUDGET: the time is reached; HLT: every processor waits, and nothing will ever wake one
+        Exit : BUDGET: the time is reached; HLT: every processor waits, and nothing will
+            ever wake one
         """
         cdef u64 until = FOREVER if until_ns is None else until_ns
         cdef Platform* p = self.platform

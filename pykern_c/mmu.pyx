@@ -6,9 +6,7 @@ SDM Vol. 3A, Paging (32-Bit Paging, PAE Paging, 4-Level Paging, Access Rights, P
 Exceptions, Accessed and Dirty Flags); Caching Translation Information.
 """
 
-from pykern_c.types cimport (
-    u8, u16, u32, u64, i64, memcpy, memset, cold_int, cold_void, likely_,
-)
+from pykern_c.types cimport u8, u32, u64, i64, memcpy, memset, likely_
 from pykern_c.cpu cimport *
 from pykern_c.memory cimport ram_find, page_written, phys_read, phys_write
 
@@ -321,7 +319,8 @@ cdef void _drop_stale(Cpu* cpu, u64 laddr, u64 region, bint globals_too) noexcep
     """Forget stale entries that software has invalidated."""
     cdef u32 i, kept = 0
     for i in range(cpu.stale_count):
-        if (cpu.stale[i].laddr ^ laddr) & region == 0 and (globals_too or not cpu.stale[i].is_global):
+        if (cpu.stale[i].laddr ^ laddr) & region == 0 and (
+                globals_too or not cpu.stale[i].is_global):
             continue
         cpu.stale[kept] = cpu.stale[i]
         kept += 1

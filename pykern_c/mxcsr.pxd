@@ -1,7 +1,9 @@
 """MXCSR: the guest's control of SSE floating point, lived on the host's own register.
 
-While a slice runs, the host's MXCSR has the guest's rounding, DAZ and FTZ, every exception masked, and collects the flags.
-So as long as the guest masks all exceptions, an instruction needs no code round it at all; simd_exceptions.pxd is for when
+While a slice runs, the host's MXCSR has the guest's rounding, DAZ and FTZ, every exception masked,
+and collects the flags.
+So as long as the guest masks all exceptions, an instruction needs no code round it at all;
+simd_exceptions.pxd is for when
 it does not.
 
 References
@@ -45,7 +47,7 @@ cdef extern from *:
 
 
 cdef inline u32 host_control(Cpu* cpu) noexcept nogil:
-    """Return what the host's register must be: no flags, all masked; FTZ counts only with UE masked."""
+    """Return what the host's register must be: no flags, all masked; FTZ needs UE masked."""
     cdef u32 control = (cpu.mxcsr & (MXCSR_VALID & ~MXCSR_FLAGS)) | MXCSR_MASKS
     return control if cpu.mxcsr & (MXCSR_UE << MXCSR_MASK_SHIFT) else control & ~<u32>MXCSR_FTZ
 
@@ -58,7 +60,7 @@ cdef inline void mxcsr_changed(Cpu* cpu) noexcept nogil:
 
 
 cdef inline void mxcsr_enter(Cpu* cpu) noexcept nogil:
-    """Give the guest the host's register: at the start of a slice, and after a callback into Python."""
+    """Give the guest the host's register: at the start of a slice, after a callback."""
     cpu.mxcsr_host = host_stmxcsr()
     mxcsr_changed(cpu)
 

@@ -1,6 +1,6 @@
 """Operands of an instruction: registers, effective addresses, memory, the stack.
 
-Functions that touch memory return 0, or FAULT with the exception raised; they have then changed nothing.
+Functions that touch memory return 0, or FAULT with the exception raised and nothing changed.
 
 References
 ----------
@@ -32,7 +32,8 @@ cdef inline u64 get_reg(Cpu* cpu, int w, u32 r) noexcept nogil:
 cdef inline void set_reg(Cpu* cpu, int w, u32 r, u64 value) noexcept nogil:
     """Write a register; 32-bit writes clear the upper half.
 
-    Narrow writes store all of the register: a later read of it would wait for a narrow store to leave
+    Narrow writes store all of the register: a later read of it would wait for a narrow store to
+    leave
     the host's store queue.
     """
     cdef u64* whole

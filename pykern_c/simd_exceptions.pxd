@@ -1,13 +1,17 @@
 """SIMD floating-point exceptions: what happens when the guest leaves one unmasked.
 
-The generated bodies then call `fp_begin` before and `fp_fault` after the operation, which the host executes with all exceptions
-masked. The flags it raises are those of the unmasked response, but for three things: an exception found before the computation
-keeps the others of the instruction from being looked for; a tiny result underflows even if it is exact; and a result that over-
+The generated bodies then call `fp_begin` before and `fp_fault` after the operation, which the host
+executes with all exceptions
+masked. The flags it raises are those of the unmasked response, but for three things: an exception
+found before the computation
+keeps the others of the instruction from being looked for; a tiny result underflows even if it is
+exact; and a result that over-
 or underflows is inexact if its significand had to be rounded, whatever became of its exponent.
 
 References
 ----------
-SDM Vol. 1, SIMD Floating-Point Exception Conditions; Unmasked SIMD Floating-Point Exceptions; Overflow, Underflow and Precision.
+SDM Vol. 1, SIMD Floating-Point Exception Conditions; Unmasked SIMD Floating-Point Exceptions;
+Overflow, Underflow and Precision.
 """
 
 from pykern_c.types cimport cold_int, cold_void, u32, u64, xmm_t
@@ -127,7 +131,8 @@ cdef inline bint _element_inexact(Cpu* cpu, int operation, bint wide, u64 x, u64
         return flags & MXCSR_PE != 0
     host_ldmxcsr(host_control(cpu))
     if operation == FP_ADD or operation == FP_SUB:
-        _scalar(operation, wide, _quarter(x, wide) if not tiny else x, _quarter(y, wide) if not tiny else y)
+        _scalar(operation, wide, _quarter(x, wide) if not tiny else x, _quarter(y, wide) if not
+        tiny else y)
     else:
         _scalar(operation, wide, _unit(x, source), _unit(y, source))
     return host_stmxcsr() & MXCSR_PE != 0

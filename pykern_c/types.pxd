@@ -99,7 +99,7 @@ cdef inline u64 sign_bit(u64 value, int w) noexcept nogil:
 
 
 cdef inline void copy_small(void* to, const void* source, int size) noexcept nogil:
-    """Copy an operand. With a constant size this is one move; with another the common sizes still are."""
+    """Copy an operand: one move with a constant size, and with the common ones otherwise."""
     if size == 8:
         memcpy(to, source, 8)
     elif size == 4:

@@ -5,10 +5,10 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 from pykern_c.flags cimport get_rflags, set_arith_flags
-from pykern_c.icache cimport code_written
 from pykern_c.memory cimport page_written, ram_find
 from pykern_c.mmu cimport (
-    ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, Walk, context_changed, load_pdptes, page_walk, tlb_flush,
+    ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, Walk, context_changed, load_pdptes, page_walk,
+    tlb_flush,
 )
 from pykern_c.apic_registers cimport apic_read_cr8, apic_write_cr8
 
@@ -37,8 +37,10 @@ cdef object _fields(Cpu* c):
         "sysenter_esp": (<char*>&c.sysenter_esp - base, 8),
         "sysenter_eip": (<char*>&c.sysenter_eip - base, 8),
         "tsc_aux": (<char*>&c.tsc_aux - base, 8), "pat": (<char*>&c.pat - base, 8),
-        "gdtr.base": (<char*>&c.gdtr.base - base, 8), "gdtr.limit": (<char*>&c.gdtr.limit - base, 4),
-        "idtr.base": (<char*>&c.idtr.base - base, 8), "idtr.limit": (<char*>&c.idtr.limit - base, 4),
+        "gdtr.base": (<char*>&c.gdtr.base - base, 8),
+        "gdtr.limit": (<char*>&c.gdtr.limit - base, 4),
+        "idtr.base": (<char*>&c.idtr.base - base, 8),
+        "idtr.limit": (<char*>&c.idtr.limit - base, 4),
         "mxcsr": (<char*>&c.mxcsr - base, 4),
         "fcw": (<char*>&c.fpu.fcw - base, 2), "fsw": (<char*>&c.fpu.fsw - base, 2),
         "ftw": (<char*>&c.fpu.ftw - base, 1), "fop": (<char*>&c.fpu.fop - base, 2),
@@ -91,8 +93,9 @@ cdef class Vcpu:
     def read_register(self, str name):
         """Return a register by its SDM name.
 
-        Segment registers are selectors; their hidden parts are ``cs.base``, ``cs.limit``, ``cs.attr`` (VMX
-        access-rights format). ``st0`` … are x87 stack registers as 80-bit integers, ``xmm0`` … 128 bits.
+        Segment registers are selectors; their hidden parts are ``cs.base``, ``cs.limit``, ``cs.attr``
+        (VMX access-rights format). ``st0`` … are x87 stack registers as 80-bit integers,
+        ``xmm0`` … 128 bits.
 
         Raises
         ------
@@ -119,7 +122,8 @@ cdef class Vcpu:
     def write_register(self, str name, value):
         """Set a register by its SDM name, without the checks an instruction would make.
 
-        What depends on it (TLB, code mode, CPL from SS) follows at once. Values are truncated to the register's size.
+        What depends on it (TLB, code mode, CPL from SS) follows at once. Values are truncated to
+        the register's size.
         """
         cdef Cpu* c = self.cpu
         cdef const unsigned char[::1] data
@@ -207,7 +211,7 @@ cdef class Vcpu:
             entries, walk.page_size if good else 0, walk.writable, walk.user, not walk.no_execute)
 
     cdef object linear_part(self, u64 laddr, u64 size, const unsigned char* data):
-        """Read (data NULL) or write inside one page, ignoring rights; None if it is not mapped RAM."""
+        """Read (data NULL) or write in one page, ignoring rights; None: not mapped RAM."""
         cdef Walk walk
         cdef RamRange* r
         cdef u64 offset
@@ -273,7 +277,8 @@ class Translation:
     writable, user, executable : rights of all levels together
     """
 
-    __slots__ = ("entries", "error", "executable", "laddr", "paddr", "page_size", "user", "writable")
+    __slots__ = ("entries", "error", "executable", "laddr", "paddr", "page_size", "user",
+                 "writable")
 
     def __init__(self, laddr, paddr, error, entries, page_size, writable, user, executable):
         self.laddr = laddr

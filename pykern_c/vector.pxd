@@ -2,7 +2,8 @@
 
 References
 ----------
-SDM Vol. 3A, System Programming for Instruction Set Extensions; SDM Vol. 1, Programming with Intel MMX Technology.
+SDM Vol. 3A, System Programming for Instruction Set Extensions; SDM Vol. 1, Programming with Intel
+MMX Technology.
 """
 
 from pykern_c.types cimport cold_int, u8, u16, u32, u64, xmm_t, memcpy, likely_, unlikely_

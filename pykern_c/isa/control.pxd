@@ -33,7 +33,7 @@ cdef inline int branch_relative(Cpu* cpu, Insn* insn, int w) noexcept nogil:
 
 
 cdef inline Insn* linked(Cpu* cpu, Insn* insn) noexcept nogil:
-    """Return the block that a direct branch is linked to, or that its target was found at lately."""
+    """Return the block that a direct branch is linked to, or lately went to."""
     cdef u64 target
     cdef Insn* found
     if likely_(insn.imm != 0):

@@ -1,4 +1,4 @@
-"""Moves between general registers, memory and immediates; exchanges, conditions, extensions, XLAT."""
+"""Moves of general registers, memory and immediates; exchanges, extensions, XLAT."""
 
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
@@ -74,7 +74,8 @@ cdef inline u64 movsxd(Cpu* cpu, int w, u64 src) noexcept nogil:
 
     Flags: none.
     Liveness: clear.
-    Source: SDM Vol. 2B, MOVSX/MOVSXD; the operand's size as AMD64 Architecture Programmer's Manual Vol. 3, MOVSXD.
+    Source: SDM Vol. 2B, MOVSX/MOVSXD; the operand's size as AMD64 Architecture Programmer's Manual
+    Vol. 3, MOVSXD.
     """
     return sext(src, 32)
 

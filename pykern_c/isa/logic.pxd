@@ -106,5 +106,3 @@ cdef inline u64 not_(Cpu* cpu, int w, u64 dst) noexcept nogil:
     Source: SDM Vol. 2B, NOT.
     """
     return ~dst
-
-

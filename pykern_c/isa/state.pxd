@@ -82,7 +82,7 @@ cdef inline int stmxcsr(Cpu* cpu, Insn* insn) noexcept nogil:
 # The legacy region
 
 cdef inline void _put_x87(Cpu* cpu, Insn* insn, u8* image) noexcept nogil:
-    """Lay the x87 state out; with REX.W the pointers have 64 bits, else 32 and a selector that is always 0."""
+    """Lay the x87 state out; pointers have 64 bits with REX.W, else 32 and a selector, 0."""
     cdef u32 top = (cpu.fpu.fsw >> 11) & 7
     cdef int i
     memcpy(image, &cpu.fpu.fcw, 2)
