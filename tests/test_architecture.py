@@ -61,7 +61,9 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "pykern_c/decode.p*": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/flags.pxd": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/isa/*.pxd": "tests/pykern_c/isa/test_host_cpu.py",
+    "pykern_c/host_sse.pxd": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/operands.pxd": "tests/pykern_c/isa/test_host_cpu.py",
+    "pykern_c/simd_exceptions.pxd": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/types.pxd": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/vector.pxd": "tests/pykern_c/isa/test_host_cpu.py",
     # What the face shows.

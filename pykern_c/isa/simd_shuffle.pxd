@@ -288,7 +288,7 @@ cdef inline u64 pextrw(Cpu* cpu, xmm_t src, int imm) noexcept nogil:
 
     66 0F 3A 15 /r ib   PEXTRW Rd, Vdq, Ib   nodst SSE4_1
     66 0F 3A 15 /r ib   PEXTRW Mw, Vdq, Ib   nodst SSE4_1
-    66 0F C5 /r ib      PEXTRW Gd, Udq, Ib   nodst SSE2
+    66 0F C5 /r ib      PEXTRW Gy, Udq, Ib   nodst SSE2
 
     Flags: none.
     Source: SDM Vol. 2B, PEXTRW.
@@ -299,7 +299,7 @@ cdef inline u64 pextrw(Cpu* cpu, xmm_t src, int imm) noexcept nogil:
 cdef inline u64 pextrw_mmx(Cpu* cpu, xmm_t src, int imm) noexcept nogil:
     """Extract a word of an MMX register.
 
-    NP 0F C5 /r ib   PEXTRW Gd, Nq, Ib   nodst SSE
+    NP 0F C5 /r ib   PEXTRW Gy, Nq, Ib   nodst SSE
 
     Flags: none.
     Source: SDM Vol. 2B, PEXTRW.

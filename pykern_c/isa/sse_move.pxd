@@ -234,7 +234,7 @@ cdef inline xmm_t movq_mmx(Cpu* cpu, xmm_t src) noexcept nogil:
 cdef inline u64 movmskps(Cpu* cpu, xmm_t src) noexcept nogil:
     """Collect the signs of four singles.
 
-    NP 0F 50 /r   MOVMSKPS Gd, Ups   nodst SSE
+    NP 0F 50 /r   MOVMSKPS Gy, Ups   nodst SSE
 
     Flags: none.
     Source: SDM Vol. 2B, MOVMSKPS.
@@ -245,7 +245,7 @@ cdef inline u64 movmskps(Cpu* cpu, xmm_t src) noexcept nogil:
 cdef inline u64 movmskpd(Cpu* cpu, xmm_t src) noexcept nogil:
     """Collect the signs of two doubles.
 
-    66 0F 50 /r   MOVMSKPD Gd, Upd   nodst SSE2
+    66 0F 50 /r   MOVMSKPD Gy, Upd   nodst SSE2
 
     Flags: none.
     Source: SDM Vol. 2B, MOVMSKPD.
@@ -256,8 +256,8 @@ cdef inline u64 movmskpd(Cpu* cpu, xmm_t src) noexcept nogil:
 cdef inline u64 pmovmskb(Cpu* cpu, xmm_t src) noexcept nogil:
     """Collect the signs of bytes.
 
-    66 0F D7 /r   PMOVMSKB Gd, Udq   nodst SSE2
-    NP 0F D7 /r   PMOVMSKB Gd, Nq    nodst SSE
+    66 0F D7 /r   PMOVMSKB Gy, Udq   nodst SSE2
+    NP 0F D7 /r   PMOVMSKB Gy, Nq    nodst SSE
 
     Flags: none.
     Source: SDM Vol. 2B, PMOVMSKB.
