@@ -30,7 +30,6 @@ cdef struct Prefixes:
 
 cdef inline int _prefix(u8 byte, bint mode64, Prefixes* p) noexcept nogil:
     """Take a legacy prefix; 0 if the byte is none."""
-    cdef int segment = -1
     if byte == 0x66:
         p.operand = True
     elif byte == 0x67:

@@ -16,7 +16,6 @@ from pykern_c.flags cimport set_arith_flags
 from pykern_c.host_x87 cimport x87_spill
 from pykern_c.icache cimport block_at
 from pykern_c.mmu cimport context_changed, tlb_flush
-from pykern_c.monitor cimport monitor_written
 from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
 from pykern_c.operands cimport leave
 

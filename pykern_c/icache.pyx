@@ -137,7 +137,7 @@ cdef void code_cache_free(CodeCache* cache) noexcept nogil:
 
 cdef void code_cache_empty(Platform* p) noexcept nogil:
     """Forget all code. No processor may stand inside a block."""
-    cdef u32 i, j
+    cdef u32 i
     cdef u64 k
     cdef RamRange* r
     _free_pages(p.code)
@@ -386,7 +386,7 @@ cdef Insn* _build(Cpu* cpu, CodePage* page, const u8* code, u32 off) noexcept no
 cdef Insn* _scratch(Cpu* cpu, u8* host, u64 laddr, i64 limit) noexcept nogil:
     """Decode at most `limit` instructions that nobody keeps."""
     cdef u8 bytes[32]
-    cdef u32 off = <u32>(laddr & 0xFFF), first = 4096 - off, end, i
+    cdef u32 off = <u32>(laddr & 0xFFF), first = 4096 - off, end
     cdef u8* more
     cdef u64 paddr
     cdef bint ends
@@ -498,7 +498,6 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
     cdef u8* host
     cdef Insn* insn
     cdef CodePage* page
-    cdef PageEntry* e
     cdef Insn* branch = cpu.link
     cpu.link = NULL
     if not in_64bit(cpu):
@@ -530,22 +529,30 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
     if insn == NULL and page != NULL and limit >= MAX_BLOCK:
         insn = _build(cpu, page, host - off, <u32>off)
     if insn == NULL or insn.n > limit or cpu.hook_pass:
-        if cpu.hook_pass:
-            limit = 1
-        insn = _scratch(cpu, host, laddr, limit)
-        if insn != NULL and page != NULL:
-            page.lines |= _lines(<u32>off, min(insn[insn.n].off, 4096) - 1)
-            if limit == 1 and insn[1].off <= 4096 and in_64bit(cpu) and not cpu.hook_pass:
-                cpu.scratch_laddr = laddr
-                cpu.scratch_key = cpu.code_key
-        cpu.hook_pass = 0
-        return insn
+        return _uncached(cpu, page, host, laddr, 1 if cpu.hook_pass else limit)
     _remember(cpu, laddr, insn)
-    e = &cpu.code_pages[(laddr >> 12) & (CODE_PAGES - 1)]
+    _remember_page(cpu, laddr, page)
+    _link(cpu, branch, insn, laddr)
+    return insn
+
+
+cdef void _remember_page(Cpu* cpu, u64 laddr, CodePage* page) noexcept nogil:
+    """Enter a page of decoded code where code_lookup looks."""
+    cdef PageEntry* e = &cpu.code_pages[(laddr >> 12) & (CODE_PAGES - 1)]
     e.laddr = laddr & ~<u64>0xFFF
     e.key = cpu.code_key
     e.page = page
-    _link(cpu, branch, insn, laddr)
+
+
+cdef Insn* _uncached(Cpu* cpu, CodePage* page, u8* host, u64 laddr, i64 limit) noexcept nogil:
+    """Decode what no block of the page fits; writes to its bytes are noticed all the same."""
+    cdef Insn* insn = _scratch(cpu, host, laddr, limit)
+    if insn != NULL and page != NULL:
+        page.lines |= _lines(<u32>(laddr & 0xFFF), min(insn[insn.n].off, 4096) - 1)
+        if limit == 1 and insn[1].off <= 4096 and in_64bit(cpu) and not cpu.hook_pass:
+            cpu.scratch_laddr = laddr
+            cpu.scratch_key = cpu.code_key
+    cpu.hook_pass = 0
     return insn
 
 

@@ -716,7 +716,6 @@ cdef class Machine:
     def step_vcpu(self, int i, i64 n=1):
         """Execute `n` instructions on one processor alone, then what has fallen due."""
         cdef Cpu* c = &self.storage[i]
-        cdef int who
         self.running = True
         with nogil:
             run_slice(c, self.platform.clock.now, n)

@@ -131,8 +131,8 @@ cdef inline bint _element_inexact(Cpu* cpu, int operation, bint wide, u64 x, u64
         return flags & MXCSR_PE != 0
     host_ldmxcsr(host_control(cpu))
     if operation == FP_ADD or operation == FP_SUB:
-        _scalar(operation, wide, _quarter(x, wide) if not tiny else x, _quarter(y, wide) if not
-        tiny else y)
+        _scalar(operation, wide, _quarter(x, wide) if not tiny else x,
+                _quarter(y, wide) if not tiny else y)
     else:
         _scalar(operation, wide, _unit(x, source), _unit(y, source))
     return host_stmxcsr() & MXCSR_PE != 0
@@ -205,7 +205,7 @@ cdef inline cold_int fp_dot_fault(Cpu* cpu, int kind, const xmm_t* a, const xmm_
                                   int imm) noexcept nogil:
     """After a dot product: raise #XM if its multiplication or one of its additions has to."""
     cdef xmm_t x = a[0], y = b[0], result
-    cdef int i
+    cdef int _i
     for i in range(4):
         if not imm >> (4 + (i >> 1 if kind == FP_PD else i)) & 1:
             x.d[i] = y.d[i] = 0
@@ -213,7 +213,7 @@ cdef inline cold_int fp_dot_fault(Cpu* cpu, int kind, const xmm_t* a, const xmm_
     result = op2(MULPD, x, y) if kind == FP_PD else op2(MULPS, x, y)
     if _take(cpu, _raised(cpu, FP_MUL, kind, &result, &x, &y)):
         return FAULT
-    for i in range(1 if kind == FP_PD else 2):
+    for _i in range(1 if kind == FP_PD else 2):
         x = result
         result = op2(HADDPD, x, x) if kind == FP_PD else op2(HADDPS, x, x)
         if _take(cpu, _raised(cpu, FP_HADD, kind, &result, &x, &x)):

@@ -93,9 +93,9 @@ cdef class Vcpu:
     def read_register(self, str name):
         """Return a register by its SDM name.
 
-        Segment registers are selectors; their hidden parts are ``cs.base``, ``cs.limit``, ``cs.attr``
-        (VMX access-rights format). ``st0`` … are x87 stack registers as 80-bit integers,
-        ``xmm0`` … 128 bits.
+        Segment registers are selectors; their hidden parts are ``cs.base``, ``cs.limit`` and
+        ``cs.attr`` (VMX access-rights format). ``st0`` to ``st7`` are x87 stack registers as 80-bit
+        integers, ``xmm0`` to ``xmm15`` have 128 bits.
 
         Raises
         ------

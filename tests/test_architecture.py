@@ -34,7 +34,11 @@ EVERYWHERE = (*PACKAGES, "tests")
 
 # --- exemptions: what, and why -----------------------------------------------------------------
 
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "pykern_c/isa/far.pxd": "far transfers and IRET share their stack frames; IRET is to move out",
+    "pykern_c/machine.pyx": "memory map and hooks are to move into a class of their own",
+    "pykern_c/mmu.pyx": "the page walk and the report of stale entries are to move out",
+}
 
 LONG_FUNCTIONS: dict[str, str] = {}
 
@@ -62,6 +66,11 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "pykern_c/flags.pxd": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/isa/*.pxd": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/host_sse.pxd": "tests/pykern_c/isa/test_host_cpu.py",
+    "pykern_c/host_x87.pxd": "tests/pykern_c/test_x87.py",
+    "pykern_c/x87_environment.pxd": "tests/pykern_c/test_x87.py",
+    "pykern_c/isa/bodies.py": "tests/pykern_c/isa/test_generate.py",
+    "pykern_c/isa/handlers.py": "tests/pykern_c/isa/test_generate.py",
+    "pykern_c/isa/tables.py": "tests/pykern_c/isa/test_generate.py",
     "pykern_c/operands.pxd": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/simd_exceptions.pxd": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/types.pxd": "tests/pykern_c/isa/test_host_cpu.py",

@@ -152,8 +152,8 @@ cdef inline void ffreep() noexcept nogil:
     DF C0+i   FFREEP ST(i)
 
     Flags: none.
-    Source: AMD64 Architecture Programmer's Manual Vol. 3, Appendix A, x87 Encodings; reserved in
-    SDM Vol. 2D, Escape Opcode Instructions.
+    Source: APM Vol. 3, Appendix A, x87 Encodings; reserved in SDM Vol. 2D, Escape Opcode
+    Instructions.
     """
 
 
