@@ -646,6 +646,9 @@ tests:
     call hex32
     DONE
 
+    # ---- paging
+.include "paging_tests.S"
+
     # ---- virtual-8086 mode, virtual interrupts
 .include "v86_tests.S"
 
