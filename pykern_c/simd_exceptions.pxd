@@ -205,7 +205,7 @@ cdef inline cold_int fp_dot_fault(Cpu* cpu, int kind, const xmm_t* a, const xmm_
                                   int imm) noexcept nogil:
     """After a dot product: raise #XM if its multiplication or one of its additions has to."""
     cdef xmm_t x = a[0], y = b[0], result
-    cdef int _i
+    cdef int i, _i
     for i in range(4):
         if not imm >> (4 + (i >> 1 if kind == FP_PD else i)) & 1:
             x.d[i] = y.d[i] = 0
