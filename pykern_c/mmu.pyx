@@ -6,7 +6,7 @@ SDM Vol. 3A, Paging (32-Bit Paging, PAE Paging, 4-Level Paging, Access Rights, P
 Exceptions, Accessed and Dirty Flags); Caching Translation Information.
 """
 
-from pykern_c.types cimport u8, u32, u64, i64, memcpy, memset, likely_
+from pykern_c.types cimport u8, u32, u64, i64, memset, likely_
 from pykern_c.cpu cimport *
 from pykern_c.memory cimport ram_find, page_written, phys_read, phys_write
 
