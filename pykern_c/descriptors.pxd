@@ -125,9 +125,16 @@ cdef int fetch_descriptor(Cpu* cpu, u32 sel, u32 vector, u32 ext, Descriptor* d)
 cdef int fetch_high(Cpu* cpu, u32 vector, u32 ext, Descriptor* d) noexcept nogil
 # Whether an 8- or 16-byte descriptor is within its table, without faulting for it (LAR, VERR).
 cdef bint descriptor_exists(Cpu* cpu, u32 sel) noexcept nogil
-cdef void unpack_descriptor(u64 raw, Descriptor* d) noexcept nogil
-cdef int mark_accessed(Cpu* cpu, Descriptor* d) noexcept nogil
 cdef int write_type(Cpu* cpu, Descriptor* d, u32 type) noexcept nogil
+
+
+cdef inline int mark_accessed(Cpu* cpu, Descriptor* d) noexcept nogil:
+    """Set the accessed bit of a code or data segment, if it is not."""
+    if likely_(d.attr & TYPE_ACCESSED):
+        return 0
+    return write_type(cpu, d, d.attr & 0xF | TYPE_ACCESSED)
+
+
 cdef void set_segment(Seg* s, u32 sel, const Descriptor* d) noexcept nogil
 cdef void set_null_segment(Seg* s, u32 sel, u32 cpl) noexcept nogil
 cdef void set_real_segment(Cpu* cpu, int seg, u32 sel) noexcept nogil

@@ -45,7 +45,7 @@ cdef int system_write(Cpu* cpu, u64 laddr, int size, const void* data) noexcept 
 # ---------------------------------------------------------------------------------------------
 # Descriptors
 
-cdef void unpack_descriptor(u64 raw, Descriptor* d) noexcept nogil:
+cdef inline void _unpack(u64 raw, Descriptor* d) noexcept nogil:
     """Spread a descriptor over base, limit in bytes and attributes."""
     d.raw = raw
     d.high = 0
@@ -80,7 +80,7 @@ cdef int fetch_descriptor(Cpu* cpu, u32 sel, u32 vector, u32 ext, Descriptor* d)
     d.sel = sel
     if system_read(cpu, d.laddr, 8, &raw):
         return FAULT
-    unpack_descriptor(raw, d)
+    _unpack(raw, d)
     return 0
 
 
@@ -107,13 +107,6 @@ cdef int write_type(Cpu* cpu, Descriptor* d, u32 type) noexcept nogil:
         return FAULT
     d.attr = (d.attr & ~<u32>0xF) | type
     return 0
-
-
-cdef int mark_accessed(Cpu* cpu, Descriptor* d) noexcept nogil:
-    """Set the accessed bit of a code or data segment, if it is not."""
-    if d.attr & TYPE_ACCESSED:
-        return 0
-    return write_type(cpu, d, d.attr & 0xF | TYPE_ACCESSED)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -241,4 +234,5 @@ cdef void drop_inner_segments(Cpu* cpu) noexcept nogil:
             continue
         if dpl_of(s.attr) < cpu.cpl:
             set_null_segment(s, 0, 0)
-    context_changed(cpu)
+    if not in_64bit(cpu):
+        context_changed(cpu)                                # flat no longer

@@ -211,20 +211,13 @@ cdef void _execute(Cpu* cpu, Insn* insn) noexcept nogil:
 
 cdef bint _single(Cpu* cpu) noexcept nogil:
     """Whether only one instruction may run before the next look."""
-    if cpu.shadow or cpu.rflags & FLAG_TF or cpu.dr[7] & 0xFF:
+    if cpu.rflags & FLAG_TF or cpu.dr[7] & 0xFF:
         return True
     # Without breakpoints RF holds nothing back, and nothing reads it before it would be cleared.
     cpu.rflags &= ~<u64>FLAG_RF
-    return False
-
-
-cdef bint _step_needless(Cpu* cpu) noexcept nogil:
-    """Forget RF without breakpoints, and a shadow that holds nothing back."""
-    if cpu.rflags & FLAG_TF or cpu.dr[7] & 0xFF or cpu.lapic.pending or cpu.pending_db:
-        return False
-    cpu.rflags &= ~<u64>FLAG_RF
-    cpu.shadow = 0
-    return True
+    if not (cpu.lapic.pending | cpu.pending_db):
+        cpu.shadow = 0                          # neither does a shadow
+    return cpu.shadow != 0
 
 
 cdef void _step(Cpu* cpu) noexcept nogil:
@@ -272,7 +265,7 @@ cdef void _loop(Cpu* cpu) noexcept nogil:
         if cpu.budget <= 0:
             cpu.exit_reason = EXIT_BUDGET
             break
-        if _single(cpu) and not _step_needless(cpu):
+        if _single(cpu):
             _step(cpu)
             continue
         insn = block_at(cpu, cpu.budget)

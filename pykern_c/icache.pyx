@@ -440,6 +440,7 @@ cdef Insn* _alone(Cpu* cpu, const Insn* insn) noexcept nogil:
     one[1].fn = <Handler>op_end
     one[1].off = insn.off + insn.len
     one[1].n = 0
+    cpu.scratch_key = 0
     return one
 
 

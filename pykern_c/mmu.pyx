@@ -6,7 +6,7 @@ SDM Vol. 3A, Paging (32-Bit Paging, PAE Paging, 4-Level Paging, Access Rights, P
 Exceptions, Accessed and Dirty Flags); Caching Translation Information.
 """
 
-from pykern_c.types cimport u8, u32, u64, i64, memcpy, memset, likely_
+from pykern_c.types cimport u8, u32, u64, i64, memset, likely_
 from pykern_c.cpu cimport *
 from pykern_c.memory cimport ram_find, page_written, phys_read, phys_write
 
@@ -580,14 +580,13 @@ cdef void _read_part(Cpu* cpu, Part* part, void* out) noexcept nogil:
     cdef u64 value
     cdef int done = 0, n
     if part.ram != NULL:
-        memcpy(out, part.ram.host + (part.paddr - part.ram.base), part.size)
+        copy_small(out, part.ram.host + (part.paddr - part.ram.base), part.size)
         return
     while done < part.size:                     # a device sees 8, 4, 2 or 1 bytes, aligned
         n = _device_size(part.paddr + done, part.size - done)
         value = cpu.platform.mmio_read(cpu, part.paddr + done, n)
-        memcpy(<u8*>out + done, &value, n)
+        copy_small(<u8*>out + done, &value, n)
         done += n
-    cpu.attention = 1
 
 
 cdef void _write_part(Cpu* cpu, Part* part, const void* data) noexcept nogil:
@@ -598,16 +597,15 @@ cdef void _write_part(Cpu* cpu, Part* part, const void* data) noexcept nogil:
         if part.ram.rom:
             return
         offset = part.paddr - part.ram.base
-        memcpy(part.ram.host + offset, data, part.size)
+        copy_small(part.ram.host + offset, data, part.size)
         page_written(cpu.platform, part.ram, offset, part.size)
         return
     while done < part.size:
         n = _device_size(part.paddr + done, part.size - done)
         value = 0
-        memcpy(&value, <u8*>data + done, n)
+        copy_small(&value, <u8*>data + done, n)
         cpu.platform.mmio_write(cpu, part.paddr + done, n, value)
         done += n
-    cpu.attention = 1
 
 
 cdef int _device_size(u64 paddr, int size) noexcept nogil:

@@ -5,9 +5,8 @@ References
 SDM Vol. 3A, Stack Switching; Task-State Segment (TSS); Interrupt Stack Table.
 """
 
-from pykern_c.types cimport u32, u64, unlikely_
+from pykern_c.types cimport u32, u64
 from pykern_c.cpu cimport Cpu, Seg
-from pykern_c.mmu cimport TlbEntry, tlb_index
 
 
 # Registers change only at stack_commit: until then a fault leaves nothing behind but what was
@@ -28,19 +27,4 @@ cdef int stack_inner(Cpu* cpu, u32 cpl, u32 ext, Stack* s) noexcept nogil
 # Interrupt stack table, IA-32e mode; `ist` is 1 to 7, `cpl` the level of the handler.
 cdef int stack_ist(Cpu* cpu, u32 ist, u32 cpl, u32 ext, Stack* s) noexcept nogil
 cdef int stack_push(Cpu* cpu, Stack* s, int w, u64 value) noexcept nogil
-
-
-cdef inline u64* stack_block(Cpu* cpu, Stack* s, int count) noexcept nogil:
-    """Return where `count` quadwords pushed one after the other would stand, lowest first.
-
-    NULL: they must be pushed singly. Nothing changes but what the caller writes.
-    """
-    cdef u64 laddr = s.sp - count * 8
-    cdef TlbEntry* e = &cpu.tlbs[s.which].entry[tlb_index(laddr)]
-    cdef u64 x = laddr ^ e.wtag
-    if unlikely_(not s.long_mode or x > <u64>(4096 - count * 8)):
-        return NULL
-    return <u64*>(e.page + x)
-
-
 cdef void stack_commit(Cpu* cpu, Stack* s) noexcept nogil

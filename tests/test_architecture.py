@@ -35,7 +35,6 @@ EVERYWHERE = (*PACKAGES, "tests")
 # --- exemptions: what, and why -----------------------------------------------------------------
 
 LONG_FILES: dict[str, str] = {
-    "pykern_c/isa/far.pxd": "far transfers and IRET share their stack frames; IRET is to move out",
     "pykern_c/machine.pyx": "memory map and hooks are to move into a class of their own",
     "pykern_c/mmu.pyx": "the page walk and the report of stale entries are to move out",
 }

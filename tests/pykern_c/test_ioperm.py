@@ -40,3 +40,34 @@ def test_ring_3_has_no_hostcall():
     end = machine.run(1000)
     assert end.reason is ExitReason.SHUTDOWN
     assert (end.faults[0].vector, end.faults[0].error) == (13, 0)
+
+
+@pytest.mark.parametrize(
+    ("access", "de", "hit"),
+    [
+        ("in al, 0x84", True, True),
+        ("in al, 0x87", True, True),
+        ("in al, 0x88", True, False),
+        ("in ax, 0x83", True, True),
+        ("out 0x84, eax", True, True),
+        ("in al, 0x84", False, False),
+    ],
+)
+def test_io_breakpoints(access, de, hit):
+    source = f"""
+        mov rax, cr4
+        {"or eax, 8" if de else "nop"}
+        mov cr4, rax
+        mov eax, 0x84
+        mov dr0, rax
+        mov eax, 0xE0402        # DR0: 4 bytes of I/O
+        mov dr7, rax
+        {access}
+        nop
+        hlt
+    """
+    machine = long_mode_machine(source)
+    machine.vcpus[0].write_register("idtr.limit", 0)
+    end = machine.run(1000)
+    assert [f.vector for f in end.faults[:1]] == ([1] if hit else [])
+    assert machine.vcpus[0].read_register("dr6") & 0xF == int(hit)
