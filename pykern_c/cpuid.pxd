@@ -15,6 +15,7 @@ include "_generated/features.pxi"
 
 cdef enum:
     SIGNATURE = 0x000306C3      # family 6, model 60, stepping 3
+    MICROCODE = 0x28            # the last one of that signature: no erratum is left to work around
     MAX_BASIC = 0x16
     TSC_MHZ = 1000              # one tick is one ns of virtual time
     LINE = 64
@@ -63,7 +64,11 @@ cdef inline u32 core_bits(Cpu* cpu) noexcept nogil:
 
 
 cdef inline void cpuid_version(Cpu* cpu, u32* out) noexcept nogil:
-    """Leaf 1: signature, APIC ID, features."""
+    """Leaf 1: signature, APIC ID, features; leaves the microcode revision in IA32_BIOS_SIGN_ID.
+
+    Source: SDM Vol. 3A, Microcode Update Facilities, Microcode Update Signature and Verification.
+    """
+    cpu.bios_sign = <u64>MICROCODE << 32
     out[0] = SIGNATURE
     out[1] = (cpu.lapic.id & 0xFF) << 24 | cpu.platform.cpu_count << 16 | (LINE // 8) << 8
     out[2] = <u32>cpu.features[1] & ~<u32>(1 << 27)

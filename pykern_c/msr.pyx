@@ -63,8 +63,12 @@ cdef enum:
     # Fast strings; no branch trace, no PEBS; the rest can be switched.
     MISC_READ_ONLY = 1 << 11 | 1 << 12
     MISC_WRITABLE = MISC_FAST_STRINGS | 1 << 3 | 1 << 16 | 1 << 18 | MISC_LIMIT_CPUID
-    # RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO: nothing speculates.
-    ARCH_CAPABILITIES = 1 << 0 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8
+    # Nothing here speculates: RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO,
+    # SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, GDS_NO, RFDS_NO.
+    ARCH_CAPABILITIES = (
+        1 << 0 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 13 | 1 << 14 | 1 << 15
+        | 1 << 20 | 1 << 26 | 1 << 27
+    )
 
 
 cdef inline int _refuse(Cpu* cpu) noexcept nogil:

@@ -128,3 +128,23 @@ def test_tsc_deadline_interrupts_on_time():
     assert machine.apics.local[0].irr == 0
     machine.run(armed + 1)
     assert machine.apics.local[0].irr == 1 << 0x40
+
+
+def test_cpuid_leaves_the_microcode_revision():
+    source = """
+        mov ecx, 0x8B
+        xor eax, eax
+        xor edx, edx
+        wrmsr
+        rdmsr
+        mov esi, edx
+        mov eax, 1
+        cpuid
+        mov ecx, 0x8B
+        rdmsr
+        hlt
+    """
+    machine = long_mode_machine(source)
+    machine.run(1000)
+    assert machine.vcpus[0].read_register("rsi") == 0
+    assert machine.vcpus[0].read_register("rdx") == 0x28
