@@ -1,8 +1,8 @@
 """Fused handlers: two hot instructions behind each other, done with one dispatch.
 
-On large code it is the number of indirect jumps that costs. Rows with ``hot=`` name the handlers whose
-work is also written as a *piece*, an inline function that says whether it could do it; every two pieces
-make a handler. Which records are joined is the block builder's business (icache.pyx).
+It is the number of indirect jumps that costs. Rows with ``hot=`` name the handlers whose work is
+also written as a *piece*, an inline function that says whether it could do it; every two pieces make a
+handler. Which records are joined is the block builder's business (icache.pyx).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ cdef void pair_{first}_{second}(Cpu* cpu, Insn* insn) noexcept nogil:
 
 
 def fused_text(found: Sequence[tuple[int, Variant]]) -> str:
-    """The module with all pairs of the hot variants, given with their numbers in the whole table."""
+    """The module with all pairs of the hot variants, given with their numbers in the table."""
     families = sorted({variant.form.family for _, variant in found})
     code = [IMPORTS + "".join(f"from pykern_c.isa.{f} cimport *\n" for f in families)]
     install = [
