@@ -1,8 +1,8 @@
 """Fused handlers: two hot instructions behind each other, done with one dispatch.
 
 It is the number of indirect jumps that costs. Rows with ``hot=`` name the handlers whose work is
-also written as a *piece*, an inline function that says whether it could do it; every two pieces make a
-handler. Which records are joined is the block builder's business (icache.pyx).
+also written as a *piece*, an inline function that says whether it could do it; every two pieces
+make a handler. Which records are joined is the block builder's business (icache.pyx).
 """
 
 from __future__ import annotations
