@@ -76,8 +76,8 @@ def extensions() -> list[Extension]:
     families = generate.generate(GENERATED)
     modules = [extension(f"pykern_c.{name}", f"pykern_c/{name}.pyx") for name in CORE]
     modules += [
-        extension(f"pykern_c._generated.exec_{name}", f"pykern_c/_generated/exec_{name}.pyx")
-        for name in families
+        extension(f"pykern_c._generated.{name}", f"pykern_c/_generated/{name}.pyx")
+        for name in ("fused", *(f"exec_{family}" for family in families))
     ]
     return modules
 

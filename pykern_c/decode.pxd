@@ -84,6 +84,7 @@ cdef struct Handlers:
     Handler* pair_memx
     Handler* st             # reg, by the number of the x87 register
     u32 flow            # FLOW_*
+    u8 hot[4]           # number among the pieces that are fused (HOT_*); 0: none
 
 
 # What the block builder knows of a form (icache.pyx).
@@ -102,5 +103,15 @@ cdef enum:
 
 # Decode one instruction. `insn.off` is set by the caller; everything else is filled in.
 cdef int decode(Cpu* cpu, const u8* code, int available, Insn* insn, bint* ends) noexcept nogil
+# Which of a form's handlers a piece stands for.
+cdef enum:
+    HOT_REG = 0
+    HOT_QUIET = 1
+    HOT_MEM = 2
+    HOT_MEMX = 3
+
+
+# The handler that does the work of two records, by the numbers of their pieces.
+cdef Handler fused_handler(u32 first, u32 second) noexcept nogil
 cdef Handlers* handlers_of(u32 form) noexcept nogil
 cdef void decode_init() noexcept

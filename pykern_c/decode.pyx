@@ -5,6 +5,10 @@ from pykern_c.cpu cimport *
 
 include "_generated/tables.pxi"
 
+cdef Handler fused_handler(u32 first, u32 second) noexcept nogil:
+    return fused(first, second)
+
+
 cdef Handlers* handlers_of(u32 form) noexcept nogil:
     return &HANDLERS[form]
 

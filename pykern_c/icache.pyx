@@ -357,6 +357,29 @@ cdef void _fuse(Insn* insn, u32 n) noexcept nogil:
             insn[i].fn = fn
 
 
+cdef u32 _hot(Insn* insn) noexcept nogil:
+    """Return the number of the piece that does what a record's handler does; 0: there is none."""
+    cdef Handlers* h = handlers_of(insn.form)
+    if insn.fn == h.reg:
+        return h.hot[HOT_REG]
+    if insn.fn == h.mem:
+        return h.hot[HOT_MEM]
+    if insn.fn == h.memx:
+        return h.hot[HOT_MEMX]
+    return h.hot[HOT_QUIET] if insn.fn == h.quiet else 0
+
+
+cdef void _fuse_hot(Insn* insn, u32 n) noexcept nogil:
+    """Join hot instructions that follow each other, two by two."""
+    cdef u32 i = 0, first, second
+    while i + 1 < n:
+        first, second = _hot(&insn[i]), _hot(&insn[i + 1])
+        if first and second:
+            insn[i].fn = fused_handler(first, second)
+            i += 1
+        i += 1
+
+
 cdef Insn* _build(Cpu* cpu, CodePage* page, const u8* code, u32 off) noexcept nogil:
     """Decode a block into the arena; NULL if its first instruction leaves the page, or no room."""
     cdef CodeCache* cache = cpu.platform.code
@@ -374,6 +397,7 @@ cdef Insn* _build(Cpu* cpu, CodePage* page, const u8* code, u32 off) noexcept no
     if not DEBUG_BUILD:
         _elide_flags(records, n)
         _fuse(records, n)
+        _fuse_hot(records, n)
     cache.used += n + 2
     block.count = n + 1
     block.next = page.blocks

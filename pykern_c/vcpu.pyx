@@ -12,19 +12,18 @@ from pykern_c.mmu cimport (
 )
 from pykern_c.apic_registers cimport apic_read_cr8, apic_write_cr8
 
-GPRS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+_GPRS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
         "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
-SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr")
-SEGMENT_PARTS = ("", ".base", ".limit", ".attr")
-X87 = ("fcw", "fsw", "ftw", "fop", "fip", "fdp", "fcs", "fds")
-LEVELS = ("PML4E", "PDPTE", "PDE", "PTE")
-ACCESS_KINDS = {"r": ACCESS_READ, "w": ACCESS_WRITE, "x": ACCESS_EXEC}
+_SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr")
+_X87 = ("fcw", "fsw", "ftw", "fop", "fip", "fdp", "fcs", "fds")
+_LEVELS = ("PML4E", "PDPTE", "PDE", "PTE")
+_ACCESS_KINDS = {"r": ACCESS_READ, "w": ACCESS_WRITE, "x": ACCESS_EXEC}
 
 cdef object _fields(Cpu* c):
     """Map register names to (offset in Cpu, size in bytes)."""
     cdef char* base = <char*>c
     cdef int i
-    out = {name: (<char*>&c.regs[i] - base, 8) for i, name in enumerate(GPRS)}
+    out = {name: (<char*>&c.regs[i] - base, 8) for i, name in enumerate(_GPRS)}
     out.update({
         "rip": (<char*>&c.rip - base, 8),
         "cr0": (<char*>&c.cr0 - base, 8), "cr2": (<char*>&c.cr2 - base, 8),
@@ -54,7 +53,7 @@ cdef object _fields(Cpu* c):
     for i in range(16):
         out[f"xmm{i}"] = (<char*>&c.xmm[i].lo - base, 16)
         out[f"ymm{i}"] = (<char*>&c.xmm[i] - base, 32)
-    for i, name in enumerate(SEGMENTS):
+    for i, name in enumerate(_SEGMENTS):
         out.update(_segment_fields(base, name, _segment(c, i)))
     return out
 
@@ -73,9 +72,9 @@ cdef object _segment_fields(char* base, str name, Seg* s):
 
 
 cdef Cpu _layout
-FIELDS = _fields(&_layout)
+_FIELDS = _fields(&_layout)
 #: Every register that `Vcpu.read_register` knows.
-REGISTER_NAMES = (*FIELDS, "rflags", "eflags", "cpl", "cr8", *(f"st{i}" for i in range(8)))
+REGISTER_NAMES = (*_FIELDS, "rflags", "eflags", "cpl", "cr8", *(f"st{i}" for i in range(8)))
 
 
 cdef Vcpu vcpu_new(object machine, Cpu* cpu, int index):
@@ -113,9 +112,9 @@ cdef class Vcpu:
 
     def _field(self, str name):
         if len(name) == 3 and name.startswith("st") and name[2] in "01234567":
-            return FIELDS[f"r{((self.cpu.fpu.fsw >> 11) + int(name[2])) & 7}_x87"]
+            return _FIELDS[f"r{((self.cpu.fpu.fsw >> 11) + int(name[2])) & 7}_x87"]
         try:
-            return FIELDS[name]
+            return _FIELDS[name]
         except KeyError:
             raise KeyError(f"no register is named {name!r}") from None
 
@@ -140,7 +139,7 @@ cdef class Vcpu:
             memcpy(<char*>c + <Py_ssize_t>offset, &data[0], size)
             if name == "ss.attr":
                 c.cpl = (c.seg[SS].attr >> 5) & 3
-        if name[:2] not in ("xm", "st", "mm") and name not in FIELDS_PLAIN:
+        if name[:2] not in ("xm", "st", "mm") and name not in _FIELDS_PLAIN:
             self._context_written(name)
 
     def _context_written(self, str name):
@@ -203,8 +202,8 @@ cdef class Vcpu:
         cdef Cpu* c = self.cpu
         cdef bint user = c.cpl == 3
         cdef bint smap = not user and c.cr4 & CR4_SMAP and not c.rflags & FLAG_AC
-        cdef bint good = page_walk(c, laddr, ACCESS_KINDS[access], user, smap, False, &walk)
-        names = LEVELS if c.efer & EFER_LMA else LEVELS[1:] if c.cr4 & CR4_PAE else LEVELS[2:]
+        cdef bint good = page_walk(c, laddr, _ACCESS_KINDS[access], user, smap, False, &walk)
+        names = _LEVELS if c.efer & EFER_LMA else _LEVELS[1:] if c.cr4 & CR4_PAE else _LEVELS[2:]
         entries = tuple((names[i], walk.entry_paddr[i], walk.entry[i]) for i in range(walk.levels))
         return Translation(
             laddr, walk.paddr if good else None, None if good else walk.error,
@@ -252,7 +251,7 @@ cdef class Vcpu:
             done += length
 
 
-FIELDS_PLAIN = frozenset(GPRS) | {"rip"} | set(X87) | {"mxcsr"}
+_FIELDS_PLAIN = frozenset(_GPRS) | {"rip"} | set(_X87) | {"mxcsr"}
 
 
 def _pages(u64 laddr, u64 size):

@@ -11,15 +11,15 @@ cdef inline u64 add(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     """Add.
 
     00 /r      ADD Eb, Gb    lock
-    01 /r      ADD Ev, Gv    lock
+    01 /r      ADD Ev, Gv    lock hot=reg64+quiet64+mem64+reg32
     02 /r      ADD Gb, Eb
-    03 /r      ADD Gv, Ev
+    03 /r      ADD Gv, Ev   hot=mem64
     04 ib      ADD AL, Ib
     05 iz      ADD rAX, Iz
     80 /0 ib   ADD Eb, Ib    lock
     81 /0 iz   ADD Ev, Iz    lock
     82 /0 ib   ADD Eb, Ib    lock i64
-    83 /0 ib   ADD Ev, Ibs   lock
+    83 /0 ib   ADD Ev, Ibs   lock hot=reg64+quiet64+reg32
 
     Flags: OSZAPC.
     Liveness: kills.
@@ -57,7 +57,7 @@ cdef inline u64 sub(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     """Subtract.
 
     28 /r      SUB Eb, Gb    lock
-    29 /r      SUB Ev, Gv    lock
+    29 /r      SUB Ev, Gv    lock hot=reg64+quiet64
     2A /r      SUB Gb, Eb
     2B /r      SUB Gv, Ev
     2C ib      SUB AL, Ib
@@ -65,7 +65,7 @@ cdef inline u64 sub(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     80 /5 ib   SUB Eb, Ib    lock
     81 /5 iz   SUB Ev, Iz    lock
     82 /5 ib   SUB Eb, Ib    lock i64
-    83 /5 ib   SUB Ev, Ibs   lock
+    83 /5 ib   SUB Ev, Ibs   lock hot=reg64+quiet64
 
     Flags: OSZAPC.
     Liveness: kills.
@@ -128,7 +128,7 @@ cdef inline u64 inc(Cpu* cpu, int w, u64 dst) noexcept nogil:
 
     40+r       INC Zv        i64
     FE /0      INC Eb        lock
-    FF /0      INC Ev        lock
+    FF /0      INC Ev        lock hot=reg64
 
     Flags: OSZAP; CF stays.
     Pairs: result.

@@ -11,9 +11,9 @@ cdef inline u64 mov(Cpu* cpu, int w, u64 src) noexcept nogil:
     """Move.
 
     88 /r      MOV Eb, Gb    nodst
-    89 /r      MOV Ev, Gv    nodst
+    89 /r      MOV Ev, Gv    nodst hot=reg64+mem64+reg32+mem32
     8A /r      MOV Gb, Eb    nodst
-    8B /r      MOV Gv, Ev    nodst
+    8B /r      MOV Gv, Ev    nodst hot=mem64+mem32
     A0 moffs   MOV AL, Ob    nodst
     A1 moffs   MOV rAX, Ov   nodst
     A2 moffs   MOV Ob, AL    nodst
@@ -21,7 +21,7 @@ cdef inline u64 mov(Cpu* cpu, int w, u64 src) noexcept nogil:
     B0+r ib    MOV Zb, Ib    nodst
     B8+r iv    MOV Zv, Iv    nodst
     C6 /0 ib   MOV Eb, Ib    nodst
-    C7 /0 iz   MOV Ev, Iz    nodst
+    C7 /0 iz   MOV Ev, Iz    nodst hot=reg64
 
     Flags: none.
     Liveness: clear.
@@ -33,7 +33,7 @@ cdef inline u64 mov(Cpu* cpu, int w, u64 src) noexcept nogil:
 cdef inline u64 movzx(Cpu* cpu, int w, u64 src) noexcept nogil:
     """Move with zero-extension.
 
-    0F B6 /r   MOVZX Gv, Eb   nodst
+    0F B6 /r   MOVZX Gv, Eb   nodst hot=mem32
     0F B7 /r   MOVZX Gv, Ew   nodst
 
     Flags: none.
@@ -83,7 +83,7 @@ cdef inline u64 movsxd(Cpu* cpu, int w, u64 src) noexcept nogil:
 cdef inline int lea(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     """Load effective address.
 
-    8D /r      LEA Gv, M    fast=lea_flat kind=mem+memx
+    8D /r      LEA Gv, M    fast=lea_flat kind=mem+memx hot=mem64+memx64
 
     Flags: none.
     Liveness: clear.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import rows
+from .fusion import PXD, fused_text, pieces
 from .handlers import Variant
 from .tables import tables
 
@@ -100,14 +101,14 @@ def generate(out: Path) -> list[str]:
     bases: dict[str, int] = {}
     numbers: list[tuple[int, int, int]] = []
     total = 0
-    names = []
+    hot = []
     for family in families:
         members = [form for form in forms if form.family == family]
         found, table = variants(members)
         bases[family] = total
         total += len(found)
         numbers += table
-        names += [f"{v.form.function}:{v.form.row}:{v.opsize}" for v in found]
+        hot += [(bases[family] + v.number, v) for v in found if pieces(v)]
         _write(out / f"exec_{family}.pyx", family_text(family, found))
         _write(
             out / f"exec_{family}.pxd",
@@ -117,6 +118,8 @@ def generate(out: Path) -> list[str]:
         )
     ordered = [form for family in families for form in forms if form.family == family]
     header, pxi = tables(ordered, numbers, families, bases, total, cpuid_bits.FEATURES)
+    _write(out / "fused.pyx", HEADER + fused_text(hot))
+    _write(out / "fused.pxd", HEADER + PXD)
     _write(out / "tables.h", header)
     _write(out / "tables.pxi", pxi)
     _write(out / "features.pxi", features_text(cpuid_bits.FEATURES))

@@ -116,6 +116,17 @@ class Variant(Body):
             lines.append(f"    {self._write_register(form.operands[0])}")
         return [*lines, *(tail or self._fast_tail())]
 
+    def piece(self, kind: str) -> list[str]:
+        """The body of a function that does what a handler does, or returns False (fusion.py)."""
+        if "fast" in self.form.options:
+            return [f"    return {self.form.options['fast']}(cpu, insn, {self.width})"]
+        done = ["    return True"]
+        if kind in {"reg", "quiet"}:
+            return self.reg(tail=done, quiet=kind == "quiet")[1:]
+        code = self.mem(kind == "memx", tail=done)[1:]
+        miss = code.index(f"        slow_{self.number}(cpu, insn)")
+        return [*code[:miss], "        return False", *code[miss + 2 :]]
+
     # -- pairs: this instruction and a Jcc behind it, one dispatch
 
     @property

@@ -9,7 +9,7 @@ cdef inline u64 and_(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     """Logical AND.
 
     20 /r      AND Eb, Gb    lock undef=A
-    21 /r      AND Ev, Gv    lock undef=A
+    21 /r      AND Ev, Gv    lock undef=A hot=reg64+quiet64
     22 /r      AND Gb, Eb    undef=A
     23 /r      AND Gv, Ev    undef=A
     24 ib      AND AL, Ib    undef=A
@@ -32,7 +32,7 @@ cdef inline u64 or_(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     """Logical inclusive OR.
 
     08 /r      OR Eb, Gb    lock undef=A
-    09 /r      OR Ev, Gv    lock undef=A
+    09 /r      OR Ev, Gv    lock undef=A hot=reg64+quiet64
     0A /r      OR Gb, Eb    undef=A
     0B /r      OR Gv, Ev    undef=A
     0C ib      OR AL, Ib    undef=A
@@ -55,15 +55,15 @@ cdef inline u64 xor(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     """Logical exclusive OR.
 
     30 /r      XOR Eb, Gb    lock undef=A
-    31 /r      XOR Ev, Gv    lock undef=A
+    31 /r      XOR Ev, Gv    lock undef=A hot=reg64+quiet64
     32 /r      XOR Gb, Eb    undef=A
-    33 /r      XOR Gv, Ev    undef=A
+    33 /r      XOR Gv, Ev    undef=A hot=mem64
     34 ib      XOR AL, Ib    undef=A
     35 iz      XOR rAX, Iz   undef=A
     80 /6 ib   XOR Eb, Ib    lock undef=A
     81 /6 iz   XOR Ev, Iz    lock undef=A
     82 /6 ib   XOR Eb, Ib    lock undef=A i64
-    83 /6 ib   XOR Ev, Ibs   lock undef=A
+    83 /6 ib   XOR Ev, Ibs   lock undef=A hot=reg64+quiet64
 
     Flags: OSZPC.
     Liveness: kills.

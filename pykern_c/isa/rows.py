@@ -29,8 +29,9 @@ Attributes ----------
     floating-point exceptions, ``tiny=OPERATION`` also underflow (simd_exceptions.pxd); ``align`` a
     misaligned memory operand is #GP(0), ``noalign`` a 16-byte W is not;
     ``eflags=in``/``eflags=out`` an x87 instruction that reads, or sets, SZAPC; ``alias`` an
-    encoding that processors execute but disassemblers do not know; ``fast=NAME`` a function that
-    does the common case (generate.py); an upper-case word: the CPUID feature.
+    encoding that processors execute but disassemblers do not know; ``hot=KINDS`` handlers worth
+    fusing with each other, ``reg64`` for instance (fusion.py); ``fast=NAME`` a function that does
+    the common case (handlers.py); an upper-case word: the CPUID feature.
 
 Lines for the block builder (docs/architecture.md, "The engine"):
     ``Liveness: kills``: the value function always overwrites OSZAPC, reads none of them, and uses

@@ -32,7 +32,7 @@ cdef inline u64 shl(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     """Shift left; /6 is an alias that every processor decodes.
 
     C0 /4 ib   SHL Eb, Ib    undef=OA
-    C1 /4 ib   SHL Ev, Ib    undef=OA
+    C1 /4 ib   SHL Ev, Ib    undef=OA hot=reg64
     D0 /4      SHL Eb, 1     undef=A
     D1 /4      SHL Ev, 1     undef=A
     D2 /4      SHL Eb, CL    undef=OAC
@@ -62,7 +62,7 @@ cdef inline u64 shr(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     """Shift right, filling with zeros.
 
     C0 /5 ib   SHR Eb, Ib    undef=OA
-    C1 /5 ib   SHR Ev, Ib    undef=OA
+    C1 /5 ib   SHR Ev, Ib    undef=OA hot=reg64
     D0 /5      SHR Eb, 1     undef=A
     D1 /5      SHR Ev, 1     undef=A
     D2 /5      SHR Eb, CL    undef=OAC
@@ -84,7 +84,7 @@ cdef inline u64 sar(Cpu* cpu, int w, u64 dst, u64 src) noexcept nogil:
     """Shift right, filling with the sign.
 
     C0 /7 ib   SAR Eb, Ib    undef=A
-    C1 /7 ib   SAR Ev, Ib    undef=A
+    C1 /7 ib   SAR Ev, Ib    undef=A hot=reg64
     D0 /7      SAR Eb, 1     undef=A
     D1 /7      SAR Ev, 1     undef=A
     D2 /7      SAR Eb, CL    undef=A

@@ -11,7 +11,7 @@ from pykern_c.isa.control cimport pop_slot, push_slot
 cdef inline int push_register(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     """Push a register.
 
-    50+r       PUSH Zv    d64 fast=push_fast
+    50+r       PUSH Zv    d64 fast=push_fast hot=reg64
 
     Flags: none.
     Source: SDM Vol. 2B, PUSH.
@@ -35,7 +35,7 @@ cdef inline bint push_fast(Cpu* cpu, Insn* insn, int w) noexcept nogil:
 cdef inline int pop_register(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     """Pop into a register; POP RSP keeps what was popped.
 
-    58+r       POP Zv     d64 fast=pop_fast
+    58+r       POP Zv     d64 fast=pop_fast hot=reg64
 
     Flags: none.
     Source: SDM Vol. 2B, POP.
