@@ -13,7 +13,7 @@ from pykern_c.mmu cimport (
 from pykern_c.apic_registers cimport apic_read_cr8, apic_write_cr8
 
 _GPRS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-        "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
+         "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
 _SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr")
 _X87 = ("fcw", "fsw", "ftw", "fop", "fip", "fdp", "fcs", "fds")
 _LEVELS = ("PML4E", "PDPTE", "PDE", "PTE")
