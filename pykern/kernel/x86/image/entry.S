@@ -330,6 +330,7 @@ kthread_start:
         .globl  guest_call_return
         .type   guest_call_return, @function
 guest_call_return:
+        mov     rdi, rax
         call    guest_call_done
         ud2
         .size   guest_call_return, . - guest_call_return

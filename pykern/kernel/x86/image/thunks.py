@@ -121,7 +121,7 @@ def _thunk(number: int, function: HostedFunction) -> str:
 
 
 def _table(name: str, entries: dict[int, str]) -> str:
-    size = max(entries) + 1
+    size = max(entries, default=0) + 1
     rows = "".join(f"    [{number}] = (void *){symbol},\n" for number, symbol in entries.items())
     return (
         f"const unsigned long {name}_size = {size};\n"
