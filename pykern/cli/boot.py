@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,15 +53,31 @@ def read_image(args: argparse.Namespace) -> Image:
     if name is not None and name not in boot.PROTOCOLS:
         raise UsageError(f"no boot protocol {name}; there are {', '.join(boot.PROTOCOLS)}")
     protocol = boot.PROTOCOLS[name] if name else boot.find(data, str(given[0]))
-    modules = tuple(boot.BootModule(text, _read(_module_path(text))) for text in args.initrd)
-    options = boot.BootOptions(str(given[0]), args.append, modules)
+    options = boot.BootOptions(
+        str(given[0]),
+        args.append,
+        tuple(map(_module, args.initrd)),
+        read_file=functools.partial(_read_beside, given[0].parent),
+    )
     return Image(data, protocol, options)
 
 
-def _module_path(text: str) -> Path:
-    """Return the file of `FILE ARGUMENTS`, which is how QEMU gives a module its command line."""
-    whole = Path(text)
-    return whole if whole.exists() or " " not in text else Path(text.split(" ", 1)[0])
+def _module(text: str) -> boot.BootModule:
+    """Return the module in `FILE ARGUMENTS`, which is how QEMU gives one its command line."""
+    name, _, arguments = text.partition(" ")
+    if Path(text).exists():
+        name, arguments = text, ""
+    return boot.BootModule(name, _read(Path(name)), arguments)
+
+
+def _read_beside(folder: Path, path: str) -> bytes | None:
+    """Return a file that the kernel itself asks for, if it lies in the kernel's folder.
+
+    A guest image never gets at any other file of the host.
+    """
+    root = folder.resolve()
+    file = (root / path.lstrip("/")).resolve()
+    return file.read_bytes() if file.is_relative_to(root) and file.is_file() else None
 
 
 def _read(path: Path) -> bytes:
