@@ -12,9 +12,11 @@ from pykern.cli import trace
 from pykern.cli.errors import UsageError
 from pykern.cli.host_clock import HostPacer
 from pykern.cli.terminal import opened_input, opened_output
+from pykern.config import DEFAULT_RESOLUTION
 from pykern.machine import boot
-from pykern.machine.board import BoardOptions
+from pykern.machine.board import BoardOptions, FramebufferOptions
 from pykern.machine.computer import Computer, Image, MachineConfig
+from pykern.machine.devices.framebuffer import BYTES_PER_PIXEL
 from pykern.machine.session import Console, Outcome, Session
 from pykern.machine.state_hash import state_hash
 from pykern_c import Machine
@@ -91,7 +93,9 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     serial = stack.enter_context(opened_output(args.serial))
     debugcon = stack.enter_context(opened_output(args.debugcon))
     console = stack.enter_context(opened_input(args.serial))
-    board = BoardOptions(com1=serial.write, debugcon=debugcon.write)
+    board = BoardOptions(
+        com1=serial.write, debugcon=debugcon.write, framebuffer=_framebuffer(args, image)
+    )
     config = MachineConfig(args.smp, args.memory, args.cpu, args.seed, board)
     traced = "mmio" in args.trace
     computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
@@ -101,6 +105,15 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     if args.screenshot is not None:
         computer.display.render().save(args.screenshot, format="PNG")
     return outcome
+
+
+def _framebuffer(args: argparse.Namespace, image: Image) -> FramebufferOptions | None:
+    """Return what --framebuffer asks for, or what the image's protocol can make use of."""
+    default = DEFAULT_RESOLUTION if image.protocol.name == "limine" else None
+    size = getattr(args, "framebuffer", default)
+    if size is None:
+        return None
+    return FramebufferOptions(size.width, size.height, pitch=size.width * BYTES_PER_PIXEL)
 
 
 def _session(

@@ -181,9 +181,7 @@ class _Loader:
 
     def _enter(self, places: _Places, cr3: int, handoff: Handoff) -> None:
         gdt = limine_processors.gdt()
-        self.placement.write(
-            places.gdt, gdt.ljust(_GDT_ROOM, b"\0") + limine_processors.PARK, PAGE
-        )
+        self.placement.write(places.gdt, gdt.ljust(_GDT_ROOM, b"\0") + limine_processors.PARK, PAGE)
         if handoff.x2apic:
             _enable_x2apic(self.machine)
         size = stack_size(self.requests)
@@ -262,5 +260,7 @@ def _internal_module(image: LoadedImage, laddr: int, options: BootOptions) -> Bo
         command_line = image.string(module.cmdline, "cmdline of an internal module")
         return BootModule(path, data, command_line)
     if module.flags & ls.INTERNAL_MODULE_REQUIRED:
-        raise BootError(f"{image.name}: internal module {path} is required, and there is no such file")
+        raise BootError(
+            f"{image.name}: internal module {path} is required, and there is no such file"
+        )
     return None

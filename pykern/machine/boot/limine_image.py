@@ -9,9 +9,9 @@ Linking; System V Application Binary Interface, AMD64 Architecture Processor Sup
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pykern.machine.boot.elf_file import (
     EM_X86_64,
@@ -24,6 +24,9 @@ from pykern.machine.boot.elf_file import (
 )
 from pykern.machine.boot.page_tables import LARGE_PAGE, NO_EXECUTE, PAGE, PRESENT, WRITABLE
 from pykern.machine.boot.protocol import BootError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 HIGHEST_2_GIB = 0xFFFF_FFFF_8000_0000
 _TOP = 1 << 64
@@ -153,7 +156,7 @@ def _slide(elf: ElfFile) -> int:
 
 def _check_address(elf: ElfFile, segment: Segment, slide: int) -> None:
     start = segment.p_vaddr + slide
-    if HIGHEST_2_GIB <= start and start + segment.p_memsz <= _TOP:
+    if start >= HIGHEST_2_GIB and start + segment.p_memsz <= _TOP:
         return
     raise BootError(
         f"{elf.name}: PT_LOAD segment at p_vaddr {segment.p_vaddr:#x} with p_memsz "

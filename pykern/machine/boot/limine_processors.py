@@ -38,27 +38,27 @@ _RFLAGS = 0x2
 
 # RDI points to the limine_mp_info of the processor; goto_address is 16 bytes into it.
 PARK = bytes.fromhex(
-    "b8 01 00 00 00"  #     mov eax, 1
-    "0f a2"  #              cpuid
-    "f6 c1 08"  #           test cl, 8              ; MONITOR/MWAIT
-    "74 19"  #              jz poll
-    "48 8d 47 10"  #  wait: lea rax, [rdi + 16]
-    "31 c9"  #              xor ecx, ecx
-    "31 d2"  #              xor edx, edx
-    "0f 01 c8"  #           monitor rax, ecx, edx
-    "48 83 7f 10 00"  #     cmp qword ptr [rdi + 16], 0
-    "75 10"  #              jne go
-    "31 c0"  #              xor eax, eax
-    "0f 01 c9"  #           mwait eax, ecx
-    "eb e7"  #              jmp wait
-    "f3 90"  #        poll: pause
-    "48 83 7f 10 00"  #     cmp qword ptr [rdi + 16], 0
-    "74 f7"  #              je poll
-    "31 c0"  #        go:   xor eax, eax
-    "31 c9"  #              xor ecx, ecx
-    "31 d2"  #              xor edx, edx
-    "31 db"  #              xor ebx, ebx
-    "ff 67 10"  #           jmp qword ptr [rdi + 16]
+    "b8 01 00 00 00"  # mov eax, 1
+    "0f a2"  # cpuid
+    "f6 c1 08"  # test cl, 8              ; MONITOR/MWAIT
+    "74 19"  # jz poll
+    "48 8d 47 10"  # wait: lea rax, [rdi + 16]
+    "31 c9"  # xor ecx, ecx
+    "31 d2"  # xor edx, edx
+    "0f 01 c8"  # monitor rax, ecx, edx
+    "48 83 7f 10 00"  # cmp qword ptr [rdi + 16], 0
+    "75 10"  # jne go
+    "31 c0"  # xor eax, eax
+    "0f 01 c9"  # mwait eax, ecx
+    "eb e7"  # jmp wait
+    "f3 90"  # poll: pause
+    "48 83 7f 10 00"  # cmp qword ptr [rdi + 16], 0
+    "74 f7"  # je poll
+    "31 c0"  # go:   xor eax, eax
+    "31 c9"  # xor ecx, ecx
+    "31 d2"  # xor edx, edx
+    "31 db"  # xor ebx, ebx
+    "ff 67 10"  # jmp qword ptr [rdi + 16]
 )
 
 

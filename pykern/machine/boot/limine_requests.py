@@ -150,9 +150,7 @@ def _request(image: LoadedImage, words: NDArray[np.uint64], at: int) -> Request:
 def _occurrences(words: NDArray[np.uint64], magic: tuple[int, ...]) -> list[int]:
     """Return the word indices at which a sequence of words starts."""
     places = np.flatnonzero(words == magic[0])
-    return [
-        at for at in places.tolist() if tuple(words[at : at + len(magic)].tolist()) == magic
-    ]
+    return [at for at in places.tolist() if tuple(words[at : at + len(magic)].tolist()) == magic]
 
 
 def _delimited(words: NDArray[np.uint64]) -> tuple[int, int]:

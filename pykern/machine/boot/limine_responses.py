@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pykern.machine.boot.limine_memory import Entry
     from pykern.machine.boot.limine_requests import FeatureId, Requests
-    from pykern.machine.boot.protocol import BootModule, BootOptions, LinearFramebuffer
+    from pykern.machine.boot.protocol import BootModule, BootOptions
 
 BOOTLOADER_NAME, BOOTLOADER_VERSION = "pykern", "1"
 DEFAULT_STACK_SIZE = 64 << 10

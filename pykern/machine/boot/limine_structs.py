@@ -88,9 +88,7 @@ module_response = Struct(
 )
 # The address is a physical one for base revision 3.
 rsdp_response = Struct("revision" / Const(0, Int64ul), "address" / Int64ul)
-smbios_response = Struct(
-    "revision" / Const(0, Int64ul), "entry_32" / Int64ul, "entry_64" / Int64ul
-)
+smbios_response = Struct("revision" / Const(0, Int64ul), "entry_32" / Int64ul, "entry_64" / Int64ul)
 date_at_boot_response = Struct("revision" / Const(0, Int64ul), "timestamp" / Int64sl)
 executable_address_response = Struct(
     "revision" / Const(0, Int64ul), "physical_base" / Int64ul, "virtual_base" / Int64ul
