@@ -14,6 +14,7 @@ _SIZE = re.compile(r"(\d+)\s*([bkmg]?)(?:i?b)?", re.IGNORECASE)
 MAX_CPUS = 64
 CPU_MODELS = ("v1", "v2", "max")
 CLOCKS = ("virtual", "host")
+MAX_WIDTH, MAX_HEIGHT = 2560, 1600  # what fits 16 MiB of display memory
 TRACES = ("insn", "int", "mmio")
 
 
@@ -31,6 +32,17 @@ class HashSpec:
 
     interval_ns: int
     path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Pixels of a linear framebuffer."""
+
+    width: int
+    height: int
+
+
+DEFAULT_RESOLUTION = Resolution(1024, 768)
 
 
 def parse_size(text: str) -> int:
@@ -58,6 +70,19 @@ def parse_seconds(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} seconds, expected a number such as 10 or 0.25")
     return int(match[1]) * NS_PER_SECOND + int((match[2] or "0").ljust(9, "0"))
+
+
+def parse_resolution(text: str) -> Resolution | None:
+    """Return the meaning of `1024x768`; `none` is no framebuffer."""
+    if text == "none":
+        return None
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if match is None:
+        raise ValueError(f"framebuffer {text!r}, expected WIDTHxHEIGHT such as 1024x768, or none")
+    size = Resolution(int(match[1]), int(match[2]))
+    if not (1 <= size.width <= MAX_WIDTH and 1 <= size.height <= MAX_HEIGHT):
+        raise ValueError(f"framebuffer of {text} pixels, expected 1x1 to {MAX_WIDTH}x{MAX_HEIGHT}")
+    return size
 
 
 def parse_number(text: str) -> int:

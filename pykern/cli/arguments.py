@@ -77,7 +77,7 @@ def _add_boot(commands: Subparsers) -> None:
         "boot",
         allow_abbrev=False,
         help="boot a kernel, a boot sector or a firmware ROM",
-        description="Boot FILE: a Linux/x86 image, a Multiboot or ELF kernel, a boot sector.",
+        description="Boot FILE: a Linux, Limine, Multiboot or ELF kernel, or a boot sector.",
         epilog=f"exit status:\n{exit_status.table()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -111,7 +111,7 @@ def _add_image_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--protocol",
         metavar="NAME",
-        help="linux, multiboot, elf, bootsector or firmware; default: what the file says",
+        help="linux, limine, multiboot, elf, bootsector or firmware; default: what the file says",
     )
 
 
@@ -174,6 +174,13 @@ def _add_console_options(parser: argparse.ArgumentParser) -> None:
         default=config.SerialSpec("null"),
         metavar="WHERE",
         help="output of the debug ports 0xE9 and 0x402: stdio, null (default), file:PATH",
+    )
+    group.add_argument(
+        "--framebuffer",
+        type=_checked(config.parse_resolution),
+        default=argparse.SUPPRESS,
+        metavar="WxH",
+        help="a linear framebuffer, or none (default: 1024x768 for a Limine kernel, else none)",
     )
     group.add_argument(
         "--screenshot", type=Path, metavar="PNG", help="picture of the screen when the run ends"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +12,11 @@ from pykern.cli import trace
 from pykern.cli.errors import UsageError
 from pykern.cli.host_clock import HostPacer
 from pykern.cli.terminal import opened_input, opened_output
+from pykern.config import DEFAULT_RESOLUTION
 from pykern.machine import boot
-from pykern.machine.board import BoardOptions
+from pykern.machine.board import BoardOptions, FramebufferOptions
 from pykern.machine.computer import Computer, Image, MachineConfig
+from pykern.machine.devices.framebuffer import BYTES_PER_PIXEL
 from pykern.machine.session import Console, Outcome, Session
 from pykern.machine.state_hash import state_hash
 from pykern_c import Machine
@@ -52,15 +55,31 @@ def read_image(args: argparse.Namespace) -> Image:
     if name is not None and name not in boot.PROTOCOLS:
         raise UsageError(f"no boot protocol {name}; there are {', '.join(boot.PROTOCOLS)}")
     protocol = boot.PROTOCOLS[name] if name else boot.find(data, str(given[0]))
-    modules = tuple(boot.BootModule(text, _read(_module_path(text))) for text in args.initrd)
-    options = boot.BootOptions(str(given[0]), args.append, modules)
+    options = boot.BootOptions(
+        str(given[0]),
+        args.append,
+        tuple(map(_module, args.initrd)),
+        read_file=functools.partial(_read_beside, given[0].parent),
+    )
     return Image(data, protocol, options)
 
 
-def _module_path(text: str) -> Path:
-    """Return the file of `FILE ARGUMENTS`, which is how QEMU gives a module its command line."""
-    whole = Path(text)
-    return whole if whole.exists() or " " not in text else Path(text.split(" ", 1)[0])
+def _module(text: str) -> boot.BootModule:
+    """Return the module in `FILE ARGUMENTS`, which is how QEMU gives one its command line."""
+    name, _, arguments = text.partition(" ")
+    if Path(text).exists():
+        name, arguments = text, ""
+    return boot.BootModule(name, _read(Path(name)), arguments)
+
+
+def _read_beside(folder: Path, path: str) -> bytes | None:
+    """Return a file that the kernel itself asks for, if it lies in the kernel's folder.
+
+    A guest image never gets at any other file of the host.
+    """
+    root = folder.resolve()
+    file = (root / path.lstrip("/")).resolve()
+    return file.read_bytes() if file.is_relative_to(root) and file.is_file() else None
 
 
 def _read(path: Path) -> bytes:
@@ -74,7 +93,9 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     serial = stack.enter_context(opened_output(args.serial))
     debugcon = stack.enter_context(opened_output(args.debugcon))
     console = stack.enter_context(opened_input(args.serial))
-    board = BoardOptions(com1=serial.write, debugcon=debugcon.write)
+    board = BoardOptions(
+        com1=serial.write, debugcon=debugcon.write, framebuffer=_framebuffer(args, image)
+    )
     config = MachineConfig(args.smp, args.memory, args.cpu, args.seed, board)
     traced = "mmio" in args.trace
     computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
@@ -84,6 +105,15 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     if args.screenshot is not None:
         computer.display.render().save(args.screenshot, format="PNG")
     return outcome
+
+
+def _framebuffer(args: argparse.Namespace, image: Image) -> FramebufferOptions | None:
+    """Return what --framebuffer asks for, or what the image's protocol can make use of."""
+    default = DEFAULT_RESOLUTION if image.protocol.name == "limine" else None
+    size = getattr(args, "framebuffer", default)
+    if size is None:
+        return None
+    return FramebufferOptions(size.width, size.height, pitch=size.width * BYTES_PER_PIXEL)
 
 
 def _session(

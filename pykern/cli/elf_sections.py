@@ -12,32 +12,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from construct import Construct, Int32ul, Int64ul, Struct
 
 from pykern.machine.boot import elf_file
+from pykern.machine.boot.elf_file import Elf32_Shdr, Elf64_Shdr
 from pykern.machine.boot.protocol import BootError
 
 SHT_SYMTAB, SHT_NOBITS = 2, 8
 SHF_EXECINSTR = 4
 STT_NOTYPE, STT_FUNC = 0, 2
 
-
-def _shdr(address: Construct) -> Construct:
-    return Struct(
-        "sh_name" / Int32ul,
-        "sh_type" / Int32ul,
-        "sh_flags" / address,
-        "sh_addr" / address,
-        "sh_offset" / address,
-        "sh_size" / address,
-        "sh_link" / Int32ul,
-        "sh_info" / Int32ul,
-        "sh_addralign" / address,
-        "sh_entsize" / address,
-    )
-
-
-Elf32_Shdr, Elf64_Shdr = _shdr(Int32ul), _shdr(Int64ul)
 
 ELF64_SYM = np.dtype(
     [

@@ -13,8 +13,12 @@ from pykern.machine import board as wiring
 from pykern.machine import boot, firmware
 from pykern.machine.board import Board, BoardOptions
 from pykern.machine.firmware.acpi import AcpiPlatform
+from pykern.machine.firmware.e820 import FOUR_GIB
 
 MIB = 1 << 20
+NS_PER_SECOND = 1_000_000_000
+PAGE = 4096
+_LOW_RAM_LIMIT = 3 << 30  # what is above it gives way to devices below 4 GiB
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,10 @@ class Computer:
 
     def __init__(self, config: MachineConfig, machine_class: Any) -> None:
         self.machine = machine_class(
-            config.memory, cpus=config.cpus, cpu=config.cpu, seed=config.seed
+            _memory(config), cpus=config.cpus, cpu=config.cpu, seed=config.seed
         )
         self.board = Board(self.machine, config.board)
+        self._start_time = int(config.board.start.timestamp())
 
     def start(self, image: Image) -> None:
         """Pull reset, do what firmware would do unless there is some, and load the image."""
@@ -68,14 +73,41 @@ class Computer:
         options = image.options
         if image.protocol.name != "firmware":
             rsdp = firmware.install(self.machine, platform(len(self.machine.vcpus)))
-            options = replace(options, rsdp=rsdp)
+            options = replace(
+                options,
+                rsdp=rsdp,
+                framebuffer=self._framebuffer(),
+                boot_time=self._start_time + self.machine.now // NS_PER_SECOND,
+            )
             self.machine.virtual_wire()
         image.protocol.load(image.data, self.machine, options)
+
+    def _framebuffer(self) -> boot.LinearFramebuffer | None:
+        wanted = self.board.options.framebuffer
+        if wanted is None:
+            return None
+        return boot.LinearFramebuffer(wanted.paddr, wanted.width, wanted.height, wanted.pitch)
 
     @property
     def display(self) -> Any:
         """What shows the picture: the framebuffer if there is one, else the VGA."""
         return getattr(self.board, "framebuffer", self.board.vga)
+
+
+def _memory(config: MachineConfig) -> list[tuple[int, int]]:
+    """Return the ranges of RAM: below 3 GiB, from 4 GiB on, and for the framebuffer.
+
+    With RAM behind it a framebuffer costs no exit per pixel.
+    """
+    low = min(config.memory, _LOW_RAM_LIMIT)
+    ranges = [(0, low)]
+    if config.memory > low:
+        ranges.append((FOUR_GIB, config.memory - low))
+    display = config.board.framebuffer
+    if display is not None:
+        size = display.height * display.pitch
+        ranges.append((display.paddr, -(-size // PAGE) * PAGE))
+    return ranges
 
 
 def platform(cpus: int) -> AcpiPlatform:

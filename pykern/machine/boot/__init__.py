@@ -8,6 +8,7 @@ from __future__ import annotations
 from pykern.machine.boot.bootsector import BootSector
 from pykern.machine.boot.elf import ElfProtocol
 from pykern.machine.boot.firmware_rom import FirmwareRom
+from pykern.machine.boot.limine import LimineProtocol
 from pykern.machine.boot.linux import LinuxProtocol
 from pykern.machine.boot.multiboot import Multiboot
 from pykern.machine.boot.protocol import (
@@ -16,6 +17,8 @@ from pykern.machine.boot.protocol import (
     BootModule,
     BootOptions,
     BootProtocol,
+    LinearFramebuffer,
+    MediaType,
 )
 
 __all__ = [
@@ -25,6 +28,8 @@ __all__ = [
     "BootModule",
     "BootOptions",
     "BootProtocol",
+    "LinearFramebuffer",
+    "MediaType",
     "find",
     "register",
 ]
@@ -39,7 +44,14 @@ def register(protocol: BootProtocol) -> None:
     PROTOCOLS[protocol.name] = protocol
 
 
-for _protocol in (LinuxProtocol(), Multiboot(), ElfProtocol(), BootSector(), FirmwareRom()):
+for _protocol in (
+    LinuxProtocol(),
+    LimineProtocol(),
+    Multiboot(),
+    ElfProtocol(),
+    BootSector(),
+    FirmwareRom(),
+):
     register(_protocol)
 
 

@@ -23,8 +23,8 @@ ELFCLASS32, ELFCLASS64 = 1, 2
 ELFDATA2LSB = 1
 ET_EXEC, ET_DYN = 2, 3
 EM_386, EM_X86_64 = 3, 62
-PT_LOAD, PT_NOTE = 1, 4
-PF_X = 1
+PT_LOAD, PT_DYNAMIC, PT_NOTE = 1, 2, 4
+PF_X, PF_W = 1, 2
 _PN_XNUM = 0xFFFF
 
 e_ident = Struct(
@@ -81,6 +81,24 @@ Elf64_Phdr = Struct(
     "p_align" / Int64ul,
 )
 
+
+def _shdr(address: Construct) -> Construct:
+    return Struct(
+        "sh_name" / Int32ul,
+        "sh_type" / Int32ul,
+        "sh_flags" / address,
+        "sh_addr" / address,
+        "sh_offset" / address,
+        "sh_size" / address,
+        "sh_link" / Int32ul,
+        "sh_info" / Int32ul,
+        "sh_addralign" / address,
+        "sh_entsize" / address,
+    )
+
+
+Elf32_Shdr, Elf64_Shdr = _shdr(Int32ul), _shdr(Int64ul)
+
 Nhdr = Struct("n_namesz" / Int32ul, "n_descsz" / Int32ul, "n_type" / Int32ul)
 
 
@@ -95,6 +113,7 @@ class Segment:
     p_paddr: int
     p_filesz: int
     p_memsz: int
+    p_align: int = 1
 
 
 @dataclass(frozen=True)
@@ -116,6 +135,7 @@ class ElfFile:
     machine: int
     entry: int
     segments: tuple[Segment, ...]
+    type: int = ET_EXEC
 
     @property
     def load_segments(self) -> tuple[Segment, ...]:
@@ -168,7 +188,7 @@ def parse(image: bytes, name: str) -> ElfFile:
         )
         for i in range(ehdr.e_phnum)
     )
-    return ElfFile(name, image, elf_class, ehdr.e_machine, ehdr.e_entry, segments)
+    return ElfFile(name, image, elf_class, ehdr.e_machine, ehdr.e_entry, segments, ehdr.e_type)
 
 
 def _check_ident(image: bytes, name: str) -> int:
@@ -204,7 +224,7 @@ def _check_header(ehdr: Any, elf_class: int, phentsize: int, size: int, name: st
 
 def _parse_segment(image: bytes, phdr_type: Construct, offset: int, where: str) -> Segment:
     phdr = phdr_type.parse(image[offset : offset + phdr_type.sizeof()])
-    if phdr.p_type in {PT_LOAD, PT_NOTE} and phdr.p_offset + phdr.p_filesz > len(image):
+    if phdr.p_type in {PT_LOAD, PT_DYNAMIC, PT_NOTE} and phdr.p_offset + phdr.p_filesz > len(image):
         raise BootError(
             f"{where}: p_offset {phdr.p_offset:#x} + p_filesz {phdr.p_filesz:#x} is beyond end of "
             f"file ({len(image)} bytes)"
@@ -219,6 +239,7 @@ def _parse_segment(image: bytes, phdr_type: Construct, offset: int, where: str) 
         phdr.p_paddr,
         phdr.p_filesz,
         phdr.p_memsz,
+        phdr.p_align,
     )
 
 

@@ -66,9 +66,10 @@ def _clear(vcpu: VcpuRegisters, rip: int, rflags: int) -> None:
     vcpu.write_register("rflags", rflags)
 
 
-def _set_segment(
+def set_segment(
     vcpu: VcpuRegisters, name: str, selector: int, base: int, limit: int, attributes: int
 ) -> None:
+    """Set selector and descriptor cache of a segment register."""
     vcpu.write_register(name, selector)
     vcpu.write_register(f"{name}.base", base)
     vcpu.write_register(f"{name}.limit", limit)
@@ -76,11 +77,11 @@ def _set_segment(
 
 
 def _set_flat_segments(vcpu: VcpuRegisters, code_attributes: int, gdt_paddr: int) -> None:
-    _set_segment(vcpu, "cs", CODE_SELECTOR, 0, _FLAT_LIMIT, code_attributes)
+    set_segment(vcpu, "cs", CODE_SELECTOR, 0, _FLAT_LIMIT, code_attributes)
     for name in DATA_SEGMENTS:
-        _set_segment(vcpu, name, DATA_SELECTOR, 0, _FLAT_LIMIT, _DATA)
-    _set_segment(vcpu, "tr", TSS_SELECTOR, 0, _TSS_LIMIT, _TSS_BUSY)
-    _set_segment(vcpu, "ldtr", 0, 0, 0, _LDT_UNUSABLE)
+        set_segment(vcpu, name, DATA_SELECTOR, 0, _FLAT_LIMIT, _DATA)
+    set_segment(vcpu, "tr", TSS_SELECTOR, 0, _TSS_LIMIT, _TSS_BUSY)
+    set_segment(vcpu, "ldtr", 0, 0, 0, _LDT_UNUSABLE)
     vcpu.write_register("gdtr.base", gdt_paddr)
     vcpu.write_register("gdtr.limit", GDT_SIZE - 1)
     # No IDT: an exception before the kernel has one is a triple fault, and is reported as such.
@@ -93,10 +94,10 @@ def enter_real_mode(vcpu: VcpuRegisters, cs: int, ip: int, *, data: int, ss: int
     vcpu.write_register("cr0", _CR0_ET)
     _clear(vcpu, ip, _RFLAGS_FIXED)
     vcpu.write_register("rsp", sp)
-    _set_segment(vcpu, "cs", cs, cs << 4, _REAL_LIMIT, _REAL_CODE)
+    set_segment(vcpu, "cs", cs, cs << 4, _REAL_LIMIT, _REAL_CODE)
     for name in DATA_SEGMENTS:
         selector = ss if name == "ss" else data
-        _set_segment(vcpu, name, selector, selector << 4, _REAL_LIMIT, _REAL_DATA)
+        set_segment(vcpu, name, selector, selector << 4, _REAL_LIMIT, _REAL_DATA)
     vcpu.write_register("idtr.base", 0)
     vcpu.write_register("idtr.limit", 0x3FF)
 

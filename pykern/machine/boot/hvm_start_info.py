@@ -70,7 +70,7 @@ def encode(
 ) -> bytes:
     """Return the structure and all it points to, as they have to lie at physical `base`."""
     strings, addresses = bytearray(), []
-    for text in (options.command_line, *(module.name for module in options.modules)):
+    for text in (options.command_line, *(module.string for module in options.modules)):
         addresses.append(len(strings))
         strings += text.encode(errors="surrogateescape") + b"\0"
     modlist = base + hvm_start_info.sizeof()

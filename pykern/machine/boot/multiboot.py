@@ -226,7 +226,7 @@ def _encode_info(
     mods_addr = base + multiboot_info.sizeof()
     mmap_addr = mods_addr + module_structure.sizeof() * len(modules)
     text_base = mmap_addr + mmap_entry.sizeof() * len(memory)
-    texts = [command_line(options), _BOOT_LOADER_NAME, *(m.name for m in options.modules)]
+    texts = [command_line(options), _BOOT_LOADER_NAME, *(m.string for m in options.modules)]
     addresses, strings = _strings(texts, text_base)
     info = multiboot_info.build(
         {

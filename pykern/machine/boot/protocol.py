@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import enum
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class BootError(Exception):
@@ -18,6 +19,9 @@ class VcpuRegisters(Protocol):
 
     def write_register(self, name: str, value: int) -> None:
         """Set a register."""
+
+    def activate(self) -> None:
+        """Let the CPU run, whatever it waits for."""
 
 
 class BootMachine(Protocol):
@@ -41,12 +45,58 @@ class BootMachine(Protocol):
         """Place read-only memory."""
 
 
+class MediaType(enum.IntEnum):
+    """What a file came from; the values are those of the Limine protocol."""
+
+    GENERIC = 0
+    OPTICAL = 1
+
+
 @dataclass(frozen=True)
 class BootModule:
-    """A file handed to the kernel beside its image: an initrd, a Multiboot module."""
+    """A file handed to the kernel beside its image: an initrd, a Multiboot module.
+
+    Parameters
+    ----------
+    name : path, as the kernel is told
+    data : the contents
+    command_line : arguments for whoever uses the module
+    """
 
     name: str
     data: bytes
+    command_line: str = ""
+
+    @property
+    def string(self) -> str:
+        """Return name and arguments in one, as Multiboot passes them."""
+        return f"{self.name} {self.command_line}".rstrip()
+
+
+@dataclass(frozen=True)
+class LinearFramebuffer:
+    """A picture in memory: 32-bit pixels, blue in bits 7-0, green 15-8, red 23-16.
+
+    Parameters
+    ----------
+    paddr : of the first pixel
+    width, height : pixels
+    pitch : bytes from line to line
+    """
+
+    paddr: int
+    width: int
+    height: int
+    pitch: int
+
+    @property
+    def size(self) -> int:
+        """Return the bytes it occupies."""
+        return self.height * self.pitch
+
+
+def _no_file(_path: str) -> bytes | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -59,12 +109,25 @@ class BootOptions:
     command_line : for the kernel, without the name
     modules : in the order given
     rsdp : physical address of the ACPI Root System Description Pointer; 0 if there is none
+    smbios_32, smbios_64 : physical address of the SMBIOS 2.1 and 3.0 entry points; 0: none
+    framebuffer : the linear framebuffer, if the machine has one
+    boot_time : what the real-time clock says, in seconds since 1970-01-01 UTC
+    path : of the image within its volume; empty: the last part of its name, in the root directory
+    media : what the image came from
+    read_file : gives the contents of another file of the volume by its absolute path
     """
 
     name: str = "image"
     command_line: str = ""
     modules: tuple[BootModule, ...] = ()
     rsdp: int = 0
+    smbios_32: int = 0
+    smbios_64: int = 0
+    framebuffer: LinearFramebuffer | None = None
+    boot_time: int = 0
+    path: str = ""
+    media: MediaType = MediaType.GENERIC
+    read_file: Callable[[str], bytes | None] = field(default=_no_file, compare=False)
 
 
 class BootProtocol(Protocol):

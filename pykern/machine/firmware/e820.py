@@ -69,7 +69,9 @@ _PC_RESERVED = (
     (0xFED00000, 0xFED01000),  # HPET
     (0xFEE00000, 0xFEE01000),  # local APICs
 )
-_PC_HOLE = (VGA_MEMORY_BASE, FIRMWARE_BASE)
+# Memory of display adapters: there may be RAM behind it, but it is not the system's.
+DISPLAY_MEMORY = (0xFD000000, 0xFE000000)
+_PC_HOLES = ((VGA_MEMORY_BASE, FIRMWARE_BASE), DISPLAY_MEMORY)
 
 
 def subtract(ranges: Iterable[tuple[int, int]], hole: tuple[int, int]) -> list[tuple[int, int]]:
@@ -104,7 +106,7 @@ def memory_map(
         for other in taken:
             fresh = subtract(fresh, other)
         taken += fresh
-    for hole in (*taken, _PC_HOLE):
+    for hole in (*taken, *_PC_HOLES):
         usable = subtract(usable, hole)
     entries = [_entry(span, AddressRangeType.MEMORY) for span in usable]
     entries += [_entry(span, AddressRangeType.RESERVED) for span in taken]
