@@ -21,7 +21,7 @@ from pykern.kernel.x86 import (
     vectors,
 )
 from pykern.kernel.x86.ioapic import Ioapic
-from pykern.kernel.x86.processor import Processor
+from pykern.kernel.x86.processor import NO_CALLS, Processor
 from pykern.kernel.core.wait import WaitQueue, sleep_until
 from pykern.kernel.x86.hostcall import hostcall
 
@@ -52,14 +52,166 @@ class BringUp:
         """Return a processor that is not the kernel's yet: on its way from trampoline to kernel."""
         if index not in self._early:
             kernel = self._kernel
-            page = kernel.frames.alloc()
             vcpu = kernel.machine.vcpus[index]
-            self._early[index] = cpu = Processor(index, index, vcpu, kernel.machine, page)
+            self._early[index] = cpu = Processor(index, index, vcpu, kernel.machine)
             cpu.idle = cpu.current = self._idle_thread(index)
         return self._early[index]
 
     def _idle_thread(self, number: int) -> Thread:
-        thread = Thread(0, f"idle/{number}", self._kernel.machine, None, self._kernel.tables)
+        thread = Thread(0, f"idle/{number}", self._kernel.machine, None, NO_CALLS)
         thread.state = State.RUNNING
         thread.cpu = number
         return thread
+
+    # -- memory
+
+    @hostcall
+    def setup_memory(self, cpu: Processor, boot_info: int) -> int:
+        """Read what the loader says, and make the kernel's own page tables; return their PML4."""
+        kernel = self._kernel
+        del boot_info
+        kernel.boot = boot_parameters.read(kernel.acting, kernel.symbols["limine_requests"])
+        kernel.choose_profile(kernel.boot.options.get("profile", kernel.profile.name))
+        kernel.serial.initialize()
+        kernel.log.subsystem("MM").log("Initializing memory management...")
+        usable = (r for r in kernel.boot.memory_map if r.type == boot_parameters.USABLE)
+        kernel.frames = FrameAllocator(kernel.machine, [(r.base, r.length) for r in usable])
+        # Real mode starts there, and what firmware left below 1 MiB is not for long.
+        kernel.frames.reserve(0, _LOW_MEMORY)
+        kernel.table = paging.PageTable(kernel.machine, kernel.frames)
+        self._map_kernel()
+        kernel.stacks = KernelStacks(kernel.table, kernel.frames, kernel.profile.kernel_stack)
+        self._write_idt()
+        return kernel.table.root
+
+    def _map_kernel(self) -> None:
+        """Map all RAM at the HHDM and the image with the rights of its sections (MEL-25)."""
+        kernel, table, symbols = self._kernel, self._kernel.table, self._kernel.symbols
+        for base, size in kernel.machine.ram_ranges:
+            table.map(layout.HHDM_BASE + base, base, size, paging.RW | paging.NX | paging.G)
+        physical, linear = kernel.boot.kernel
+        for section, rights in (
+            ("text", 0),
+            ("rodata", paging.NX),
+            ("data", paging.RW | paging.NX),
+        ):
+            start, end = symbols[f"__{section}_start"], symbols[f"__{section}_end"]
+            table.map(start, start - linear + physical, end - start, rights | paging.G)
+
+    def _write_idt(self) -> None:
+        kernel = self._kernel
+        page = kernel.frames.alloc()
+        kernel.machine.write(page, descriptors.idt(kernel.symbols["vector_stubs"]))
+        self._idt = layout.HHDM_BASE + page
+
+    # -- processors
+
+    @hostcall
+    def setup_cpu(self, cpu: Processor, number: int) -> int:
+        """Prepare a processor's tables; return the address of what `load_cpu` loads."""
+        kernel = self._kernel
+        ist = {
+            stack: layout.HHDM_BASE + kernel.frames.alloc() + _IST_SIZE
+            for stack in descriptors.IST_STACKS.values()
+        }
+        page = kernel.frames.alloc()
+        return cpu.prepare(page, (self._idt, 16 * 256), kernel.symbols, ist)
+
+    @hostcall
+    def secondary_online(self, cpu: Processor, number: int) -> None:
+        """Take a processor that has reached the kernel into the scheduler."""
+        kernel = self._kernel
+        lapic.enable(cpu.vcpu, spurious=vectors.SPURIOUS, error=vectors.APIC_ERROR)
+        kernel.clock.add_cpu(cpu)
+        kernel.cpus.append(cpu)
+        kernel.scheduler.online |= 1 << number
+        kernel.log.subsystem("SMP").log(f"AP#{number} online")
+        kernel.log.subsystem("APIC").log(f"core{number} timer @1000000Hz")
+        self._online.wake_all()
+
+    # -- the rest of the boot processor's way
+
+    @hostcall
+    def start_kernel(self, cpu: Processor) -> None:
+        """Start what everything else is started by: the kernel's first thread."""
+        kernel = self._kernel
+        kernel.cpus.append(cpu)
+        kernel.acpi = acpi.read(kernel.machine, kernel.boot.rsdp)
+        log = kernel.log.subsystem("ACPI")
+        log.log(f"RSDP found at {kernel.boot.rsdp:#x}")
+        log.log(f"MADT found at {kernel.acpi.addresses['APIC']:#x}")
+        self._start_interrupts(cpu)
+        kernel.scheduler = Scheduler(
+            len(self._apic_ids()),
+            POLICIES.get(kernel.profile.policy),
+            kernel.clock,
+            kernel.metrics,
+            log=kernel.log,
+            narrated=1,
+        )
+        kernel.scheduler.online = 1
+        kernel.scheduler.on_resched_ipi = self._send_resched
+        kernel.runner = Runner(
+            kernel.scheduler,
+            kernel.clock,
+            kernel.machine,
+            kernel.symbols["guest_call_return"],
+            kernel.threads.reap,
+        )
+        kernel.threads.spawn_kernel_thread("init", self.kernel_init())
+        kernel.runner.reschedule(cpu)
+
+    def _apic_ids(self) -> tuple[int, ...]:
+        """Return the processors to use, as many as the profile takes."""
+        kernel = self._kernel
+        return kernel.acpi.apic_ids[: kernel.profile.max_cpus]
+
+    def _start_interrupts(self, cpu: Processor) -> None:
+        kernel = self._kernel
+        lapic.enable(cpu.vcpu, spurious=vectors.SPURIOUS, error=vectors.APIC_ERROR)
+        kernel.clock.add_cpu(cpu)
+        for base, first in kernel.acpi.ioapics:
+            Ioapic(base, first).mask_all(cpu.vcpu)
+
+    def _send_resched(self, number: int) -> None:
+        kernel = self._kernel
+        lapic.send_fixed(kernel.acting, kernel.cpus[number].apic_id, vectors.RESCHEDULE)
+
+    # -- the first thread
+
+    async def kernel_init(self) -> None:
+        """Start the other processors, then user mode."""
+        await self._start_processors()
+
+    async def _start_processors(self) -> None:
+        kernel, log = self._kernel, self._kernel.log.subsystem("SMP")
+        ids = self._apic_ids()
+        log.log(f"CPUs detected: {len(ids)} (apic_ids={list(ids)})".replace(", ", ","))
+        kernel.log.subsystem("APIC").log(f"BSP LAPIC initialized at {lapic.BASE:#X}".replace("X", "x"))
+        log.log(f"BSP online (apic_id={ids[0]})")
+        smp.copy_trampoline(kernel.machine, kernel.acting, kernel.symbols)
+        log.log(f"Trampoline copied to {layout.TRAMPOLINE:#x}")
+        kernel.table.map(layout.TRAMPOLINE, layout.TRAMPOLINE, PAGE_SIZE, 0)
+        for number, apic_id in enumerate(ids[1:], 1):
+            await self._start_processor(number, apic_id)
+        kernel.table.unmap(layout.TRAMPOLINE, PAGE_SIZE)
+
+    async def _start_processor(self, number: int, apic_id: int) -> None:
+        kernel, log = self._kernel, self._kernel.log.subsystem("SMP")
+        smp.set_parameters(
+            kernel.machine,
+            kernel.symbols,
+            cr3=kernel.table.root,
+            stack=kernel.stacks.alloc().top,
+            number=number,
+        )
+        log.log(f"Sending INIT to AP#{number} (apic_id={apic_id})")
+        smp.send_init(kernel.acting, apic_id)
+        await sleep_until(kernel.clock.now_ns + smp.INIT_DELAY_NS)
+        log.log(f"Sending SIPI to AP#{number} (vector=0x{smp.STARTUP_VECTOR:02x})")
+        smp.send_startup(kernel.acting, apic_id)
+        limit = kernel.clock.now_ns + _STARTED_WITHIN_NS
+        while len(kernel.cpus) <= number:
+            if not await self._online.wait(deadline_ns=limit):
+                log.error(f"AP#{number} (apic_id={apic_id}) did not come up")
+                return

@@ -9,6 +9,7 @@ from pykern.kernel.core.log import STYLES, Log
 from pykern.kernel.drivers.serial import COM1, Serial
 from pykern.kernel.profiles import PROFILES
 from pykern.kernel.sched import Metrics, State
+from pykern.kernel.task.threads import Threads
 from pykern.kernel.traps import Traps
 from pykern.kernel.x86 import attach, layout, vectors
 from pykern.kernel.x86.clock import KernelClock
@@ -71,6 +72,7 @@ class Kernel:
         self.log = Log(self._print, now_ns=lambda: machine.now)
         self.bringup = BringUp(self)
         self.traps = Traps(self)
+        self.threads = Threads(self)
         self._table: list[Callable[[Processor], None]] = []
         machine.hostcall_port = layout.HOSTCALL_PORT
 
@@ -103,7 +105,7 @@ class Kernel:
         )
         known = {
             name: _plain(function)
-            for name, function in bound_methods([self.bringup, self.traps]).items()
+            for name, function in bound_methods([self.bringup, self.traps, self.threads]).items()
         }
         missing = [name for name in self.image.hostcalls if name not in known]
         if missing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pykern.kernel.core.errno import Errno
 from pykern.kernel.x86 import lapic, vectors
 from pykern.kernel.x86.hostcall import hostcall
 from pykern.kernel.x86.trapframe import TrapFrame
@@ -59,6 +60,22 @@ class Traps:
         busy = cpu.current is not cpu.idle
         if self._kernel.clock.expire(cpu, busy=busy):
             self._kernel.scheduler.tick(cpu.number)
+
+    # -- on the way out
+
+    @hostcall
+    def exit_to_user(self, cpu: Processor, frame: int) -> None:
+        """Do what has to be done before user code goes on: make room for another thread."""
+        del frame
+        cpu.current.need_work = False
+        cpu.set_work(False)
+        if self._kernel.scheduler.need_resched(cpu.number):
+            self._kernel.runner.reschedule(cpu)
+
+    @hostcall
+    def sys_ni_syscall(self, _cpu: Processor) -> int:
+        """Answer a system call that there is not."""
+        return -Errno.ENOSYS
 
     # -- exceptions
 

@@ -31,6 +31,10 @@ class CallTables:
     int80: tuple[int, int]
 
 
+NO_CALLS = CallTables((0, 0), (0, 0))
+"""Both gates closed."""
+
+
 class Processor:
     """A processor.
 
@@ -40,23 +44,21 @@ class Processor:
     apic_id : of its local APIC
     vcpu : the machine's side of it
     memory : guest RAM
-    page : physical address of its per-CPU page
 
     Attributes
     ----------
+    page : physical address of its per-CPU page; 0 before `prepare`
     gprs : the general registers, by their numbers in instruction encodings
     current : the thread it executes
     idle : the thread it executes when there is no other
     """
 
-    def __init__(
-        self, number: int, apic_id: int, vcpu: Vcpu, memory: PhysicalMemory, page: int
-    ) -> None:
+    def __init__(self, number: int, apic_id: int, vcpu: Vcpu, memory: PhysicalMemory) -> None:
         self.number = number
         self.apic_id = apic_id
         self.vcpu = vcpu
         self.gprs = vcpu.gprs
-        self.page = page
+        self.page = 0
         self.current: Any = None
         self.idle: Any = None
         self._memory = memory
@@ -68,15 +70,19 @@ class Processor:
         """Linear address of the per-CPU fields: what GS holds."""
         return layout.HHDM_BASE + self.page
 
-    def prepare(self, idt: tuple[int, int], stubs: dict[str, int], ist: dict[int, int]) -> int:
+    def prepare(
+        self, page: int, idt: tuple[int, int], stubs: dict[str, int], ist: dict[int, int]
+    ) -> int:
         """Write the per-CPU page; return the linear address of the `cpu_setup` in it.
 
         Parameters
         ----------
+        page : its physical address
         idt : linear address and size in bytes
         stubs : symbols of the kernel image
         ist : number of an interrupt stack → its top
         """
+        self.page = page
         gdt = descriptors.gdt(self.base + _TSS)
         setup = descriptors.cpu_setup(
             gdtr=(self.base + _GDT, len(gdt)),

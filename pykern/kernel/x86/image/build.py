@@ -24,7 +24,7 @@ C_FLAGS = (
     *("-mno-red-zone", "-mgeneral-regs-only", "-fno-stack-protector", "-fcf-protection=none"),
     *("-fno-asynchronous-unwind-tables", "-fno-omit-frame-pointer"),
 )
-THUNK_FLAGS = ("-Wno-unused-parameter", "-Wno-return-type")
+THUNK_FLAGS = ("-Wno-unused-parameter", "-Wno-return-type", "-Wno-override-init")
 LINK_FLAGS = (
     *("-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-Wl,-z,noexecstack"),
     *("-Wl,-z,max-page-size=4096", f"-Wl,-T,{SOURCE / 'kernel.ld'}"),
