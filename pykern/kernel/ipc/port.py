@@ -143,7 +143,9 @@ class Port:
         self._received += 1
         return self._queue.popleft()
 
-    async def get(self, capacity: int, deadline_ns: int | None = None) -> Message | None:
+    async def get(
+        self, capacity: int, deadline_ns: int | None = None, *, killable: bool = False
+    ) -> Message | None:
         """Take the first message, or wait for one; None: the deadline passed.
 
         Raises
@@ -155,7 +157,7 @@ class Port:
         message = self.try_get(capacity)
         if message is not None:
             return message
-        place = self.readable.join(deadline_ns=deadline_ns)
+        place = self.readable.join(killable=killable, deadline_ns=deadline_ns)
         if not await place:
             return None
         if place.value is None:
