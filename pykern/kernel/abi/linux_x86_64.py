@@ -168,6 +168,7 @@ CALLS = parse("""
 204 sched_getaffinity        pid cpusetsize mask
 217 getdents64               fd dirp count
 218 set_tid_address          tidptr
+219 restart_syscall
 221 fadvise64                fd offset len advice
 227 clock_settime            clockid tp
 228 clock_gettime            clockid tp
