@@ -3,7 +3,8 @@
 *Steal*: a CPU about to idle takes a waiting thread from the longest queue. *Push*: at a tick, a CPU
 with a queue gives to one that idles, which may have no tick of its own. *Pull*: every few ticks,
 staggered by CPU, a CPU takes half the difference from the busiest, and a thread that waits
-elsewhere although it is more urgent than what runs here.
+elsewhere although it is more urgent than what runs here. *Rotate*: where the difference is one and
+cannot be halved, the odd thread goes round, so that in the long run all have the same share.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Balancer"]
 
-_INTERVAL_TICKS = 4
+_PULL_TICKS = 4
+# No multiple of a round of few threads, or always the same one would happen to be waiting.
+_ROTATE_TICKS = 17
 # How far a queue is searched for a thread that another CPU may run; bounds the work of a tick.
 _SEARCHED = 32
 
@@ -34,13 +37,13 @@ class Balancer:
         self._scheduler = scheduler
 
     def tick(self, rq: RunQueue) -> None:
-        """Push and pull, at a tick of one CPU."""
-        if not self._scheduler.waiting:
-            return
+        """Push and pull, at a tick of one CPU, while threads wait on some."""
         if len(rq.policy) and self._scheduler.idle:
             self._push(rq)
-        if (rq.times.timer_ticks + rq.cpu) % _INTERVAL_TICKS == 0:
-            self.pull(rq)
+        tick = rq.times.timer_ticks + rq.cpu
+        rotate = tick % _ROTATE_TICKS == 0
+        if (rotate or tick % _PULL_TICKS == 0) and self._scheduler.online & rq.bit:
+            self._pull(rq, rotate=rotate)
 
     def steal(self, rq: RunQueue) -> Schedulable | None:
         """Take a thread for a CPU that has none; it is queued nowhere afterwards."""
@@ -55,30 +58,34 @@ class Balancer:
                 return rq.policy.pick_next()
         return None
 
-    def pull(self, rq: RunQueue) -> int:
-        """Even out with the busiest CPU; return how many threads have come."""
-        if not self._scheduler.online & rq.bit:
-            return 0
+    def _pull(self, rq: RunQueue, *, rotate: bool) -> None:
         others = tuple(self._in(self._scheduler.waiting & ~rq.bit))
         if not others:
-            return 0
-        busiest = max(others, key=lambda other: other.load)
-        excess = (busiest.load - rq.load) // 2
-        moved = list(islice(_movable(reversed(busiest.policy), rq.bit), max(excess, 0)))
-        for thread in moved:
-            self._scheduler.migrate(thread, rq.cpu)
-        return len(moved) + self._pull_urgent(rq, others)
+            return
+        cpus = len(self._scheduler.queues)
+        busiest = max(others, key=lambda other: (other.load, (rq.cpu - other.cpu) % cpus))
+        difference = busiest.load - rq.load
+        if difference > 1:
+            last = _movable(reversed(busiest.policy), rq.bit)
+            self._take(rq, list(islice(last, difference // 2)))
+        elif difference == 1 and rotate and rq.current is not None:
+            movable = _movable(iter(busiest.policy), rq.bit)
+            self._take(rq, sorted(movable, key=lambda thread: thread.migrations)[:1])
+        self._pull_urgent(rq, others)
 
-    def _pull_urgent(self, rq: RunQueue, others: tuple[RunQueue, ...]) -> int:
+    def _take(self, rq: RunQueue, threads: list[Schedulable]) -> None:
+        for thread in threads:
+            self._scheduler.migrate(thread, rq.cpu)
+
+    def _pull_urgent(self, rq: RunQueue, others: tuple[RunQueue, ...]) -> None:
         current = rq.current
         if current is None or rq.need_resched:
-            return 0
+            return
         for other in others:
             thread = next(_movable(iter(other.policy), rq.bit), None)
             if thread is not None and rq.policy.outranks(thread, current):
                 self._scheduler.migrate(thread, rq.cpu)
-                return 1
-        return 0
+                return
 
     def _push(self, rq: RunQueue) -> None:
         idle = self._scheduler.idle

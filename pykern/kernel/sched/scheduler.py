@@ -13,7 +13,7 @@ from pykern.kernel.sched.balance import Balancer
 from pykern.kernel.sched.placement import select_cpu
 from pykern.kernel.sched.policy import Reason
 from pykern.kernel.sched.run_queue import RunQueue
-from pykern.kernel.sched.schedulable import ANY_CPU, State, check_transition
+from pykern.kernel.sched.schedulable import ANY_CPU, LEGAL, State, refuse_transition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,7 +98,7 @@ class Scheduler:
             cpu = select_cpu(self, thread)
         elif not thread.affinity & self.online >> cpu & 1:
             raise ValueError(f"thread {thread.tid} may not run on CPU {cpu}")
-        self._transition(thread, _RUNNABLE)
+        self._transition(thread, _RUNNABLE, self.clock.now_ns)
         self.enqueue(thread, cpu, Reason.NEW)
         return cpu
 
@@ -114,7 +114,7 @@ class Scheduler:
             return False
         if old not in _ASLEEP:
             raise KernelBug(f"wake-up of thread {thread.tid} ({thread.name}), a {old.name} one")
-        self._transition(thread, _RUNNABLE)
+        self._transition(thread, _RUNNABLE, self.clock.now_ns)
         if old is _SLEEPING:
             self.metrics.wake_count += 1
         self.enqueue(thread, select_cpu(self, thread), Reason.WAKEUP)
@@ -148,7 +148,7 @@ class Scheduler:
             self._leave(self.queues[thread.cpu], thread, State.ZOMBIE)
             return
         was_queued = thread.state is _RUNNABLE
-        self._transition(thread, State.ZOMBIE)
+        self._transition(thread, State.ZOMBIE, self.clock.now_ns)
         if was_queued:
             self.take_off(thread)
 
@@ -242,7 +242,8 @@ class Scheduler:
         current = rq.current
         if current is not None and rq.policy.tick(current):
             rq.need_resched = True
-        self._balancer.tick(rq)
+        if self.waiting:
+            self._balancer.tick(rq)
 
     def yield_now(self, cpu: int) -> None:
         """Let the running thread go behind those as urgent as itself."""
@@ -390,10 +391,10 @@ class Scheduler:
 
     # --- states -------------------------------------------------------------------------------
 
-    def _transition(self, thread: Schedulable, new: State, now_ns: int | None = None) -> None:
-        check_transition(thread, new)
+    def _transition(self, thread: Schedulable, new: State, now_ns: int) -> None:
         old = thread.state
-        now_ns = self.clock.now_ns if now_ns is None else now_ns
+        if not LEGAL[old] >> new & 1:
+            refuse_transition(thread, new)
         spent_ns = now_ns - thread.since_ns
         thread.state = new
         thread.since_ns = now_ns

@@ -127,6 +127,10 @@ class LevelPolicy:
         """Compare levels."""
         return self.level_of(a) > self.level_of(b)
 
+    def holds(self, thread: Schedulable) -> bool:
+        """Return whether a thread is queued here."""
+        return thread in self._queues[thread.level]
+
     def __len__(self) -> int:
         return self._count
 
