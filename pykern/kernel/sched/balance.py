@@ -37,7 +37,7 @@ class Balancer:
 
     def tick(self, rq: RunQueue) -> None:
         """Push and pull, at a tick of one CPU, while threads wait on some."""
-        if len(rq.policy) and self._scheduler.idle:
+        if len(rq.policy) and self._scheduler.idle & self._scheduler.online:
             self._push(rq)
         pulls, rest = divmod(rq.times.timer_ticks, _PULL_TICKS)
         if rest == 0 and self._scheduler.online & rq.bit:
@@ -89,7 +89,7 @@ class Balancer:
                 return
 
     def _push(self, rq: RunQueue) -> None:
-        idle = self._scheduler.idle
+        idle = self._scheduler.idle & self._scheduler.online
         thread = next(_movable(iter(rq.policy), idle), None)
         if thread is not None:
             self._scheduler.migrate(thread, lowest_bit(thread.affinity & idle))

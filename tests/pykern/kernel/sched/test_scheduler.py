@@ -201,6 +201,17 @@ def test_a_cpu_goes_off_line_and_comes_back():
     assert all(rq.load >= 2 for rq in sim.scheduler.queues)
 
 
+def test_cpus_come_on_line_one_by_one():
+    """As application processors do: no thread goes where nobody would run it."""
+    sim = simulate(cpus=3, online=0b001)
+    threads = [sim.spawn() for _ in range(3)]
+    sim.run(50 * MS)
+    assert {cpu for _, cpu, _ in sim.ran} == {0}
+    sim.scheduler.set_online(2, online=True)
+    sim.run(50 * MS)
+    assert sorted(thread.cpu for thread in threads) in ([0, 0, 2], [0, 2, 2])
+
+
 # --- inter-processor interrupts ------------------------------------------------------------------
 
 
