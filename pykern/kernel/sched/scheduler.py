@@ -42,7 +42,7 @@ class Scheduler:
     clock : virtual time
     metrics : counts
     log : where the first choices are told
-    narrated : how many switches of each CPU, and interrupts to each CPU, are told
+    narrated : how many of each CPU, see `narrate`
     online : mask of the CPUs that take threads from the start; None: all
 
     Attributes
@@ -84,7 +84,7 @@ class Scheduler:
         self.on_transition: Callable[[Schedulable, State, State], None] | None = None
         self._balancer = Balancer(self)
         self._log = log
-        self._narrated = narrated
+        self.narrate(switches=narrated, interrupts=narrated)
 
     # --- threads come and go ------------------------------------------------------------------
 
@@ -233,7 +233,8 @@ class Scheduler:
         if thread is None:
             return
         thread.switches += 1
-        if rq.times.ctx_switches <= self._narrated and self._log is not None:
+        if rq.switches_to_tell and self._log is not None:
+            rq.switches_to_tell -= 1
             self._log.subsystem("SCHED", f"core{rq.cpu}").log(f"run {thread.name}")
 
     def tick(self, cpu: int) -> None:
@@ -320,6 +321,12 @@ class Scheduler:
                 rq.policy.set_next(thread)
             self.resched(rq)
 
+    def narrate(self, *, switches: int = 0, interrupts: int = 0) -> None:
+        """Tell the log of so many of the next switches of, and interrupts to, each CPU."""
+        for rq in self.queues:
+            rq.switches_to_tell = switches
+            rq.interrupts_to_tell = interrupts
+
     def set_online(self, cpu: int, online: bool) -> None:
         """Have a CPU take threads from now on, or no more; then its threads go to the others.
 
@@ -380,7 +387,8 @@ class Scheduler:
             return
         self.metrics.resched_ipis += 1
         rq.times.resched_ipis += 1
-        if rq.times.resched_ipis <= self._narrated and self._log is not None:
+        if rq.interrupts_to_tell and self._log is not None:
+            rq.interrupts_to_tell -= 1
             self._log.subsystem("SCHED").log(f"send RESCHED IPI → core{rq.cpu}")
         self.on_resched_ipi(rq.cpu)
 

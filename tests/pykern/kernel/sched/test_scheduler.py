@@ -219,7 +219,8 @@ def test_another_cpu_is_told_by_an_interrupt():
     """MEL-05: the line in the log, once per wish, and none to oneself."""
     lines: list[str] = []
     log = Log(lines.append, style=STYLES.get("mello"))
-    sim = simulate(cpus=2, log=log, narrated=1)
+    sim = simulate(cpus=2, log=log)
+    sim.scheduler.narrate(switches=1, interrupts=1)
     sim.scheduler.this_cpu = 0
     sim.spawn(cpu=1, name="B")
     sim.spawn(cpu=1, name="C", priority=TaskPriority.HIGH)
