@@ -97,6 +97,8 @@ class Kernel(System):
         cpu = self.cpus[index] if index < len(self.cpus) else self.bringup.early(index)
         self.acting = cpu.vcpu
         self.clock.this_cpu = cpu
+        if self.cpus:  # from start_kernel on there is a scheduler
+            self.scheduler.this_cpu = cpu.number
         self._table[number](cpu)
         if cpu.current.state is not _RUNNING:
             self.runner.reschedule(cpu)
