@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import GIB, MIB, PAGE_SIZE, page_down, page_up
+from pykern.kernel.mm.maps import describe, maps
 from pykern.kernel.mm.pager import NotResident, SharedMemory
 from pykern.kernel.mm.user import UserMemory
 from pykern.kernel.mm.user_pages import UserPages
@@ -407,6 +408,14 @@ class AddressSpace(UserMemory):
         """Return the sizes that ps shows."""
         rss = self.pages.resident * PAGE_SIZE
         return SpaceStatistics(self.vmas.bytes, rss, max(self._peak * PAGE_SIZE, rss))
+
+    def maps(self) -> str:
+        """Return the text of /proc/PID/maps."""
+        return maps(self.vmas)
+
+    def describe(self, laddr: int) -> str:
+        """Say what lies at an address."""
+        return describe(self.vmas, laddr)
 
     # -- inside
 

@@ -158,6 +158,8 @@ class PageTable:
         self._memory, self._frames = memory, frames
         self.root = frames.alloc() if root is None else root
         self.largest, self.allow_wx = largest, allow_wx
+        # Upper entries of this PML4 have been copied: none may be added any more.
+        self.sealed = False
         self.invalidate = invalidate or (lambda _laddr, _size: None)
         # Read-only windows on tables: of RAM, hence never stale.
         self._views: dict[int, memoryview] = {}
@@ -243,6 +245,10 @@ class PageTable:
             self._check_rights(flags)
         table = self._table_for(laddr, 12, flags)
         self._memory.write(table + (laddr >> 9 & 0xFF8), (paddr | flags).to_bytes(8, "little"))
+
+    def ensure_top(self, laddr: int) -> None:
+        """Make sure that the PML4 has an entry for an address."""
+        self._table_for(laddr, 30, 0)
 
     # -- looking
 
@@ -409,6 +415,8 @@ class PageTable:
             if entry & PS:
                 raise KernelBug(f"linear {laddr:#x} lies in a larger page: entry {entry:#x}")
             if not entry:
+                if self.sealed and level == 39 and index >= ENTRIES // 2:
+                    raise KernelBug(f"linear {laddr:#x} needs a new PML4 entry of a sealed table")
                 # Rights are narrowed at the leaf; a user page needs US at every level.
                 entry = self._frames.alloc() | P | RW | flags & US
                 self._write(table, index, [entry])
