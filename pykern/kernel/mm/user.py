@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import starmap
 from typing import TYPE_CHECKING
 
+from pykern.kernel.core.bug import KernelBug
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import PAGE_SHIFT, PAGE_SIZE
 from pykern.kernel.mm.pager import BusError, NotResident
@@ -58,16 +59,21 @@ class UserBuffer:
     def __bool__(self) -> bool:
         return self.remaining > 0
 
-    def put(self, data: bytes | bytearray | memoryview) -> int:
-        """Copy as much of `data` to the user as there is room for; return the count."""
-        view = memoryview(data)
-        size = min(len(view), self.remaining)
-        done = 0
+    def put(self, data: bytes | bytearray | memoryview) -> None:
+        """Copy bytes to the user; at most `remaining`.
+
+        Raises
+        ------
+        KernelBug : there is no room for them
+        """
+        size = len(data)
+        if size > self.remaining:
+            raise KernelBug(f"{size} bytes into a user buffer with room for {self.remaining}")
+        view, done = memoryview(data), 0
         while done < size:
             paddr, step = self._step(size - done)
             self._memory.write(paddr, view[done : done + step])
             done += step
-        return size
 
     def take(self, size: int) -> bytes:
         """Return the next bytes of the user, at most `size`."""
@@ -214,7 +220,7 @@ class UserMemory:
         except BaseException:
             _unpin(self.pages, held)
             raise
-        size = sum([part for _, part in segments])
+        size = sum(part for _, part in segments)
         return UserBuffer(self.memory, self.pages, held, segments, size)
 
     def _pin_range(
