@@ -164,7 +164,7 @@ class LineDiscipline:
     # --- bytes from the terminal --------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
-        """Take what was typed; what there is no room for waits, and is lost beyond `BACKLOG_SIZE`."""
+        """Take what was typed; what finds no room waits, and is lost beyond `BACKLOG_SIZE`."""
         self._backlog += data[: self.room]
         self._work()
 

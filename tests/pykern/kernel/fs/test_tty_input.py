@@ -56,9 +56,7 @@ modes = st.builds(
         0,
         COOKED.cc[: t.VMIN] + bytes([vmin]) + COOKED.cc[t.VMIN + 1 :],
     ),
-    flags(
-        COOKED.iflag, t.ICRNL, t.INLCR, t.IGNCR, t.ISTRIP, t.IXON, t.IXANY, t.IUTF8, t.IMAXBEL
-    ),
+    flags(COOKED.iflag, t.ICRNL, t.INLCR, t.IGNCR, t.ISTRIP, t.IXON, t.IXANY, t.IUTF8, t.IMAXBEL),
     flags(COOKED.oflag, t.OPOST, t.ONLCR, t.OCRNL, t.ONOCR, t.ONLRET, t.XTABS),
     flags(
         COOKED.lflag,
@@ -174,6 +172,8 @@ def play(sequence) -> None:
             else:
                 getattr(ours, name)(arguments[0])
                 getattr(host, name)(arguments[0])
+                # What was typed before may have become readable.
+                assert (sequence, ours.type(b"", 100)) == (sequence, host.type(b"", 100))
             assert (name, arguments, ours.screen()) == (name, arguments, host.screen())
     finally:
         host.close()
