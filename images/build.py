@@ -52,9 +52,10 @@ def build(manifest: Manifest, inputs: Inputs) -> bytes:
 def tree(manifest: Manifest, inputs: Inputs) -> dict[str, bytes]:
     """Return the contents of every file of the image, by path."""
     files: dict[str, bytes] = {}
+    catalog = (iso_writer.BOOT_CATALOG,) if inputs.loader else ()  # pycdlib will write it
 
     def add(path: str, data: bytes) -> None:
-        clash = next((other for other in files if _clash(other, path)), None)
+        clash = next((other for other in (*files, *catalog) if _clash(other, path)), None)
         if clash is not None:
             raise ImageError(f"{manifest.file}: {path} cannot be beside {clash} on one image")
         files[path] = data
@@ -63,8 +64,6 @@ def tree(manifest: Manifest, inputs: Inputs) -> dict[str, bytes]:
     add(CONFIG, config(manifest).encode())
     if inputs.loader:
         add(LOADER, inputs.loader)
-        add(iso_writer.BOOT_CATALOG, b"")
-        del files[iso_writer.BOOT_CATALOG]  # pycdlib writes it; the path is taken all the same
     if manifest.initrd is not None:
         add(manifest.initrd.path, initrd(manifest.initrd, inputs.programs, manifest.file))
     for module in manifest.modules:

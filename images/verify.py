@@ -85,12 +85,10 @@ def _descriptors(image: IsoImage) -> Iterator[str]:
         if descriptor[0] == _TERMINATOR:
             break
     pvd = image.read_sectors(_PVD, 1)
-    little, big = struct.unpack_from("<I", pvd, 80)[0], struct.unpack_from(">I", pvd, 84)[0]
-    if little != big:
-        yield f"{image.name}: volume space size is {little} in one byte order, {big} in the other"
-    if little * SECTOR > len(image.data):
+    size = struct.unpack_from("<I", pvd, 80)[0]
+    if size * SECTOR > len(image.data):
         yield (
-            f"{image.name}: volume space size is {little} sectors, the file has "
+            f"{image.name}: volume space size is {size} sectors, the file has "
             f"{len(image.data) // SECTOR}"
         )
     block = struct.unpack_from("<H", pvd, 128)[0]

@@ -114,6 +114,13 @@ class IsoImage:
                 f"{self.name}: offset 0x8000 holds {found.hex(' ') or 'nothing'}, expected "
                 f"01 43 44 30 30 31 (ISO 9660 primary volume descriptor)"
             )
+        descriptor = self.read_sectors(16, 1)
+        little, big = descriptor[80:84], descriptor[84:88]
+        if little != big[::-1]:
+            raise MediaError(
+                f"{self.name}: volume space size is {int.from_bytes(little, 'little')} in one byte "
+                f"order and {int.from_bytes(big, 'big')} in the other, expected the same number"
+            )
 
     def _guarded(self, doing: str, function: Any, *arguments: Any) -> Any:
         """Call into pycdlib; whatever it raises on a damaged image is one error."""
