@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pykern {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_boot(commands)
+    _add_image(commands)
     _add_disasm(commands)
     _add_bench(commands)
     return parser
@@ -216,6 +217,53 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         type=_checked(config.parse_hashing),
         metavar="NS[:FILE]",
         help="write a hash of the whole state every NS of virtual time, to FILE or stderr",
+    )
+
+
+def _add_image(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "image",
+        allow_abbrev=False,
+        help="build a bootable image, look into one, check one",
+        description="Bootable ISO 9660 images: build, ls, extract, verify.",
+    )
+    parser.set_defaults(command=_command("pykern.cli.image"))
+    verbs = parser.add_subparsers(metavar="VERB", dest="verb", required=True)
+    _add_image_build(verbs)
+    ls = verbs.add_parser("ls", help="list names and boot catalog of an image")
+    ls.add_argument("iso", type=Path, metavar="ISO")
+    extract = verbs.add_parser("extract", help="copy files out of an image")
+    extract.add_argument("iso", type=Path, metavar="ISO")
+    extract.add_argument("path", nargs="?", default="/", help="file or directory (default /)")
+    extract.add_argument("-o", "--output", type=Path, metavar="FILE", help="file or directory")
+    verify = verbs.add_parser("verify", help="check that an image is whole and can be booted")
+    verify.add_argument("iso", type=Path, metavar="ISO")
+    verify.add_argument("manifest", nargs="?", help="what it is to contain: name or TOML file")
+
+
+def _add_image_build(verbs: Subparsers) -> None:
+    parser = verbs.add_parser(
+        "build",
+        allow_abbrev=False,
+        help="write an image; the same inputs give the same bytes",
+        description="Write the bootable image that a manifest describes.",
+    )
+    parser.add_argument("manifest", metavar="NAME|MANIFEST.toml", help="pykern, mellos, or a file")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="ISO", help="default: the manifest's name, .iso"
+    )
+    parser.add_argument(
+        "--kernel", type=Path, metavar="FILE", help="instead of the kernel that the manifest names"
+    )
+    parser.add_argument(
+        "--program",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="instead of the programs that come with pykern; may be repeated",
+    )
+    parser.add_argument(
+        "--loader", type=Path, metavar="FILE", help="instead of pykern's El Torito boot loader"
     )
 
 
