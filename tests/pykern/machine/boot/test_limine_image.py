@@ -43,8 +43,8 @@ def position_independent(tmp_path):
     def build(base: int) -> bytes:
         (tmp_path / "a.c").write_text(POINTERS)
         (tmp_path / "a.ld").write_text(SCRIPT.replace("BASE", hex(base)))
-        flags = "-O1 -ffreestanding -fPIE -nostdlib -shared -Wl,-Bsymbolic -Wl,--build-id=none -Wl,-e,_start"
-        command = ["gcc", *flags.split(), "-Wl,-T,a.ld", "-o", "a.elf", "a.c"]
+        flags = "-O1 -ffreestanding -fPIE -nostdlib -shared -Wl,-Bsymbolic -Wl,--build-id=none"
+        command = ["gcc", *flags.split(), "-Wl,-T,a.ld", "-Wl,-e,_start", "-o", "a.elf", "a.c"]
         subprocess.run(command, cwd=tmp_path, check=True)
         return (tmp_path / "a.elf").read_bytes()
 
