@@ -1,6 +1,6 @@
 """Thread contexts: save one, restore another, in one step without Python objects."""
 
-from pykern_c.types cimport u32, u64, memcpy
+from pykern_c.types cimport u32, u64, memcpy, memset
 from pykern_c.cpu cimport *
 from pykern_c.flags cimport get_rflags, set_arith_flags
 from pykern_c.mmu cimport context_changed, tlb_flush
@@ -68,13 +68,40 @@ cdef class Context:
         self.saved.rip = value
 
     @property
-    def rsp(self):
-        """The thread's stack pointer."""
-        return self.saved.regs[RSP]
+    def rflags(self):
+        """RFLAGS, all of it."""
+        return self.saved.rflags
 
-    @rsp.setter
-    def rsp(self, value):
-        self.saved.regs[RSP] = value
+    @rflags.setter
+    def rflags(self, value):
+        self.saved.rflags = value
+
+    @property
+    def fs_base(self):
+        """Base of FS: thread-local storage."""
+        return self.saved.fs_base
+
+    @fs_base.setter
+    def fs_base(self, value):
+        self.saved.fs_base = value
+
+    @property
+    def gs_base(self):
+        """Base of GS while the thread's kernel part runs: the data of its processor."""
+        return self.saved.gs_base
+
+    @gs_base.setter
+    def gs_base(self, value):
+        self.saved.gs_base = value
+
+    @property
+    def kernel_gs_base(self):
+        """What SWAPGS will exchange it for: GS of the thread's user part."""
+        return self.saved.kernel_gs_base
+
+    @kernel_gs_base.setter
+    def kernel_gs_base(self, value):
+        self.saved.kernel_gs_base = value
 
     @property
     def cr3(self):
@@ -84,3 +111,33 @@ cdef class Context:
     @cr3.setter
     def cr3(self, value):
         self.saved.cr3 = value
+
+    @property
+    def rsp(self):
+        """The thread's stack pointer."""
+        return self.saved.regs[RSP]
+
+    @rsp.setter
+    def rsp(self, value):
+        self.saved.regs[RSP] = value
+
+    def read_gpr(self, int number):
+        """Return a general register by its number in instruction encodings (RAX is 0)."""
+        return self.saved.regs[number & 15]
+
+    def write_gpr(self, int number, u64 value):
+        """Set a general register by its number in instruction encodings (RAX is 0)."""
+        self.saved.regs[number & 15] = value
+
+    def clear_fpu(self):
+        """Give the thread the x87 and SSE state of FNINIT and reset: all masked, all empty."""
+        memset(&self.saved.fpu, 0, sizeof(self.saved.fpu))
+        memset(self.saved.xmm, 0, sizeof(self.saved.xmm))
+        self.saved.fpu.fcw = 0x37F
+        self.saved.mxcsr = 0x1F80
+
+    def copy(self):
+        """Return another context with the same state."""
+        cdef Context other = Context.__new__(Context)
+        other.saved = self.saved
+        return other

@@ -839,6 +839,15 @@ cdef class Machine:
         callback(self.vcpus[index])
         return True
 
+    def charge(self, u64 ns):
+        """Let time pass for the processor whose hostcall ended the last `run`.
+
+        What the host does for the guest takes no instructions of the guest; this is its price.
+        What would reach beyond the processor's turn is cut off there.
+        """
+        if self.window_open:
+            self.window_done += ns
+
     def run(self, until_ns=None):
         """Run all processors until virtual time `until_ns`, or until something happens.
 

@@ -12,4 +12,9 @@ cdef class Vcpu:
     cdef object linear_part(self, u64 laddr, u64 size, const unsigned char* data)
 
 
+cdef class GeneralRegisters:
+    cdef Vcpu vcpu
+    cdef Py_ssize_t shape, stride
+
+
 cdef Vcpu vcpu_new(object machine, Cpu* cpu, int index)

@@ -1,11 +1,12 @@
 """One logical processor for Python: registers by their SDM names, linear memory, stepping."""
 
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 from pykern_c.flags cimport get_rflags, set_arith_flags
-from pykern_c.memory cimport page_written, ram_find
+from pykern_c.memory cimport page_written, phys_read, phys_write, ram_find
 from pykern_c.mmu cimport (
     ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, Walk, context_changed, load_pdptes, page_walk,
     tlb_flush,
@@ -178,6 +179,43 @@ cdef class Vcpu:
         """Execute `n` instructions on this processor alone; return the Exit (BUDGET: all done)."""
         return self.machine.step_vcpu(self.index, n)
 
+    @property
+    def gprs(self):
+        """The 16 general registers as a writable `memoryview` of uint64, in encoding order."""
+        cdef GeneralRegisters exporter = GeneralRegisters.__new__(GeneralRegisters)
+        exporter.vcpu = self
+        exporter.shape = 16
+        exporter.stride = sizeof(u64)
+        return memoryview(exporter)
+
+    # -- the bus, as an instruction of this processor would use it
+
+    def port_read(self, int port, int size):
+        """Return what IN reads from a port; `size` is 1, 2 or 4 bytes."""
+        _check_size(size, 4)
+        value = self.cpu.platform.port_read(self.cpu, port & 0xFFFF, size)
+        self.cpu.attention = 1
+        return value
+
+    def port_write(self, int port, int size, u64 value):
+        """Do what OUT does to a port; `size` is 1, 2 or 4 bytes."""
+        _check_size(size, 4)
+        self.cpu.platform.port_write(self.cpu, port & 0xFFFF, size, value)
+        self.cpu.attention = 1
+
+    def physical_read(self, u64 paddr, int size):
+        """Return what a load reads from a physical address: RAM, ROM, a device, its own APIC."""
+        _check_size(size, 8)
+        value = phys_read(self.cpu, paddr, size)
+        self.cpu.attention = 1
+        return value
+
+    def physical_write(self, u64 paddr, int size, u64 value):
+        """Store to a physical address: RAM, a device, this processor's own APIC."""
+        _check_size(size, 8)
+        phys_write(self.cpu, paddr, size, value)
+        self.cpu.attention = 1
+
     def inject(self, int vector):
         """Make a fixed interrupt pending at the local APIC, as a message on the bus would."""
         if not 16 <= vector <= 255:
@@ -249,6 +287,32 @@ cdef class Vcpu:
             if self.linear_part(start, length, &view[done]) is None:
                 raise ValueError(f"linear {start:#x} is not mapped to memory")
             done += length
+
+
+cdef int _check_size(int size, int largest) except -1:
+    if size not in (1, 2, 4, 8) or size > largest:
+        raise ValueError(f"size {size}: an access has 1, 2, 4 or 8 bytes, at most {largest} here")
+    return 0
+
+
+cdef char* _UINT64 = b"Q"        # of the struct module
+
+
+cdef class GeneralRegisters:
+    """Exports a processor's general registers as a buffer; keeps the machine alive meanwhile."""
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        buffer.buf = &self.vcpu.cpu.regs[0]
+        buffer.obj = self
+        buffer.len = 16 * sizeof(u64)
+        buffer.readonly = 0
+        buffer.itemsize = sizeof(u64)
+        buffer.format = _UINT64 if flags & PyBUF_FORMAT else NULL
+        buffer.ndim = 1
+        buffer.shape = &self.shape if flags & PyBUF_ND else NULL
+        buffer.strides = &self.stride if flags & PyBUF_STRIDES == PyBUF_STRIDES else NULL
+        buffer.suboffsets = NULL
+        buffer.internal = NULL
 
 
 _FIELDS_PLAIN = frozenset(_GPRS) | {"rip"} | set(_X87) | {"mxcsr"}

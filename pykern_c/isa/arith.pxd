@@ -267,10 +267,9 @@ cdef inline int cmpxchg16b(Cpu* cpu, Insn* insn) noexcept nogil:
     cdef MemRef ref
     cdef u64[2] old
     cdef u64 flags = get_arith_flags(cpu) & ~<u64>FLAG_ZF
-    cdef u64 laddr
-    if linear_address(cpu, insn.seg, effective_address(cpu, insn), 16, True, &laddr):
-        return FAULT
-    if laddr & 15:
+    cdef u64 offset = effective_address(cpu, insn)
+    # There is this one in 64-bit mode only, where alignment comes before being canonical.
+    if (offset + (cpu.seg[insn.seg].base if insn.seg >= FS else 0)) & 15:
         return raise_gp(cpu, 0)
     if open_ea(cpu, insn, 16, &ref):
         return FAULT

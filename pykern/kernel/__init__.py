@@ -1,0 +1,1 @@
+"""The hosted kernel: policy in Python, mechanism in guest code."""

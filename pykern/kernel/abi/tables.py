@@ -1,0 +1,24 @@
+"""Call tables of the kernel image: for each gate, which function a number leads to."""
+
+from __future__ import annotations
+
+from pykern.kernel.abi import linux_x86_64, mellos, native
+
+GATES = {
+    "linux_call_table": (*linux_x86_64.CALLS, *native.CALLS),
+    "mellos_call_table": mellos.CALLS,
+}
+"""Symbol of the table in the image → the calls it may hold."""
+
+
+def gates(symbols: set[str]) -> dict[str, dict[int, str]]:
+    """Return, per table, number → symbol, of the calls whose function there is.
+
+    Parameters
+    ----------
+    symbols : functions that the image defines
+    """
+    return {
+        table: {call.number: f"sys_{call.name}" for call in calls if f"sys_{call.name}" in symbols}
+        for table, calls in GATES.items()
+    }

@@ -1,0 +1,1 @@
+"""What every layer of the kernel stands on: errors, units, waiting, logs, registries."""

@@ -1,0 +1,1 @@
+"""Drivers of the PC's devices: they talk to ports and registers as any kernel's do."""

@@ -1,0 +1,192 @@
+"""The composition root: everything of the kernel is created and joined here, and nowhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pykern.kernel.bringup import BringUp
+from pykern.kernel.core.log import STYLES, Log
+from pykern.kernel.drivers.serial import COM1, Serial
+from pykern.kernel.profiles import PROFILES
+from pykern.kernel.sched import Metrics, State
+from pykern.kernel.traps import Traps
+from pykern.kernel.x86 import attach, layout, vectors
+from pykern.kernel.x86.clock import KernelClock
+from pykern.kernel.x86.hostcall import bound_methods
+from pykern.kernel.x86.processor import CallTables
+from pykern.kernel.x86.trapframe import TrapFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pykern.kernel.drivers.acpi import Acpi
+    from pykern.kernel.mm.frames import FrameAllocator
+    from pykern.kernel.profiles import Profile
+    from pykern.kernel.sched import Scheduler
+    from pykern.kernel.task.kstack import KernelStacks
+    from pykern.kernel.task.runner import Runner
+    from pykern.kernel.x86.boot_parameters import BootParameters
+    from pykern.kernel.x86.paging import PageTable
+    from pykern.kernel.x86.processor import Processor
+    from pykern_c import Machine, Vcpu
+    from pykern_c.exits import Exit
+
+_ARGUMENTS = (7, 6, 2, 1, 8, 9)
+"""General registers that carry arguments: RDI, RSI, RDX, RCX, R8, R9."""
+_RAX, _RDI = 0, 7
+_MASK = 0xFFFF_FFFF_FFFF_FFFF
+_NS_PER_S = 1_000_000_000
+HOSTCALL_NS = 100
+"""What a hostcall costs of virtual time, beside its instructions."""
+_RUNNING = State.RUNNING
+
+
+class Kernel:
+    """The kernel that one machine runs.
+
+    Parameters
+    ----------
+    machine : with a kernel image loaded in it
+    """
+
+    boot: BootParameters
+    profile: Profile
+    frames: FrameAllocator
+    table: PageTable
+    stacks: KernelStacks
+    acpi: Acpi
+    scheduler: Scheduler
+    runner: Runner
+    clock: KernelClock
+    tables: CallTables
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.profile = PROFILES.get("pykern")
+        self.image: attach.KernelImage | None = None
+        self.cpus: list[Processor] = []
+        self.acting: Vcpu = machine.vcpus[0]
+        self.metrics = Metrics()
+        self.serial = Serial(COM1, lambda: self.acting)
+        self.log = Log(self._print, now_ns=lambda: machine.now)
+        self.bringup = BringUp(self)
+        self.traps = Traps(self)
+        self._table: list[Callable[[Processor], None]] = []
+        machine.hostcall_port = layout.HOSTCALL_PORT
+
+    def _print(self, text: str) -> None:
+        self.serial.write(text.replace("\n", "\r\n").encode())
+
+    # -- hostcalls
+
+    def hostcall(self, exit_: Exit) -> None:
+        """Do what the guest asks for by a hostcall, and let it go on."""
+        number, index = exit_.code, exit_.vcpu
+        if self.image is None or number == layout.HOSTCALL_ATTACH:
+            self._attach(self.machine.vcpus[index])
+            return
+        cpu = self.cpus[index] if index < len(self.cpus) else self.bringup.early(index)
+        self.acting = cpu.vcpu
+        self.clock.this_cpu = cpu
+        self._table[number](cpu)
+        if cpu.current.state is not _RUNNING:
+            self.runner.reschedule(cpu)
+        self.machine.charge(HOSTCALL_NS)
+
+    def _attach(self, vcpu: Vcpu) -> None:
+        """Answer an image that looks for its host; an OUT of anybody else's changes nothing."""
+        if self.image is not None or not attach.looks_attached(vcpu):
+            return
+        self.image = attach.read(vcpu, vcpu.gprs[_RDI])
+        self.clock = KernelClock(
+            self.machine, vectors.TIMER, _NS_PER_S // self.profile.tick_hz
+        )
+        known = {
+            name: _plain(function)
+            for name, function in bound_methods([self.bringup, self.traps]).items()
+        }
+        missing = [name for name in self.image.hostcalls if name not in known]
+        if missing:
+            raise attach.ImageError(
+                f"the kernel image calls {missing[0]}, which this pykern does not host: "
+                "build the image anew"
+            )
+        self._table = [_no_such_hostcall, *(known[name] for name in self.image.hostcalls)]
+        vcpu.gprs[_RAX] = layout.HOSTCALL_ATTACHED
+
+    @property
+    def symbols(self) -> dict[str, int]:
+        """Linear addresses of what the image exports."""
+        assert self.image is not None
+        return self.image.symbols
+
+    # -- for the handlers
+
+    def choose_profile(self, name: str) -> None:
+        """Become a kernel of that profile; before anything depends on one.
+
+        Raises
+        ------
+        KeyError : there is no such profile
+        """
+        self.profile = PROFILES.get(name)
+        self.log.style = STYLES.get(self.profile.log_style)
+        self.clock.tick_ns = _NS_PER_S // self.profile.tick_hz
+        self.tables = CallTables(
+            self._call_table(self.profile.syscall_table),
+            self._call_table(self.profile.int80_table),
+        )
+
+    def _call_table(self, symbol: str | None) -> tuple[int, int]:
+        if symbol is None:
+            return 0, 0
+        size = self.acting.read_linear(self.symbols[f"{symbol}_size"], 8)
+        return self.symbols[symbol], int.from_bytes(size, "little")
+
+    def frame_at(self, cpu: Processor, laddr: int) -> TrapFrame:
+        """Return the trap frame that entry code has pushed on some stack of the kernel."""
+        stack = cpu.current.stack
+        if stack is not None and stack.bottom <= laddr < stack.top:
+            return TrapFrame(self.machine, stack.physical(laddr))
+        paddr = self.table.translate(laddr)
+        if paddr is None:
+            raise ValueError(f"trap frame at {laddr:#x}, which is not mapped")
+        return TrapFrame(self.machine, paddr)
+
+    def panic(
+        self, cpu: Processor, what: str, trap: TrapFrame | None = None, laddr: int | None = None
+    ) -> None:
+        """Say why the kernel cannot go on, and stop the machine (MEL-32)."""
+        log = self.log.subsystem("PANIC")
+        log.error(f"{what} on CPU {cpu.number}, thread {cpu.current.tid} ({cpu.current.name})")
+        if trap is not None:
+            fields = trap.read()
+            log.error(
+                f"vector {fields['vector']}, error code {fields['error_code']:#x}, "
+                f"rip {fields['rip']:#x}, rsp {fields['rsp']:#x}"
+            )
+        if laddr is not None:
+            for line in cpu.vcpu.translate(laddr).explain().splitlines():
+                log.error(line)
+        self.machine.stop("panic")
+
+
+def _plain(function: Callable[..., Any]) -> Callable[[Processor], None]:
+    """Return a hosted function that takes the processor and finds its arguments in registers.
+
+    What it returns goes into RAX, unless that is None: then the registers may be another thread's.
+    """
+    count = function.__code__.co_argcount - 2  # self and cpu  # type: ignore[attr-defined]
+    registers = _ARGUMENTS[:count]
+
+    def call(cpu: Processor) -> None:
+        gprs = cpu.gprs
+        result = function(cpu, *[gprs[number] for number in registers])
+        if result is not None:
+            gprs[_RAX] = result & _MASK
+
+    return call
+
+
+def _no_such_hostcall(_cpu: Processor) -> None:
+    """Do nothing: hostcall 0 after attaching."""

@@ -1,0 +1,1 @@
+"""Memory: frames, page tables of the kernel, kernel heap and stacks, user address spaces."""

@@ -1,0 +1,56 @@
+"""What address spaces need of a page table, so that another processor's can take its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class PageTable(Protocol):
+    """One translation tree with pages of 4 KiB; entries and flags are opaque integers.
+
+    An entry of 0 is empty. One that is not 0 and not present still has a frame, which no access
+    reaches. `pykern.kernel.x86.paging.PageTable` says more about each method.
+    """
+
+    root: int
+    invalidate: Callable[[int, int], object]
+    allow_wx: bool
+
+    def entry(self, laddr: int, /) -> int:
+        """Return the entry of a page."""
+        ...
+
+    def set_entry(self, laddr: int, paddr: int, flags: int, /) -> None:
+        """Put a page, whatever was there; the caller invalidates."""
+        ...
+
+    def change(self, laddr: int, size: int, new: Callable[[int, int], int], /) -> None:
+        """Replace every entry that is not 0 in a range; then invalidate."""
+        ...
+
+    def user_flags(self, prot: int, /) -> int:
+        """Return the flags of a user page with PROT_ bits."""
+        ...
+
+    def is_present(self, entry: int, /) -> bool:
+        """Say whether any access can succeed."""
+        ...
+
+    def is_writable(self, entry: int, /) -> bool:
+        """Say whether a write can succeed."""
+        ...
+
+    def read_only(self, entry: int, /) -> int:
+        """Return an entry without the right to write."""
+        ...
+
+    def paddr_of(self, entry: int, /) -> int:
+        """Return the frame of an entry."""
+        ...
+
+    def release(self) -> None:
+        """Free the tables of the user half and the root."""
+        ...

@@ -1,0 +1,155 @@
+"""The pages of one user half: entries, references to frames, and a cache of translations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pykern.kernel.core.units import PAGE_SHIFT, PAGE_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pykern.kernel.mm.frames import FrameAllocator
+    from pykern.kernel.mm.pagetable import PageTable
+
+
+class UserPages:
+    """Resident pages; each holds one reference to its frame.
+
+    `readable` and `writable` map page numbers to physical addresses of pages the user may access
+    so: what lets a system call copy its arguments without a walk. Any change of an entry
+    removes it from both.
+
+    Parameters
+    ----------
+    table : the page table, whose user half belongs to this object
+    frames : where frames go back to
+    """
+
+    def __init__(self, table: PageTable, frames: FrameAllocator) -> None:
+        self.table, self.frames = table, frames
+        self.readable: dict[int, int] = {}
+        self.writable: dict[int, int] = {}
+        self.pinned: dict[int, int] = {}
+        self.resident = 0
+
+    def entry(self, laddr: int) -> int:
+        """Return the entry of a page, or 0."""
+        return self.table.entry(laddr)
+
+    def accessible(self, laddr: int, *, write: bool) -> int | None:
+        """Return the physical address of a page the user may access now, or None."""
+        entry = self.table.entry(laddr)
+        if not self.table.is_present(entry):
+            return None
+        paddr = self.table.paddr_of(entry)
+        if self.table.is_writable(entry):
+            self.writable[laddr >> PAGE_SHIFT] = paddr
+        elif write:
+            return None
+        self.readable[laddr >> PAGE_SHIFT] = paddr
+        return paddr
+
+    def install(self, laddr: int, paddr: int, prot: int) -> None:
+        """Map a frame where nothing is; its reference now belongs to the mapping.
+
+        Raises
+        ------
+        SysError(ENOMEM) : no frame for a table; the reference is still the caller's
+        """
+        self.table.set_entry(laddr, paddr, self.table.user_flags(prot))
+        self.resident += 1
+
+    def exchange(self, laddr: int, paddr: int, prot: int) -> None:
+        """Map another frame, or the same with other rights, in the place of a resident page."""
+        old = self.table.paddr_of(self.table.entry(laddr))
+        self.table.set_entry(laddr, paddr, self.table.user_flags(prot))
+        self.forget(laddr, laddr + PAGE_SIZE)
+        self.table.invalidate(laddr, PAGE_SIZE)
+        if old != paddr:
+            self.frames.put(old)
+
+    def is_exclusive(self, laddr: int, paddr: int) -> bool:
+        """Say whether nobody but this mapping and its own pins refers to a frame."""
+        return self.frames.references(paddr) - self.pinned.get(laddr >> PAGE_SHIFT, 0) == 1
+
+    def remove(self, start: int, end: int) -> None:
+        """Unmap a range; its frames lose their reference after the processors forgot them."""
+        gone: list[int] = []
+        paddr_of = self.table.paddr_of
+
+        def take(_laddr: int, entry: int) -> int:
+            gone.append(paddr_of(entry))
+            return 0
+
+        self.forget(start, end)
+        self.table.change(start, end - start, take)
+        self.resident -= len(gone)
+        for paddr in gone:
+            self.frames.put(paddr)
+
+    def protect(self, start: int, end: int, prot: int) -> None:
+        """Change the rights of resident pages.
+
+        A page that was not writable does not become so: its first write faults and finds out
+        whether it has to be copied.
+        """
+        table, flags = self.table, self.table.user_flags(prot)
+        narrow = table.read_only(flags)
+
+        def change(_laddr: int, entry: int) -> int:
+            return table.paddr_of(entry) | (flags if table.is_writable(entry) else narrow)
+
+        self.forget(start, end)
+        table.change(start, end - start, change)
+
+    def share_with(self, child: UserPages, start: int, end: int) -> None:
+        """Give a child the pages of a private range, write-protected on both sides.
+
+        A page that is pinned is copied at once: what a system call of the parent is about to put
+        there must stay the parent's.
+
+        Raises
+        ------
+        SysError(ENOMEM) : the child has got a part; the caller releases it
+        """
+        table, frames = self.table, self.frames
+        inherited: list[tuple[int, int]] = []
+
+        def share(laddr: int, entry: int) -> int:
+            narrow = table.read_only(entry)
+            inherited.append((laddr, narrow))
+            return entry if laddr >> PAGE_SHIFT in self.pinned else narrow
+
+        self.forget(start, end)
+        table.change(start, end - start, share)
+        for laddr, entry in inherited:
+            paddr = table.paddr_of(entry)
+            copied = laddr >> PAGE_SHIFT in self.pinned
+            own = frames.copy(paddr) if copied else frames.get(paddr)
+            try:
+                child.table.set_entry(laddr, own, entry - paddr)
+            except BaseException:
+                frames.put(own)
+                raise
+            child.resident += 1
+
+    def forget(self, start: int, end: int) -> None:
+        """Drop cached translations of a range."""
+        first, last = start >> PAGE_SHIFT, end >> PAGE_SHIFT
+        for cache in (self.readable, self.writable):
+            if last - first < len(cache):
+                for page in range(first, last):
+                    cache.pop(page, None)
+                continue
+            for page in [page for page in cache if first <= page < last]:
+                del cache[page]
+
+    def each(self, start: int, end: int, visit: Callable[[int, int], object]) -> None:
+        """Call `visit(laddr, entry)` for each resident page of a range."""
+
+        def look(laddr: int, entry: int) -> int:
+            visit(laddr, entry)
+            return entry
+
+        self.table.change(start, end - start, look)

@@ -1,0 +1,60 @@
+"""What a profile chooses, and the profiles there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pykern.kernel.core.registry import Registry
+from pykern.kernel.ipc.port import PortLimits
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One kernel made of this kernel's parts.
+
+    Attributes
+    ----------
+    name : as the command line has it (`profile=`)
+    policy : scheduler policy, by its name in `sched.POLICIES`
+    log_style : by its name in `core.log.STYLES`
+    tick_hz : scheduler ticks per second of virtual time
+    max_cpus : processors it uses at most
+    refuse_more_cpus : stop with an error where the machine has more; else they are left alone
+    kernel_stack : bytes
+    syscall_table, int80_table : symbols of call tables in the image; None: the gate is closed
+    init : path of the first program
+    ports : limits of IPC ports
+    system_ports : ports made at boot, from 0
+    banner : lines before the first program
+    """
+
+    name: str
+    policy: str = "fair"
+    log_style: str = "pykern"
+    tick_hz: int = 100
+    max_cpus: int = 64
+    refuse_more_cpus: bool = False
+    kernel_stack: int = 8192
+    syscall_table: str | None = "linux_call_table"
+    int80_table: str | None = None
+    init: str = "/sbin/init"
+    ports: PortLimits = field(default_factory=PortLimits)
+    system_ports: int = 0
+    banner: tuple[str, ...] = ()
+
+
+PROFILES: Registry[Profile] = Registry("profile")
+PROFILES.register("pykern")(Profile("pykern"))
+PROFILES.register("mellos")(
+    Profile(
+        "mellos",
+        policy="priority3",
+        log_style="mello",
+        max_cpus=8,
+        refuse_more_cpus=True,
+        syscall_table=None,
+        int80_table="mellos_call_table",
+        init="/init",
+        system_ports=16,
+    )
+)

@@ -1,0 +1,68 @@
+"""Which CPU a thread that becomes runnable goes to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pykern.kernel.sched.run_queue import RunQueue
+    from pykern.kernel.sched.schedulable import Schedulable
+    from pykern.kernel.sched.scheduler import Scheduler
+
+__all__ = ["select_cpu"]
+
+
+def select_cpu(scheduler: Scheduler, thread: Schedulable) -> int:
+    """Choose a CPU that is on line and that the thread's affinity allows.
+
+    In this order: its last one where idle, since its data may be in that cache; any idle one; one
+    that runs something less urgent; the one with the least to do, its last one among equals.
+
+    Raises
+    ------
+    ValueError : there is none
+    """
+    allowed = thread.affinity & scheduler.online
+    if not allowed:
+        raise ValueError(
+            f"thread {thread.tid} may run on {thread.affinity:#x}, on line are"
+            f" {scheduler.online:#x}"
+        )
+    last = thread.cpu
+    idle = allowed & scheduler.idle
+    if idle:
+        return last if last >= 0 and idle >> last & 1 else lowest_bit(idle)
+    if not allowed & (allowed - 1):
+        return lowest_bit(allowed)
+    return _least_loaded(_in_order(scheduler, allowed, last), thread).cpu
+
+
+def _least_loaded(queues: Iterator[RunQueue], thread: Schedulable) -> RunQueue:
+    best: RunQueue | None = None
+    for rq in queues:
+        current = rq.current
+        if current is not None and rq.policy.outranks(thread, current):
+            return rq
+        if best is None or rq.load < best.load:
+            best = rq
+    assert best is not None
+    return best
+
+
+def _in_order(scheduler: Scheduler, allowed: int, last: int) -> Iterator[RunQueue]:
+    """Yield the allowed queues, the last one used first."""
+    queues = scheduler.queues
+    if last >= 0 and allowed >> last & 1:
+        yield queues[last]
+        allowed ^= 1 << last
+    while allowed:
+        cpu = lowest_bit(allowed)
+        yield queues[cpu]
+        allowed &= allowed - 1
+
+
+def lowest_bit(mask: int) -> int:
+    """Return the number of the lowest bit that is set in a mask that is not 0."""
+    return (mask & -mask).bit_length() - 1

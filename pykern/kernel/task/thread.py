@@ -1,0 +1,92 @@
+"""A thread: what is scheduled, with its kernel stack and what its hosted code is in the middle of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pykern.kernel.sched.schedulable import Schedulable
+from pykern.kernel.x86.layout import FRAME_SIZE
+from pykern.kernel.x86.trapframe import TrapFrame
+from pykern_c.context import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from pykern.kernel.core.memory import PhysicalMemory
+    from pykern.kernel.core.wait import Wait
+    from pykern.kernel.task.kstack import KernelStack
+    from pykern.kernel.task.process import Process
+    from pykern.kernel.x86.processor import CallTables
+
+
+@dataclass
+class HostedCall:
+    """A hosted function of a thread that is not done yet.
+
+    Attributes
+    ----------
+    coroutine : the function's
+    finish : takes its result, when it is done, or the exception it has ended with
+    guest : RIP and RSP to go on with behind a function of the image that it has called; None: it
+        does not wait for one
+    """
+
+    coroutine: Coroutine[Any, Any, Any]
+    finish: Callable[[Any, BaseException | None], None]
+    guest: tuple[int, int] | None = None
+
+
+class Thread(Schedulable):
+    """A thread of a process, or of the kernel.
+
+    Parameters
+    ----------
+    tid : unique; that of a process's first thread is the PID
+    name : at most 15 characters, as PR_SET_NAME has it
+    stack : kernel stack; None for the idle threads, which stay on their boot stacks
+    process : None for a kernel thread
+
+    Attributes
+    ----------
+    context : what a switch saves and restores
+    hosted : hosted functions it is in, the innermost last
+    wait : what it sleeps on
+    resume : its innermost hosted function is to go on when it has a processor again
+    exiting : it has been told to end, and does so before it returns to user mode
+    """
+
+    def __init__(
+        self,
+        tid: int,
+        name: str,
+        memory: PhysicalMemory,
+        stack: KernelStack | None,
+        tables: CallTables,
+        process: Process | None = None,
+    ) -> None:
+        self.tid = tid
+        self.name = name
+        self.stack = stack
+        self.process = process
+        self.tables = tables
+        self.context = Context()
+        self.context.clear_fpu()
+        self.hosted: list[HostedCall] = []
+        self.wait: Wait | None = None
+        self.resume = False
+        self.exiting = False
+        self.need_work = False
+        self._memory = memory
+
+    @property
+    def frame(self) -> TrapFrame:
+        """The frame with which its user code was left, at the top of its kernel stack."""
+        if self.stack is None:
+            raise ValueError(f"{self!r} has no user code")
+        return TrapFrame(self._memory, self.stack.physical(self.stack.top - FRAME_SIZE))
+
+    def __repr__(self) -> str:
+        """Return what names it in messages."""
+        return f"<thread {self.tid} {self.name}>"

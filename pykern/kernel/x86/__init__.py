@@ -1,0 +1,1 @@
+"""The only kernel package that knows registers, descriptors and page-table entries."""

@@ -1,0 +1,1 @@
+"""The source of `pykern.elf` and what builds it: entry code, thunks, linker script."""

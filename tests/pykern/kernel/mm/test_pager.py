@@ -1,0 +1,23 @@
+"""SCA-23: anonymous memory that several processes share."""
+
+from __future__ import annotations
+
+import pytest
+
+from pykern.kernel.core.units import PAGE_SIZE
+from pykern.kernel.mm.pager import BusError, SharedMemory
+
+
+def test_pages_are_made_when_asked_for_and_freed_with_the_last_user(world):
+    memory = SharedMemory(world.frames, 3 * PAGE_SIZE)
+    memory.opened()
+    memory.opened()
+    one = memory.frame(PAGE_SIZE)
+    assert memory.frame(PAGE_SIZE) == one != memory.frame(0)
+    assert memory.resident == 2 * PAGE_SIZE
+    with pytest.raises(BusError, match="offset 0x3000 of /dev/zero"):
+        memory.frame(3 * PAGE_SIZE)
+    memory.closed()
+    assert memory.frame(PAGE_SIZE) == one
+    memory.closed()
+    assert memory.resident == 0
