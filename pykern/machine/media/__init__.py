@@ -1,0 +1,9 @@
+"""Media that a machine boots from, read on the host: ISO 9660 images."""
+
+from __future__ import annotations
+
+from pykern.machine.media.eltorito import BootImage, Platform
+from pykern.machine.media.errors import MediaError
+from pykern.machine.media.iso import EntryKind, IsoEntry, IsoImage
+
+__all__ = ["BootImage", "EntryKind", "IsoEntry", "IsoImage", "MediaError", "Platform"]
