@@ -43,11 +43,20 @@ class MachineConfig:
 
 @dataclass(frozen=True)
 class Image:
-    """What is booted, and how."""
+    """What is booted, and how.
+
+    Parameters
+    ----------
+    data : contents of the kernel, ROM or medium
+    protocol : that loads it
+    options : for the protocol
+    resolution : width and height of the framebuffer it asks for, if it does, in pixels
+    """
 
     data: bytes
     protocol: boot.BootProtocol
     options: boot.BootOptions
+    resolution: tuple[int, int] | None = None
 
 
 class Computer:

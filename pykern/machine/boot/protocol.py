@@ -114,6 +114,7 @@ class BootOptions:
     boot_time : what the real-time clock says, in seconds since 1970-01-01 UTC
     path : of the image within its volume; empty: the last part of its name, in the root directory
     media : what the image came from
+    entry : name, path or number of an entry of the medium's boot menu; empty: its default
     read_file : gives the contents of another file of the volume by its absolute path
     """
 
@@ -127,6 +128,7 @@ class BootOptions:
     boot_time: int = 0
     path: str = ""
     media: MediaType = MediaType.GENERIC
+    entry: str = ""
     read_file: Callable[[str], bytes | None] = field(default=_no_file, compare=False)
 
 
