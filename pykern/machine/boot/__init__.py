@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pykern.machine.boot.bios import BiosProtocol
 from pykern.machine.boot.bootsector import BootSector
 from pykern.machine.boot.elf import ElfProtocol
 from pykern.machine.boot.firmware_rom import FirmwareRom
@@ -53,6 +54,7 @@ for _protocol in (
     ElfProtocol(),
     BootSector(),
     FirmwareRom(),
+    BiosProtocol(),
 ):
     register(_protocol)
 

@@ -116,6 +116,7 @@ class BootOptions:
     media : what the image came from
     entry : name, path or number of an entry of the medium's boot menu; empty: its default
     read_file : gives the contents of another file of the volume by its absolute path
+    start_medium : starts a medium, which has a name, by the services of the board's BIOS
     """
 
     name: str = "image"
@@ -130,6 +131,7 @@ class BootOptions:
     media: MediaType = MediaType.GENERIC
     entry: str = ""
     read_file: Callable[[str], bytes | None] = field(default=_no_file, compare=False)
+    start_medium: Callable[[bytes, str], None] | None = field(default=None, compare=False)
 
 
 class BootProtocol(Protocol):
