@@ -106,6 +106,11 @@ class Call:
         """Return the linear address of an offset in `ds` or `es`."""
         return int(self.vcpu.read_register(f"{segment}.base")) + (offset & _REAL_MODE_LIMIT)
 
+    def set_es(self, segment: int) -> None:
+        """Return a segment in ES."""
+        self.vcpu.write_register("es", segment)
+        self.vcpu.write_register("es.base", segment << 4)
+
     def read(self, segment: str, offset: int, size: int) -> bytes:
         """Return memory of the caller."""
         return bytes(self.vcpu.read_linear(self.laddr(segment, offset), size))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pykern.machine.firmware.bios_services import vbe
+from pykern.machine.firmware.bios_services import rom, vbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -264,12 +264,14 @@ def _palette(bios: Bios, call: Call) -> None:
 
 
 def _fonts(bios: Bios, call: Call) -> None:
-    """AL = 30h: how high characters are; fonts cannot be loaded."""
-    if call.al != 0x30:
+    """AL = 30h, BH = 1 or 6: where the 8x16 font is; fonts cannot be loaded."""
+    if call.al != 0x30 or call.bh not in {1, 6}:
         bios.unknown[0x10, call.ax] += 1
         return
     call.cx = bios.read_bda(CHARACTER_HEIGHT, 2)
     call.dl = bios.read_bda(ROWS, 1)
+    call.set_es(rom.SEGMENT)
+    call.bp = rom.FONT
 
 
 def _alternate(bios: Bios, call: Call) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pykern.machine.firmware.bios_services.call import Call
     from pykern.machine.firmware.bios_services.drives import Drive
 
-OK, BAD_COMMAND, WRITE_PROTECTED, NOT_FOUND = 0x00, 0x01, 0x03, 0x04
+OK, BAD_COMMAND, WRITE_PROTECTED = 0x00, 0x01, 0x03
 NOT_READY = 0x80
 _MAGIC_IN, _MAGIC_OUT = 0x55AA, 0xAA55
 _EDD_VERSION = 0x30
@@ -41,14 +41,16 @@ disk_address_packet = Struct(
     "lba" / Int64ul,
 )
 drive_parameters = Struct(
-    "size" / Const(0x1A, Int16ul),
+    "size" / Int16ul,
     "flags" / Int16ul,
     "cylinders" / Int32ul,
     "heads" / Int32ul,
     "sectors_per_track" / Int32ul,
     "sectors" / Int64ul,
     "bytes_per_sector" / Int16ul,
+    "dpte" / Const(0xFFFFFFFF, Int32ul),
 )
+_SIZE_WITHOUT_DPTE = 0x1A
 _VALID_GEOMETRY, _REMOVABLE = 1 << 1, 1 << 2
 specification_packet = Struct(
     "size" / Const(0x13, Int8ul),
@@ -74,9 +76,6 @@ def serve(bios: Bios, call: Call) -> None:
         _emulation(bios, call)
         return
     if drive is None:
-        if call.ah == 0x15:
-            call.succeed()  # type 0: there is no drive
-            return
         _finish(bios, call, BAD_COMMAND if call.dl >= FIRST_HARD_DISK else NOT_READY)
         return
     if call.ah == 0x01:
@@ -131,8 +130,7 @@ def _reset(_bios: Bios, _call: Call, _drive: Drive) -> int:
 def _read(_bios: Bios, call: Call, drive: Drive) -> int:
     where = _chs(call, drive)
     if where is None:
-        call.al = 0
-        return BAD_COMMAND if drive.geometry is None or not call.al else NOT_FOUND
+        return BAD_COMMAND
     call.write("es", call.bx, bytes(drive.data[where]))
     return OK
 
@@ -142,14 +140,13 @@ def _write(_bios: Bios, call: Call, drive: Drive) -> int:
     if not drive.writable:
         return WRITE_PROTECTED
     if where is None:
-        call.al = 0
-        return BAD_COMMAND if drive.geometry is None else NOT_FOUND
+        return BAD_COMMAND
     drive.data[where] = call.read("es", call.bx, where.stop - where.start)
     return OK
 
 
 def _verify(_bios: Bios, call: Call, drive: Drive) -> int:
-    return OK if _chs(call, drive) is not None else NOT_FOUND
+    return OK if _chs(call, drive) is not None else BAD_COMMAND
 
 
 def _parameters(bios: Bios, call: Call, drive: Drive) -> int:
@@ -157,7 +154,8 @@ def _parameters(bios: Bios, call: Call, drive: Drive) -> int:
         return BAD_COMMAND
     cylinders, heads, sectors = drive.geometry
     hard = drive.number >= FIRST_HARD_DISK
-    last = cylinders - 1
+    # The last cylinder of a hard disk is kept for diagnostics.
+    last = cylinders - (2 if hard else 1)
     call.al = 0
     call.ch, call.cl = last & 0xFF, sectors | last >> 2 & 0xC0
     call.dh = heads - 1
@@ -170,7 +168,7 @@ def _parameters(bios: Bios, call: Call, drive: Drive) -> int:
 
 
 def _seek(_bios: Bios, call: Call, drive: Drive) -> int:
-    return OK if drive.geometry is not None and call.dh < drive.geometry.heads else NOT_FOUND
+    return OK if drive.geometry is not None and call.dh < drive.geometry.heads else BAD_COMMAND
 
 
 def _type(_bios: Bios, call: Call, drive: Drive) -> int:
@@ -244,10 +242,12 @@ def _verify_extended(_bios: Bios, call: Call, drive: Drive) -> int:
 
 def _parameters_extended(_bios: Bios, call: Call, drive: Drive) -> int:
     size = int.from_bytes(call.read("ds", call.si, 2), "little")
-    if size < drive_parameters.sizeof() or drive.number < FIRST_HARD_DISK:
+    if size < _SIZE_WITHOUT_DPTE or drive.number < FIRST_HARD_DISK:
         return BAD_COMMAND
+    size = drive_parameters.sizeof() if size >= drive_parameters.sizeof() else _SIZE_WITHOUT_DPTE
     geometry = drive.geometry
     fields = {
+        "size": size,
         "flags": _VALID_GEOMETRY if geometry else _REMOVABLE,
         "cylinders": geometry.cylinders if geometry else 0xFFFFFFFF,
         "heads": geometry.heads if geometry else 0xFFFFFFFF,
@@ -255,7 +255,7 @@ def _parameters_extended(_bios: Bios, call: Call, drive: Drive) -> int:
         "sectors": drive.sectors,
         "bytes_per_sector": drive.sector_size,
     }
-    call.write("ds", call.si, drive_parameters.build(fields))
+    call.write("ds", call.si, drive_parameters.build(fields)[:size])
     return OK
 
 
@@ -281,7 +281,7 @@ def _emulation(bios: Bios, call: Call) -> None:
         "image_lba": image.sector,
         "device": 0,
         "buffer_segment": 0,
-        "load_segment": image.load_segment,
+        "load_segment": image.load_segment or 0x7C0,
         "sector_count": image.sector_count,
         "cylinders": geometry.cylinders - 1 & 0xFF if geometry else 0,
         "sectors": geometry.sectors | geometry.cylinders - 1 >> 2 & 0xC0 if geometry else 0,

@@ -25,6 +25,7 @@ def serve(bios: Bios, call: Call) -> None:
     if call.dx >= len(ports):
         return
     uart = ports[call.dx]
+    call.set_carry(on=False)
     match call.ah:
         case 0:
             _set_up(uart, call.al)

@@ -34,6 +34,8 @@ def serve(bios: Bios, call: Call) -> None:
     match call.ah:
         case 0x24:
             _a20(bios, call)
+        case 0x4F:
+            call.set_carry(on=True)  # a key stays what it is
         case 0x86:
             _wait(bios, call)
         case 0x87:
@@ -42,13 +44,11 @@ def serve(bios: Bios, call: Call) -> None:
             call.ax = min(e820.extended_kib(bios.memory), _LARGEST_88)
             call.set_carry(on=False)
         case 0xC0:
-            call.vcpu.write_register("es", rom.SEGMENT)
-            call.vcpu.write_register("es.base", rom.BASE)
+            call.set_es(rom.SEGMENT)
             call.bx = rom.CONFIGURATION
             call.succeed()
         case 0xC1:
-            call.vcpu.write_register("es", _EBDA_SEGMENT)
-            call.vcpu.write_register("es.base", e820.EBDA_BASE)
+            call.set_es(_EBDA_SEGMENT)
             call.set_carry(on=False)
         case 0xE8:
             _map(bios, call)
@@ -85,7 +85,7 @@ def _wait(bios: Bios, call: Call) -> None:
         bios.set_wait(rom.HALT if left > _TICK_NS else rom.SPIN)
         return
     bios.wait_until = None
-    call.succeed()
+    call.set_carry(on=False)
 
 
 def _move(bios: Bios, call: Call) -> None:

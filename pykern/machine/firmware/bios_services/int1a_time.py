@@ -36,14 +36,14 @@ def serve(bios: Bios, call: Call) -> None:
         case 2:
             call.ch, call.cl, call.dh = (_cmos(bios, r) for r in (_HOURS, _MINUTES, _SECONDS))
             call.dl = _cmos(bios, _STATUS_B) & _DAYLIGHT
-            _done(call)
+            _done(call, call.ch)
         case 3:
             _store(bios, {_HOURS: call.ch, _MINUTES: call.cl, _SECONDS: call.dh})
             _done(call)
         case 4:
             call.ch, call.cl = _cmos(bios, _CENTURY), _cmos(bios, _YEAR)
             call.dh, call.dl = _cmos(bios, _MONTH), _cmos(bios, _DAY)
-            _done(call)
+            _done(call, call.ch)
         case 5:
             _store(bios, {_CENTURY: call.ch, _YEAR: call.cl, _MONTH: call.dh, _DAY: call.dl})
             _done(call)
@@ -51,9 +51,9 @@ def serve(bios: Bios, call: Call) -> None:
             bios.unsupported(0x1A, call)
 
 
-def _done(call: Call) -> None:
+def _done(call: Call, al: int = 0) -> None:
     call.ah = 0
-    call.al = 0
+    call.al = al
     call.set_carry(on=False)
 
 

@@ -4,6 +4,7 @@ Every handler starts with an OUT to `PORT`: the host does the work there, with t
 registers before it. What a processor has to do itself (wait, end an interrupt, call INT 1Ch, jump
 to the boot sector) is code::
 
+    F000:A000                 the font, 8x16
     F000:D000 + 16 * vector   handlers
     F000:E000                 parts they share; WAIT and BOOT, which the host writes
     F000:FF53                 IRET, where IBM's BIOS has it
@@ -17,8 +18,13 @@ Specification (virtual wire mode).
 
 from __future__ import annotations
 
+import numpy as np
+
+from pykern.machine.devices.vga_font import glyphs
+
 SEGMENT, BASE = 0xF000, 0xF0000
 PORT = 0xEA
+FONT = 0xA000
 HANDLERS, HANDLER_SIZE = 0xD000, 16
 SHARED = 0xE000
 BOOTSTRAP, SPIN_TAIL = SHARED, SHARED + 0x40
@@ -110,6 +116,7 @@ def pieces() -> dict[int, bytes]:
     # 8 bytes; model FC (AT), submodel, revision; feature 1: second 8259, RTC, keyboard intercept
     table = bytes.fromhex("08 00 fc 00 00 70 00 00 00 00")
     return {
+        FONT: np.packbits(glyphs(), axis=2).tobytes(),
         HANDLERS: handlers,
         BOOTSTRAP: _BOOTSTRAP,
         SPIN_TAIL: _SPIN_TAIL,
