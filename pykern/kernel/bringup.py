@@ -8,6 +8,8 @@ from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.drivers import acpi
 from pykern.kernel.mm.frames import FrameAllocator
+from pykern.kernel.mm.heap import BuddyHeap
+from pykern.kernel.mm.kernel_space import KernelSpace, Section
 from pykern.kernel.ipc.port import PortTable
 from pykern.kernel.sched import POLICIES, Scheduler, State
 from pykern.kernel.task.kstack import KernelStacks
@@ -19,7 +21,6 @@ from pykern.kernel.x86 import (
     descriptors,
     lapic,
     layout,
-    paging,
     smp,
     vectors,
 )
@@ -81,25 +82,43 @@ class BringUp:
         kernel.frames = FrameAllocator(kernel.machine, [(r.base, r.length) for r in usable])
         # Real mode starts there, and what firmware left below 1 MiB is not for long.
         kernel.frames.reserve(0, _LOW_MEMORY)
-        kernel.table = paging.PageTable(kernel.machine, kernel.frames)
         self._map_kernel()
         kernel.stacks = KernelStacks(kernel.table, kernel.frames, kernel.profile.kernel_stack)
         self._write_idt()
         return kernel.table.root
 
     def _map_kernel(self) -> None:
-        """Map all RAM at the HHDM and the image with the rights of its sections (MEL-25)."""
-        kernel, table, symbols = self._kernel, self._kernel.table, self._kernel.symbols
-        for base, size in kernel.machine.ram_ranges:
-            table.map(layout.HHDM_BASE + base, base, size, paging.RW | paging.NX | paging.G)
-        physical, linear = kernel.boot.kernel
-        for section, rights in (
-            ("text", 0),
-            ("rodata", paging.NX),
-            ("data", paging.RW | paging.NX),
-        ):
-            start, end = symbols[f"__{section}_start"], symbols[f"__{section}_end"]
-            table.map(start, start - linear + physical, end - start, rights | paging.G)
+        """Map all RAM at the HHDM, the image with the rights of its sections, the heap (MEL-25)."""
+        kernel = self._kernel
+        space = kernel.space = KernelSpace(
+            kernel.machine, kernel.frames, invalidate=self._invalidate_kernel
+        )
+        kernel.table = space.table
+        space.map_direct(kernel.machine.ram_ranges)
+        space.map_image(self._sections())
+        space.map_new(space.layout.heap, space.layout.heap_size)
+        space.seal()
+        kernel.heap = BuddyHeap(space.layout.heap, space.layout.heap_size, space)
+
+    def _sections(self) -> list[Section]:
+        """Return the parts of the kernel image by their rights."""
+        symbols, (physical, linear) = self._kernel.symbols, self._kernel.boot.kernel
+        return [
+            Section(
+                name,
+                symbols[f"__{name}_start"],
+                symbols[f"__{name}_start"] - linear + physical,
+                symbols[f"__{name}_end"] - symbols[f"__{name}_start"],
+                writable=name == "data",
+                executable=name == "text",
+            )
+            for name in ("text", "rodata", "data")
+        ]
+
+    def _invalidate_kernel(self, laddr: int, size: int) -> None:
+        """Let all processors forget what they have cached of the kernel half."""
+        for cpu in self._kernel.cpus:
+            cpu.vcpu.invalidate(laddr, size)
 
     def _write_idt(self) -> None:
         kernel = self._kernel

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pykern.kernel.x86.processor import Processor
 
 
+FIRST_PID = 1
+"""The first process's; threads of the kernel that come before it take later ones."""
+
+
 class Threads:
     """The threads of a kernel.
 
@@ -31,7 +35,7 @@ class Threads:
         self._system = system
         self.by_tid: dict[int, Thread] = {}
         self._bodies: dict[int, Coroutine[Any, Any, None]] = {}
-        self._next_tid = 1
+        self._next_tid = FIRST_PID + 1
 
     def new_tid(self) -> int:
         """Return an identifier that no thread has."""
