@@ -2,8 +2,21 @@
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/klog.h>
 #include <unistd.h>
+
+/* Without the priorities, <6>, at the start of lines. */
+static void print_lines(char *text)
+{
+    for (char *line; (line = strsep(&text, "\n"));) {
+        char *end = *line == '<' ? strchr(line, '>') : NULL;
+        if (end)
+            line = end + 1;
+        if (*line)
+            puts(line);
+    }
+}
 
 int main(int argc, char *argv[])
 {
@@ -21,9 +34,8 @@ int main(int argc, char *argv[])
     int size = text ? klogctl(SYSLOG_ACTION_READ_ALL, text, room) : -1;
     if (size < 0)
         err(1, "klogctl");
-    fwrite(text, 1, size, stdout);
-    if (size && text[size - 1] != '\n')
-        putchar('\n');
+    text[size] = 0;
+    print_lines(text);
     if (clear)
         klogctl(SYSLOG_ACTION_CLEAR, NULL, 0);
     free(text);
