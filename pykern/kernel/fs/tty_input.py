@@ -131,6 +131,7 @@ class LineDiscipline:
         changed = (termios.lflag ^ self.termios.lflag) & t.ICANON
         self.termios = termios
         if changed:
+            self._literal = self._erasing = False
             self._ends.clear()
             self._line_head = self._tail
             if self.canonical and self._buffer:
