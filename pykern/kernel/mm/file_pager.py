@@ -17,14 +17,21 @@ from pykern.kernel.core.units import PAGE_SIZE, page_down, page_up
 from pykern.kernel.mm.pager import BusError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pykern.kernel.core.memory import PhysicalMemory
     from pykern.kernel.mm.frames import FrameAllocator
 
 
 class Content(Protocol):
-    """What is mapped; an inode of the file layer is one."""
+    """What is mapped; an inode of the file layer is one.
+
+    Attributes
+    ----------
+    pager : the pager of the content, None: nobody maps it
+    users : who keeps the content although it may have no name
+    """
+
+    pager: FilePager | None
+    users: int
 
     @property
     def size(self) -> int:
@@ -39,34 +46,47 @@ class Content(Protocol):
         """Store content; return how many bytes there was room for."""
         ...
 
+    def drop(self) -> None:
+        """Count one user less."""
+        ...
 
-class FilePager:
-    """The pages of one file.
+
+def pager_of(
+    content: Content,
+    frames: FrameAllocator,
+    memory: PhysicalMemory,
+    name: str,
+    identity: tuple[int, int, int],
+) -> FilePager:
+    """Return the pager of a file that is about to be mapped.
 
     Parameters
     ----------
     frames, memory : where pages lie
-    content : the file
     name : path, for maps()
     identity : device major, minor, inode number
-    on_closed : called when nobody maps the file any more
     """
+    if content.pager is None:
+        content.pager = FilePager(content, frames, memory, name, identity)
+    return content.pager
+
+
+class FilePager:
+    """The pages of one file; `pager_of` makes it."""
 
     def __init__(
         self,
+        content: Content,
         frames: FrameAllocator,
         memory: PhysicalMemory,
-        content: Content,
         name: str,
         identity: tuple[int, int, int],
-        on_closed: Callable[[], object] | None = None,
     ) -> None:
         self._frames, self._memory, self._content = frames, memory, content
         self.name, self.identity = name, identity
-        self._on_closed = on_closed or (lambda: None)
         self._pages: dict[int, int] = {}
         self._dirty: set[int] = set()
-        self._users = 0
+        self._spaces = 0
 
     @property
     def resident(self) -> int:
@@ -146,49 +166,18 @@ class FilePager:
 
     def opened(self) -> None:
         """Count one more address space."""
-        self._users += 1
+        if not self._spaces:
+            self._content.users += 1
+        self._spaces += 1
 
     def closed(self) -> None:
         """Count one address space fewer; write back and free everything with the last one."""
-        self._users -= 1
-        if self._users:
+        self._spaces -= 1
+        if self._spaces:
             return
         self.write_back()
         self._frames.put_each(list(self._pages.values()))
         self._pages.clear()
         self._dirty.clear()
-        self._on_closed()
-
-
-class FilePagers:
-    """The pagers of all files that are mapped.
-
-    Parameters
-    ----------
-    frames, memory : where pages lie
-    """
-
-    def __init__(self, frames: FrameAllocator, memory: PhysicalMemory) -> None:
-        self._frames, self._memory = frames, memory
-        self._pagers: dict[Content, FilePager] = {}
-
-    def __len__(self) -> int:
-        return len(self._pagers)
-
-    def find(self, content: Content) -> FilePager | None:
-        """Return the pager of a file that is mapped."""
-        return self._pagers.get(content)
-
-    def get(self, content: Content, name: str, identity: tuple[int, int, int]) -> FilePager:
-        """Return the pager of a file that is about to be mapped."""
-        pager = self._pagers.get(content)
-        if pager is None:
-            pager = self._pagers[content] = FilePager(
-                self._frames,
-                self._memory,
-                content,
-                name,
-                identity,
-                lambda: self._pagers.pop(content, None),
-            )
-        return pager
+        self._content.pager = None
+        self._content.drop()
