@@ -1,10 +1,10 @@
 """Keeping CPUs equally busy: pull, push and steal.
 
 *Steal*: a CPU about to idle takes a waiting thread from the longest queue. *Push*: at a tick, a CPU
-with a queue gives to one that idles, which may have no tick of its own. *Pull*: every few ticks
-a CPU takes half the difference from the busiest, and a thread that waits
-elsewhere although it is more urgent than what runs here. *Rotate*: where the difference is one and
-cannot be halved, the odd thread goes round, so that in the long run all have the same share.
+with a queue gives to one that idles, which may have no tick of its own. *Pull*: every few ticks a
+CPU takes half the difference from the busiest, and a thread that waits elsewhere although it is
+more urgent than what runs here. *Rotate*: where the difference is one and cannot be halved, the odd
+thread goes round, so that in the long run all have the same share.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SEARCHED = 32
 
 
 class Balancer:
-    """Move threads between the queues of a run_queues."""
+    """Move threads between the queues of all CPUs."""
 
     def __init__(self, run_queues: RunQueues) -> None:
         self._run_queues = run_queues

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pykern.kernel.sched import POLICIES, Reason
+from pykern.kernel.sched import POLICIES, Metrics, Reason, Scheduler, State
 from pykern.kernel.sched.policies.fair import NICE_0_WEIGHT, Fair, weight_of
 from tests.contracts.policy import Thread
 from tests.pykern.kernel.sched.simulation import MS, Simulation
+from tests.virtual_time import VirtualClock
 
 FAIR = POLICIES.get("fair")
 
@@ -35,6 +36,26 @@ def test_fair_lets_who_slept_go_first_and_no_further():
     assert awake[0] == 1014 * MS  # it went to sleep when the other's first slice was over
     assert 40 * MS <= len(awake) * MS <= 70 * MS
     assert hog.cpu_ns + sleeper.cpu_ns == 1100 * MS
+
+
+def test_the_time_since_the_last_tick_counts_when_somebody_wakes():
+    clock = VirtualClock()
+    scheduler = Scheduler(1, FAIR, clock, Metrics())
+    running, sleeper = Thread(1), Thread(2)
+    for thread in (sleeper, running):
+        scheduler.add(thread)
+    assert scheduler.pick_next(0) is sleeper
+    scheduler.block(0, State.BLOCKED)
+    assert scheduler.pick_next(0) is running
+    clock.advance(MS)
+    scheduler.wake(sleeper)
+    assert not scheduler.need_resched(0)
+    assert scheduler.pick_next(0) is sleeper
+    scheduler.block(0, State.BLOCKED)
+    assert scheduler.pick_next(0) is running
+    clock.advance(9 * MS)  # no tick in between
+    scheduler.wake(sleeper)
+    assert scheduler.need_resched(0)
 
 
 def test_weights_are_those_of_linux():
