@@ -163,9 +163,13 @@ def test_isoinfo_lists_plain_names_of_level_2(iso):
 def test_isoinfo_sees_descriptors_and_boot_catalog(iso, image):
     text = run("isoinfo", "-d", "-i", iso)
     for line in (
-        "Volume id: SMALL", "Rock Ridge signatures version 1 found", "Joliet with UCS level 3 found",
-        "Bootid 88 (bootable)", "Nsect 4", f"Bootoff {IsoImage(image).boot_images[0].sector:X}",
-    ):  # fmt: skip
+        "Volume id: SMALL",
+        "Rock Ridge signatures version 1 found",
+        "Joliet with UCS level 3 found",
+        "Bootid 88 (bootable)",
+        "Nsect 4",
+        f"Bootoff {IsoImage(image).boot_images[0].sector:X}",
+    ):
         assert line in text
 
 
