@@ -174,10 +174,9 @@ def test_where_a_medium_has_it():
 
 
 LINES = st.sampled_from(
-    ["/a", "//b", "///c", "/+d", ":e", "/", "#", "timeout: 3", "default_entry: 2",
-     "protocol: limine", "path: boot():/k", "module_path: boot():/m", "module_string: x", "resolution: 1x", "${A}=b",
-     "${A}=${B}", "${B}=${A}", "cmdline: ${A}", "KERNEL_PATH=boot:///k", "=", ":", "\0", "x: ${",
-     "é: 1"]
+    ["/a", "//b", "///c", "/+d", ":e", "/", "#", "timeout: 3", "default_entry: 2", "cmdline: ${A}",
+     "protocol: limine", "path: boot():/k", "module_path: boot():/m", "module_string: x", "${A}=b",
+     "${A}=${B}", "${B}=${A}", "KERNEL_PATH=boot:///k", "=", ":", "\0", "x: ${", "resolution: 1x"]
 )  # fmt: skip
 
 
