@@ -15,6 +15,8 @@ MAX_CPUS = 64
 CPU_MODELS = ("v1", "v2", "max")
 CLOCKS = ("virtual", "host")
 MAX_WIDTH, MAX_HEIGHT = 2560, 1600  # what fits 16 MiB of display memory
+# Processors of a machine, by the name that --preset takes.
+PRESETS = {"single": 1, "debug": 2, "smp2": 2, "smp4": 4}
 TRACES = ("insn", "int", "mmio")
 
 
@@ -124,3 +126,19 @@ def parse_traces(text: str) -> frozenset[str]:
     if unknown or not names:
         raise ValueError(f"trace {','.join(unknown)!r}, expected some of {','.join(TRACES)}")
     return names
+
+
+# QEMU's names of what its -d can log, and what shows the same here.
+_QEMU_LOG_ITEMS = {"int": "int", "in_asm": "insn", "exec": "insn", "nochain": ""}
+
+
+def parse_qemu_log(text: str) -> frozenset[str]:
+    """Return the traces that QEMU's `-d LIST` asks for."""
+    items = text.split(",")
+    unknown = sorted(set(items) - set(_QEMU_LOG_ITEMS))
+    if unknown:
+        raise ValueError(
+            f"-d item {','.join(unknown)!r}, expected some of {','.join(_QEMU_LOG_ITEMS)}; "
+            f"--trace has {','.join(TRACES)}"
+        )
+    return frozenset(filter(None, map(_QEMU_LOG_ITEMS.__getitem__, items)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pykern import config, exit_status
+from pykern.cli import qemu_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,8 +78,9 @@ def _add_boot(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "boot",
         allow_abbrev=False,
-        help="boot a kernel, a boot sector or a firmware ROM",
-        description="Boot FILE: a Linux, Limine, Multiboot or ELF kernel, or a boot sector.",
+        help="boot an ISO image, a kernel, a boot sector or a firmware ROM",
+        description="Boot FILE: an ISO image with a Limine configuration; a Linux, Limine, "
+        "Multiboot or ELF kernel; a boot sector.",
         epilog=f"exit status:\n{exit_status.table()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -87,6 +89,7 @@ def _add_boot(commands: Subparsers) -> None:
     _add_machine_options(parser)
     _add_console_options(parser)
     _add_run_options(parser)
+    qemu_options.add(parser)
 
 
 def _add_image_options(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +99,22 @@ def _add_image_options(parser: argparse.ArgumentParser) -> None:
         "--kernel", "-kernel", type=Path, metavar="FILE", help="the same, as QEMU has it"
     )
     group.add_argument(
-        "--firmware", "--bios", "-bios", type=Path, metavar="FILE", help="a ROM; reset vector entry"
+        "--cdrom", "-cdrom", type=Path, metavar="ISO", help="the same, for an ISO 9660 image"
+    )
+    group.add_argument(
+        "--entry",
+        default="",
+        metavar="NAME",
+        help="entry of the ISO's boot menu, by name, Directory/Name or number (default: its own)",
+    )
+    group.add_argument(
+        "--firmware",
+        "--bios",
+        "-bios",
+        type=Path,
+        metavar="FILE",
+        help="a ROM, which is entered at its reset vector; bios: built-in BIOS services, which "
+        "start the boot record of FILE",
     )
     group.add_argument(
         "--initrd",
@@ -112,7 +130,7 @@ def _add_image_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--protocol",
         metavar="NAME",
-        help="linux, limine, multiboot, elf, bootsector or firmware; default: what the file says",
+        help="iso, linux, limine, multiboot, elf, bootsector, firmware; default: what FILE says",
     )
 
 
@@ -122,9 +140,16 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
         "--smp",
         "-smp",
         type=_checked(config.parse_cpus),
-        default=1,
         metavar="N",
-        help=f"processors, 1 to {config.MAX_CPUS} (default 1)",
+        help=f"processors, 1 to {config.MAX_CPUS} (default: the preset's)",
+    )
+    group.add_argument(
+        "--preset",
+        choices=config.PRESETS,
+        default="single",
+        help="number of processors by name: "
+        + ", ".join(f"{name} {cpus}" for name, cpus in config.PRESETS.items())
+        + " (default single)",
     )
     group.add_argument(
         "-m",
@@ -211,6 +236,13 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         default=frozenset(),
         metavar="LIST",
         help="write to stderr what happens: insn, int, mmio",
+    )
+    group.add_argument(
+        "-d",
+        type=_checked(config.parse_qemu_log),
+        dest="trace",
+        metavar="LIST",
+        help="--trace in QEMU's words: int, in_asm, exec",
     )
     group.add_argument(
         "--state-hash-every",

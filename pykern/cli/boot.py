@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pykern.cli import trace
-from pykern.cli.errors import UsageError
+from pykern.cli.boot_image import read_image
 from pykern.cli.host_clock import HostPacer
 from pykern.cli.terminal import opened_input, opened_output
-from pykern.config import DEFAULT_RESOLUTION
-from pykern.machine import boot
+from pykern.config import DEFAULT_RESOLUTION, PRESETS, Resolution
 from pykern.machine.board import BoardOptions, FramebufferOptions
-from pykern.machine.computer import Computer, Image, MachineConfig
+from pykern.machine.computer import Computer, MachineConfig
 from pykern.machine.devices.framebuffer import BYTES_PER_PIXEL
 from pykern.machine.session import Console, Outcome, Session
 from pykern.machine.state_hash import state_hash
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
     import argparse
 
     from pykern.config import HashSpec
+    from pykern.machine.computer import Image
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,58 +35,6 @@ def run(args: argparse.Namespace) -> int:
     return outcome.status
 
 
-def read_image(args: argparse.Namespace) -> Image:
-    """Read every file the command line names.
-
-    Raises
-    ------
-    UsageError : none or more than one image is given, or a protocol that does not exist
-    BootError : a file cannot be read, or no protocol knows the image
-    """
-    given = [path for path in (args.image, args.kernel, args.firmware) if path is not None]
-    if len(given) != 1:
-        raise UsageError(
-            f"boot needs exactly one of FILE, --kernel and --firmware; given are {len(given)}"
-        )
-    data = _read(given[0])
-    name = "firmware" if args.firmware else args.protocol
-    if name is not None and name not in boot.PROTOCOLS:
-        raise UsageError(f"no boot protocol {name}; there are {', '.join(boot.PROTOCOLS)}")
-    protocol = boot.PROTOCOLS[name] if name else boot.find(data, str(given[0]))
-    options = boot.BootOptions(
-        str(given[0]),
-        args.append,
-        tuple(map(_module, args.initrd)),
-        read_file=functools.partial(_read_beside, given[0].parent),
-    )
-    return Image(data, protocol, options)
-
-
-def _module(text: str) -> boot.BootModule:
-    """Return the module in `FILE ARGUMENTS`, which is how QEMU gives one its command line."""
-    name, _, arguments = text.partition(" ")
-    if Path(text).exists():
-        name, arguments = text, ""
-    return boot.BootModule(name, _read(Path(name)), arguments)
-
-
-def _read_beside(folder: Path, path: str) -> bytes | None:
-    """Return a file that the kernel itself asks for, if it lies in the kernel's folder.
-
-    A guest image never gets at any other file of the host.
-    """
-    root = folder.resolve()
-    file = (root / path.lstrip("/")).resolve()
-    return file.read_bytes() if file.is_relative_to(root) and file.is_file() else None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise boot.BootError(f"{path}: {error.strerror}") from None
-
-
 def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) -> Outcome:
     serial = stack.enter_context(opened_output(args.serial))
     debugcon = stack.enter_context(opened_output(args.debugcon))
@@ -96,7 +42,8 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     board = BoardOptions(
         com1=serial.write, debugcon=debugcon.write, framebuffer=_framebuffer(args, image)
     )
-    config = MachineConfig(args.smp, args.memory, args.cpu, args.seed, board)
+    cpus = args.smp or PRESETS[args.preset]
+    config = MachineConfig(cpus, args.memory, args.cpu, args.seed, board)
     traced = "mmio" in args.trace
     computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
     session = _session(args, image, computer, console)
@@ -110,6 +57,8 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
 def _framebuffer(args: argparse.Namespace, image: Image) -> FramebufferOptions | None:
     """Return what --framebuffer asks for, or what the image's protocol can make use of."""
     default = DEFAULT_RESOLUTION if image.protocol.name == "limine" else None
+    if image.resolution is not None:
+        default = Resolution(*image.resolution)
     size = getattr(args, "framebuffer", default)
     if size is None:
         return None

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.drivers import acpi
 from pykern.kernel.mm.frames import FrameAllocator
+from pykern.kernel.mm.heap import BuddyHeap
+from pykern.kernel.mm.kernel_space import KernelSpace, Section
+from pykern.kernel.ipc.port import PortTable
 from pykern.kernel.sched import POLICIES, Scheduler, State
 from pykern.kernel.task.kstack import KernelStacks
 from pykern.kernel.task.runner import Runner
 from pykern.kernel.task.thread import Thread
+from pykern.kernel.usermode import explain
 from pykern.kernel.x86 import (
     boot_parameters,
     descriptors,
     lapic,
     layout,
-    paging,
     smp,
     vectors,
 )
-from pykern.kernel.x86.ioapic import Ioapic
+from pykern.kernel.x86.ioapic import ACTIVE_LOW, LEVEL, Ioapic
 from pykern.kernel.x86.processor import NO_CALLS, Processor
 from pykern.kernel.core.wait import WaitQueue, sleep_until
 from pykern.kernel.x86.hostcall import hostcall
@@ -78,25 +82,43 @@ class BringUp:
         kernel.frames = FrameAllocator(kernel.machine, [(r.base, r.length) for r in usable])
         # Real mode starts there, and what firmware left below 1 MiB is not for long.
         kernel.frames.reserve(0, _LOW_MEMORY)
-        kernel.table = paging.PageTable(kernel.machine, kernel.frames)
         self._map_kernel()
         kernel.stacks = KernelStacks(kernel.table, kernel.frames, kernel.profile.kernel_stack)
         self._write_idt()
         return kernel.table.root
 
     def _map_kernel(self) -> None:
-        """Map all RAM at the HHDM and the image with the rights of its sections (MEL-25)."""
-        kernel, table, symbols = self._kernel, self._kernel.table, self._kernel.symbols
-        for base, size in kernel.machine.ram_ranges:
-            table.map(layout.HHDM_BASE + base, base, size, paging.RW | paging.NX | paging.G)
-        physical, linear = kernel.boot.kernel
-        for section, rights in (
-            ("text", 0),
-            ("rodata", paging.NX),
-            ("data", paging.RW | paging.NX),
-        ):
-            start, end = symbols[f"__{section}_start"], symbols[f"__{section}_end"]
-            table.map(start, start - linear + physical, end - start, rights | paging.G)
+        """Map all RAM at the HHDM, the image with the rights of its sections, the heap (MEL-25)."""
+        kernel = self._kernel
+        space = kernel.space = KernelSpace(
+            kernel.machine, kernel.frames, invalidate=self._invalidate_kernel
+        )
+        kernel.table = space.table
+        space.map_direct(kernel.machine.ram_ranges)
+        space.map_image(self._sections())
+        space.map_new(space.layout.heap, space.layout.heap_size)
+        space.seal()
+        kernel.heap = BuddyHeap(space.layout.heap, space.layout.heap_size, space)
+
+    def _sections(self) -> list[Section]:
+        """Return the parts of the kernel image by their rights."""
+        symbols, (physical, linear) = self._kernel.symbols, self._kernel.boot.kernel
+        return [
+            Section(
+                name,
+                symbols[f"__{name}_start"],
+                symbols[f"__{name}_start"] - linear + physical,
+                symbols[f"__{name}_end"] - symbols[f"__{name}_start"],
+                writable=name == "data",
+                executable=name == "text",
+            )
+            for name in ("text", "rodata", "data")
+        ]
+
+    def _invalidate_kernel(self, laddr: int, size: int) -> None:
+        """Let all processors forget what they have cached of the kernel half."""
+        for cpu in self._kernel.cpus:
+            cpu.vcpu.invalidate(laddr, size)
 
     def _write_idt(self) -> None:
         kernel = self._kernel
@@ -158,7 +180,7 @@ class BringUp:
             kernel.symbols["guest_call_return"],
             kernel.threads.reap,
         )
-        kernel.threads.spawn_kernel_thread("init", self.kernel_init())
+        kernel.threads.spawn_kernel_thread("kernel_init", self.kernel_init(), cpu=0)
         kernel.runner.reschedule(cpu)
 
     def _apic_ids(self) -> tuple[int, ...]:
@@ -173,6 +195,22 @@ class BringUp:
         for base, first in kernel.acpi.ioapics:
             Ioapic(base, first).mask_all(cpu.vcpu)
 
+    def route_isa(self, irq: int) -> None:
+        """Send an ISA interrupt to the boot processor, at the vector that is its own."""
+        kernel = self._kernel
+        gsi, flags = kernel.acpi.overrides.get(irq, (irq, 0))
+        polarity_low, trigger_level = flags & 3 == 3, flags >> 2 & 3 == 3
+        for base, first in kernel.acpi.ioapics:
+            ioapic = Ioapic(base, first)
+            if first <= gsi < first + ioapic.inputs(kernel.acting):
+                ioapic.route(
+                    kernel.acting,
+                    gsi,
+                    vector=vectors.FIRST_ISA + irq,
+                    apic_id=kernel.cpus[0].apic_id,
+                    flags=(ACTIVE_LOW if polarity_low else 0) | (LEVEL if trigger_level else 0),
+                )
+
     def _send_resched(self, number: int) -> None:
         kernel = self._kernel
         lapic.send_fixed(kernel.acting, kernel.cpus[number].apic_id, vectors.RESCHEDULE)
@@ -181,7 +219,17 @@ class BringUp:
 
     async def kernel_init(self) -> None:
         """Start the other processors, then user mode."""
+        kernel = self._kernel
         await self._start_processors()
+        kernel.ports = PortTable(kernel.profile.ports, kernel.metrics)
+        for number in range(kernel.profile.system_ports):
+            kernel.ports.create(number)
+        try:
+            await kernel.usermode.start()
+        except SysError as error:
+            path = kernel.boot.options.get("init", kernel.profile.init)
+            assert kernel.clock.this_cpu is not None
+            kernel.panic(kernel.clock.this_cpu, explain(error, path))
 
     async def _start_processors(self) -> None:
         kernel, log = self._kernel, self._kernel.log.subsystem("SMP")
@@ -202,7 +250,7 @@ class BringUp:
             kernel.machine,
             kernel.symbols,
             cr3=kernel.table.root,
-            stack=kernel.stacks.alloc().top,
+            stack=kernel.stacks.alloc().top - 8,
             number=number,
         )
         log.log(f"Sending INIT to AP#{number} (apic_id={apic_id})")

@@ -13,7 +13,8 @@ from pykern.machine import board as wiring
 from pykern.machine import boot, firmware
 from pykern.machine.board import Board, BoardOptions
 from pykern.machine.firmware.acpi import AcpiPlatform
-from pykern.machine.firmware.e820 import FOUR_GIB
+from pykern.machine.firmware.bios_services import Bios, insert
+from pykern.machine.firmware.e820 import FOUR_GIB, memory_map
 
 MIB = 1 << 20
 NS_PER_SECOND = 1_000_000_000
@@ -43,11 +44,20 @@ class MachineConfig:
 
 @dataclass(frozen=True)
 class Image:
-    """What is booted, and how."""
+    """What is booted, and how.
+
+    Parameters
+    ----------
+    data : contents of the kernel, ROM or medium
+    protocol : that loads it
+    options : for the protocol
+    resolution : width and height of the framebuffer it asks for, if it does, in pixels
+    """
 
     data: bytes
     protocol: boot.BootProtocol
     options: boot.BootOptions
+    resolution: tuple[int, int] | None = None
 
 
 class Computer:
@@ -64,10 +74,14 @@ class Computer:
             _memory(config), cpus=config.cpus, cpu=config.cpu, seed=config.seed
         )
         self.board = Board(self.machine, config.board)
+        self.bios: Bios | None = None
         self._start_time = int(config.board.start.timestamp())
 
     def start(self, image: Image) -> None:
         """Pull reset, do what firmware would do unless there is some, and load the image."""
+        if self.bios is not None:
+            self.bios.close()
+            self.bios = None
         self.machine.reset()
         self.board.reset()
         options = image.options
@@ -78,9 +92,16 @@ class Computer:
                 rsdp=rsdp,
                 framebuffer=self._framebuffer(),
                 boot_time=self._start_time + self.machine.now // NS_PER_SECOND,
+                start_medium=self._start_medium,
             )
             self.machine.virtual_wire()
         image.protocol.load(image.data, self.machine, options)
+
+    def _start_medium(self, medium: bytes, name: str) -> None:
+        """Let the built-in BIOS start a medium."""
+        memory = memory_map(self.machine.ram_ranges)
+        self.bios = Bios(self.machine, self.board, insert(medium, name), memory)
+        self.bios.start()
 
     def _framebuffer(self) -> boot.LinearFramebuffer | None:
         wanted = self.board.options.framebuffer

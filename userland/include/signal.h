@@ -37,6 +37,7 @@
 #define NSIG 65
 
 typedef uint64_t sigset_t;
+typedef int sig_atomic_t;
 typedef void (*sighandler_t)(int);
 
 #define SIG_DFL ((sighandler_t)0)

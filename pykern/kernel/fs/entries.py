@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.fs.flags import PATH_MAX, RENAME_EXCHANGE, RENAME_NOREPLACE, W_OK, X_OK
 from pykern.kernel.fs.location import Location
-from pykern.kernel.fs.path import LastName, walk_parent
+from pykern.kernel.fs.path import LastName, lookup, walk_parent
 
 if TYPE_CHECKING:
     from pykern.kernel.fs.context import FsContext
@@ -177,7 +177,7 @@ def rename(
     if not old.ordinary or not new.ordinary:
         taken = flags & RENAME_NOREPLACE and old.ordinary
         raise SysError(Errno.EEXIST if taken else Errno.EBUSY)
-    victim, source = _find(ctx, new), _lookup(ctx, old)
+    source, victim = _lookup(ctx, old), _find(ctx, new)
     _check_flags(victim, flags)
     _check_shape(old, new, source, victim, exchange=bool(flags & RENAME_EXCHANGE))
     if victim is not None and source.same(victim):
@@ -253,7 +253,7 @@ def _find(ctx: FsContext, last: LastName) -> Inode | None:
 
 def _lookup(ctx: FsContext, last: LastName) -> Inode:
     ctx.require(last.parent.inode, X_OK)
-    return last.parent.inode.lookup(last.name)
+    return lookup(last.parent.inode, last.name)
 
 
 def _require_change(ctx: FsContext, parent: Location) -> None:

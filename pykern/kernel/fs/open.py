@@ -19,6 +19,7 @@ from pykern.kernel.fs.flags import (
     O_CREAT,
     O_DIRECTORY,
     O_EXCL,
+    O_NOCTTY,
     O_NOFOLLOW,
     O_ONLY_WHILE_OPENING,
     O_PATH,
@@ -94,7 +95,10 @@ async def open_location(
         _check_access(ctx, location, flags)
     if flags & O_TRUNC and location.inode.is_regular() and not fresh:
         location.inode.truncate(0)
-    return location.inode.open(location, status) or await _open_kind(ctx, location, status)
+    status |= flags & O_NOCTTY
+    file = location.inode.open(location, status) or await _open_kind(ctx, location, status)
+    file.flags &= ~O_NOCTTY
+    return file
 
 
 async def _open_kind(ctx: FsContext, location: Location, flags: int) -> File:

@@ -15,8 +15,9 @@ from pykern.kernel.fs.location import Location
 
 if TYPE_CHECKING:
     from pykern.kernel.fs.context import FsContext
+    from pykern.kernel.fs.inode import Inode
 
-__all__ = ["LastName", "Walk", "path_of", "step", "walk", "walk_parent"]
+__all__ = ["LastName", "Walk", "lookup", "path_of", "step", "walk", "walk_parent"]
 
 
 class LastName(NamedTuple):
@@ -83,9 +84,20 @@ def step(ctx: FsContext, here: Location, name: bytes) -> Location:
         return here
     if name == b"..":
         return here if here.same(ctx.root) else ctx.mounts.up(here)
+    return ctx.mounts.down(Location(here.mount, lookup(here.inode, name)))
+
+
+def lookup(directory: Inode, name: bytes) -> Inode:
+    """Return what an ordinary name leads to in one file system.
+
+    Raises
+    ------
+    SysError(ENOENT) : no such name
+    SysError(ENAMETOOLONG) : over 255 bytes
+    """
     if len(name) > NAME_MAX:
         raise SysError(Errno.ENAMETOOLONG)
-    return ctx.mounts.down(Location(here.mount, here.inode.lookup(name)))
+    return directory.lookup(name)
 
 
 class Walk:
@@ -122,8 +134,6 @@ class Walk:
         if not here.inode.is_directory():
             raise SysError(Errno.ENOTDIR)
         self._ctx.require(here.inode, X_OK)
-        if len(name) > NAME_MAX:
-            raise SysError(Errno.ENAMETOOLONG)
         return LastName(here, name, len(stripped) < len(path))
 
     def enter_link(self, link: Location) -> Location | None:

@@ -21,9 +21,10 @@ from pykern.kernel.fs.tty_output import is_control as is_control_character
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BUFFER_SIZE", "LineDiscipline"]
+__all__ = ["BACKLOG_SIZE", "BUFFER_SIZE", "LineDiscipline"]
 
 BUFFER_SIZE = 4096
+BACKLOG_SIZE = 65536
 SIGINT, SIGQUIT, SIGTSTP = 2, 3, 20
 SIGNALS = {t.VINTR: SIGINT, t.VQUIT: SIGQUIT, t.VSUSP: SIGTSTP}
 
@@ -60,6 +61,7 @@ class LineDiscipline:
         self.stopped = False
         self._on_signal = on_signal
         self._on_flow = on_flow
+        self._backlog = bytearray()
         self._buffer = bytearray()
         # Places in the stream of bytes: of the first in the buffer, and behind the last line.
         self._tail = 0
@@ -68,6 +70,8 @@ class LineDiscipline:
         self._ends: deque[int] = deque()
         self._literal = False
         self._erasing = False
+        # Echo that waits for output to go on, and whether output modes apply to it.
+        self._held: list[tuple[bytes, bool]] = []
 
     # --- for readers --------------------------------------------------------------------------
 
@@ -90,14 +94,18 @@ class LineDiscipline:
         if end - self._tail >= size:
             line = self._drop(size)
             self._skip_end_of_file()
-            return line
-        self._ends.popleft()
-        line = self._drop(end - self._tail + 1)
-        return line[:-1] if self._is_end_of_file(line[-1:]) else line
+        else:
+            self._ends.popleft()
+            line = self._drop(end - self._tail + 1)
+            line = line[:-1] if self._is_end_of_file(line[-1:]) else line
+        self._work()
+        return line
 
     def read_raw(self, size: int) -> bytes:
         """Return bytes as they came."""
-        return self._drop(min(size, len(self._buffer)))
+        data = self._drop(min(size, len(self._buffer)))
+        self._work()
+        return data
 
     def _skip_end_of_file(self) -> None:
         """Drop an end of file behind a read that was filled: it has ended that line."""
@@ -128,6 +136,7 @@ class LineDiscipline:
             if self.canonical and self._buffer:
                 self._line_head = self._head
                 self._ends.append(self._head - 1)
+            self._work()
         if not termios.iflag & t.IXON and self.stopped:
             self.start()
 
@@ -136,6 +145,7 @@ class LineDiscipline:
         self._tail = self._line_head = self._head
         self._buffer.clear()
         self._ends.clear()
+        self._held.clear()
         self._literal = self._erasing = False
 
     def stop(self) -> None:
@@ -144,16 +154,43 @@ class LineDiscipline:
         self._on_flow()
 
     def start(self) -> None:
-        """Start output again."""
+        """Start output again, with the echo of what was typed meanwhile."""
         self.stopped = False
+        held, self._held = self._held, []
+        for data, processed in held:
+            self._put(data, processed=processed)
         self._on_flow()
 
     # --- bytes from the terminal --------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
-        """Take what was typed."""
-        for byte in data:
+        """Take what was typed; what finds no room waits, and is lost beyond `BACKLOG_SIZE`."""
+        self._backlog += data[: self.room]
+        self._work()
+
+    @property
+    def room(self) -> int:
+        """How many bytes `receive` would take without a loss."""
+        return BACKLOG_SIZE - len(self._backlog)
+
+    def _work(self) -> None:
+        """Handle what was typed, until the buffer is full of what only a reader can take away."""
+        done = 0
+        for byte in self._backlog:
+            if not self._make_room():
+                break
+            done += 1
             self._receive(byte & 0x7F if self.termios.iflag & t.ISTRIP else byte)
+        del self._backlog[:done]
+
+    def _make_room(self) -> bool:
+        """Whether one more byte can be handled; the last of a line without end gives way to it."""
+        if len(self._buffer) < BUFFER_SIZE - 1:
+            return True
+        if not self.canonical or self._line_head != self._tail:
+            return False
+        del self._buffer[BUFFER_SIZE - 1 :]
+        return True
 
     @property
     def _head(self) -> int:
@@ -175,7 +212,8 @@ class LineDiscipline:
             return
         if self.canonical and self._edit(translated):
             return
-        self._ordinary(translated)
+        # A plain newline is shown as `^J` in raw mode, a translated one as what it is.
+        self._ordinary(translated, plain=translated == byte)
 
     def _flow(self, byte: int) -> bool:
         """Do what Ctrl-S and Ctrl-Q do; return whether that was all."""
@@ -254,24 +292,17 @@ class LineDiscipline:
         return True
 
     def _end_line(self, byte: int) -> None:
-        if len(self._buffer) >= BUFFER_SIZE:
-            return
         self._ends.append(self._head)
         self._buffer.append(byte)
         self._line_head = self._head
 
-    def _ordinary(self, byte: int) -> None:
-        """Keep a byte; the last place is for the end of the line."""
-        if len(self._buffer) >= BUFFER_SIZE - 1:
-            if self.termios.iflag & t.IMAXBEL:
-                self.output.raw(b"\a")
-            return
+    def _ordinary(self, byte: int, *, plain: bool = True) -> None:
+        """Keep and show a byte."""
         self._finish_erasing()
-        if byte == NEWLINE:
-            if self.termios.lflag & (t.ECHO):
-                self._show(b"\n")
-        else:
+        if byte != NEWLINE or plain:
             self._echo(byte)
+        elif self.termios.lflag & t.ECHO:
+            self._show(b"\n")
         self._buffer.append(byte)
 
     def _next_is_literal(self) -> None:
@@ -279,7 +310,7 @@ class LineDiscipline:
         if self.termios.lflag & t.ECHO:
             self._finish_erasing()
             if self.termios.lflag & t.ECHOCTL:
-                self.output.raw(b"^\b")
+                self._put(b"^\b", processed=False)
 
     def _reprint(self, byte: int) -> None:
         self._finish_erasing()
@@ -398,10 +429,18 @@ class LineDiscipline:
         if not self._typed():
             self.output.line_column = self.output.column
         if lflag & t.ECHOCTL and is_control_character(byte) and byte != TAB:
-            self.output.raw(bytes([ord("^"), byte ^ 0x40]))
+            self._put(bytes([ord("^"), byte ^ 0x40]), processed=False)
             self.output.column += 2
         else:
             self._show(bytes([byte]))
 
     def _show(self, data: bytes) -> None:
-        self.output.write(data, self.termios)
+        self._put(data, processed=True)
+
+    def _put(self, data: bytes, *, processed: bool) -> None:
+        if self.stopped:
+            self._held.append((data, processed))
+        elif processed:
+            self.output.write(data, self.termios)
+        else:
+            self.output.raw(data)

@@ -1,8 +1,8 @@
 """Keeping CPUs equally busy: pull, push and steal.
 
 *Steal*: a CPU about to idle takes a waiting thread from the longest queue. *Push*: at a tick, a CPU
-with a queue gives to one that idles, which may have no tick of its own. *Pull*: every few ticks,
-staggered by CPU, a CPU takes half the difference from the busiest, and a thread that waits
+with a queue gives to one that idles, which may have no tick of its own. *Pull*: every few ticks
+a CPU takes half the difference from the busiest, and a thread that waits
 elsewhere although it is more urgent than what runs here. *Rotate*: where the difference is one and
 cannot be halved, the odd thread goes round, so that in the long run all have the same share.
 """
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Balancer"]
 
+# Even, so that of two threads that take turns, now the one and now the other is found waiting.
 _PULL_TICKS = 4
-# No multiple of a round of few threads, or always the same one would happen to be waiting.
-_ROTATE_TICKS = 17
 # How far a queue is searched for a thread that another CPU may run; bounds the work of a tick.
 _SEARCHED = 32
 
@@ -38,12 +37,11 @@ class Balancer:
 
     def tick(self, rq: RunQueue) -> None:
         """Push and pull, at a tick of one CPU, while threads wait on some."""
-        if len(rq.policy) and self._scheduler.idle:
+        if len(rq.policy) and self._scheduler.idle & self._scheduler.online:
             self._push(rq)
-        tick = rq.times.timer_ticks + rq.cpu
-        rotate = tick % _ROTATE_TICKS == 0
-        if (rotate or tick % _PULL_TICKS == 0) and self._scheduler.online & rq.bit:
-            self._pull(rq, rotate=rotate)
+        pulls, rest = divmod(rq.times.timer_ticks, _PULL_TICKS)
+        if rest == 0 and self._scheduler.online & rq.bit:
+            self._pull(rq, rotate=pulls % len(self._scheduler.queues) == rq.cpu)
 
     def steal(self, rq: RunQueue) -> Schedulable | None:
         """Take a thread for a CPU that has none; it is queued nowhere afterwards."""
@@ -78,17 +76,20 @@ class Balancer:
             self._scheduler.migrate(thread, rq.cpu)
 
     def _pull_urgent(self, rq: RunQueue, others: tuple[RunQueue, ...]) -> None:
-        current = rq.current
-        if current is None or rq.need_resched:
+        mine = rq.current
+        if mine is None:
             return
+        next_here = next(iter(rq.policy), mine)
+        if rq.policy.outranks(next_here, mine):
+            mine = next_here
         for other in others:
             thread = next(_movable(iter(other.policy), rq.bit), None)
-            if thread is not None and rq.policy.outranks(thread, current):
+            if thread is not None and rq.policy.outranks(thread, mine):
                 self._scheduler.migrate(thread, rq.cpu)
                 return
 
     def _push(self, rq: RunQueue) -> None:
-        idle = self._scheduler.idle
+        idle = self._scheduler.idle & self._scheduler.online
         thread = next(_movable(iter(rq.policy), idle), None)
         if thread is not None:
             self._scheduler.migrate(thread, lowest_bit(thread.affinity & idle))

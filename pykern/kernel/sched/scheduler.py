@@ -37,18 +37,20 @@ class Scheduler:
 
     Parameters
     ----------
-    cpus : how many CPUs there are; all are on line at first
+    cpus : how many CPUs there are
     policy_factory : makes the policy of one CPU
     clock : virtual time
     metrics : counts
     log : where the first choices are told
-    narrated : how many switches of each CPU, and interrupts to each CPU, are told
+    narrated : how many of each CPU, see `narrate`
+    online : mask of the CPUs that take threads from the start; None: all
 
     Attributes
     ----------
-    this_cpu : the CPU on whose behalf the kernel acts; another one is told by an interrupt
+    this_cpu : the CPU on whose behalf the kernel acts; another one is told by an interrupt. Set by
+        `tick` and `pick_next`, and by the kernel's loop before whatever else may wake a thread
     online : bit n is set while CPU n takes threads
-    idle : bit n is set while CPU n has none
+    idle : bit n is set while CPU n has none, on line or not
     waiting : bit n is set while threads are queued on CPU n
     on_resched_ipi : tells another CPU to look at `need_resched`
     on_transition : told of every change of state, after it: thread, old, new
@@ -63,6 +65,7 @@ class Scheduler:
         *,
         log: Log | None = None,
         narrated: int = 0,
+        online: int | None = None,
     ) -> None:
         if cpus < 1:
             raise ValueError(f"a scheduler needs at least 1 CPU, not {cpus}")
@@ -74,13 +77,14 @@ class Scheduler:
         self.clock = clock
         self.metrics = metrics
         self.this_cpu = 0
-        self.online = self.idle = (1 << cpus) - 1
+        self.idle = (1 << cpus) - 1
+        self.online = self.idle if online is None else online
         self.waiting = 0
         self.on_resched_ipi: Callable[[int], None] = lambda _cpu: None
         self.on_transition: Callable[[Schedulable, State, State], None] | None = None
         self._balancer = Balancer(self)
         self._log = log
-        self._narrated = narrated
+        self.narrate(switches=narrated, interrupts=narrated)
 
     # --- threads come and go ------------------------------------------------------------------
 
@@ -202,7 +206,7 @@ class Scheduler:
             self.waiting &= ~rq.bit
         rq.current = thread
         if thread is None:
-            self.idle |= rq.bit & self.online
+            self.idle |= rq.bit
         else:
             self._transition(thread, _RUNNING, now_ns)
         if thread is not rq.loaded:
@@ -229,7 +233,8 @@ class Scheduler:
         if thread is None:
             return
         thread.switches += 1
-        if rq.times.ctx_switches <= self._narrated and self._log is not None:
+        if rq.switches_to_tell and self._log is not None:
+            rq.switches_to_tell -= 1
             self._log.subsystem("SCHED", f"core{rq.cpu}").log(f"run {thread.name}")
 
     def tick(self, cpu: int) -> None:
@@ -316,6 +321,12 @@ class Scheduler:
                 rq.policy.set_next(thread)
             self.resched(rq)
 
+    def narrate(self, *, switches: int = 0, interrupts: int = 0) -> None:
+        """Tell the log of so many of the next switches of, and interrupts to, each CPU."""
+        for rq in self.queues:
+            rq.switches_to_tell = switches
+            rq.interrupts_to_tell = interrupts
+
     def set_online(self, cpu: int, online: bool) -> None:
         """Have a CPU take threads from now on, or no more; then its threads go to the others.
 
@@ -328,12 +339,10 @@ class Scheduler:
         rq = self.queues[cpu]
         if online:
             self.online |= rq.bit
-            self.idle |= rq.bit if rq.current is None else 0
             return
         if not self.online & ~rq.bit:
             raise ValueError(f"CPU {cpu} is the last one on line")
         self.online &= ~rq.bit
-        self.idle &= ~rq.bit
         for thread in (*rq.policy, *filter(None, (rq.current,))):
             if not thread.affinity & self.online:
                 thread.affinity = ANY_CPU
@@ -378,7 +387,8 @@ class Scheduler:
             return
         self.metrics.resched_ipis += 1
         rq.times.resched_ipis += 1
-        if rq.times.resched_ipis <= self._narrated and self._log is not None:
+        if rq.interrupts_to_tell and self._log is not None:
+            rq.interrupts_to_tell -= 1
             self._log.subsystem("SCHED").log(f"send RESCHED IPI → core{rq.cpu}")
         self.on_resched_ipi(rq.cpu)
 

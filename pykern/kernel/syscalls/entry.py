@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import ModuleType
 
-    from pykern.kernel.sched import Metrics
-    from pykern.kernel.task.runner import Runner
+    from pykern.kernel.task.system import System
     from pykern.kernel.x86.processor import Processor
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -88,13 +87,11 @@ class SystemCalls:
 
     Parameters
     ----------
-    runner : runs those that sleep
-    metrics : counts them
+    system : whose runner runs those that sleep, and whose metrics count them
     """
 
-    def __init__(self, runner: Runner, metrics: Metrics) -> None:
-        self._runner = runner
-        self._metrics = metrics
+    def __init__(self, system: System) -> None:
+        self._system = system
 
     def bind(
         self, symbol: str, function: Callable[..., Any]
@@ -102,15 +99,15 @@ class SystemCalls:
         """Return what serves a hostcall of this handler's thunk."""
         name = symbol.removeprefix("sys_")
         decoders = list(zip(_ARGUMENTS, (kind.decode for kind in kinds(function)), strict=False))
-        counts = self._metrics.syscall_count
+        counts, system = self._system.metrics.syscall_count, self._system
         if inspect.iscoroutinefunction(function):
-            start, finish = self._runner.start, self._finisher
+            finish = self._finisher
 
             def call_async(cpu: Processor) -> None:
                 counts[name] = counts.get(name, 0) + 1
                 gprs, thread = cpu.gprs, cpu.current
                 arguments = [decode(gprs[number]) for number, decode in decoders]
-                start(cpu, function(thread, *arguments), finish(thread))
+                system.runner.start(cpu, function(thread, *arguments), finish(thread))
 
             return call_async
 
@@ -140,7 +137,7 @@ class SystemCalls:
             elif error is not None:
                 raise error
             if result is not None:
-                self._runner.processor_of(thread).gprs[_RAX] = result & _MASK
+                self._system.cpus[thread.cpu].gprs[_RAX] = result & _MASK
 
         return finish
 

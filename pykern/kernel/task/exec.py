@@ -48,7 +48,7 @@ async def read_program(fs: FsContext, path: bytes) -> bytes:
     ------
     SysError : EACCES for what is no regular file or may not be executed; whatever opening raises
     """
-    file = open_at(fs, path, O_RDONLY)
+    file = await open_at(fs, path, O_RDONLY)
     try:
         if not file.inode.is_regular():
             raise SysError(Errno.EACCES)

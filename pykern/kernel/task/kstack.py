@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.units import PAGE_SIZE
-from pykern.kernel.x86 import layout, paging
+from pykern.kernel.mm.kernel_space import KernelLayout
+from pykern.kernel.x86 import paging
 
 if TYPE_CHECKING:
     from pykern.kernel.mm.frames import FrameAllocator
@@ -58,7 +59,7 @@ class KernelStacks:
         self._table = table
         self._frames = frames
         self.size = size
-        self._next = layout.KSTACK_BASE
+        self._base = self._next = KernelLayout().stacks
         self._free: list[int] = []
 
     def alloc(self) -> KernelStack:
@@ -86,6 +87,6 @@ class KernelStacks:
 
     def guards(self, laddr: int) -> bool:
         """Tell whether an address lies in the page below a stack."""
-        if not layout.KSTACK_BASE <= laddr < self._next:
+        if not self._base <= laddr < self._next:
             return False
-        return (laddr - layout.KSTACK_BASE) % (self.size + PAGE_SIZE) < PAGE_SIZE
+        return (laddr - self._base) % (self.size + PAGE_SIZE) < PAGE_SIZE

@@ -9,6 +9,7 @@ from pykern.kernel.mm.space import AddressSpace
 from pykern.kernel.task.exit import kill_thread
 from pykern.kernel.task.process import Process
 from pykern.kernel.task.thread import Thread
+from pykern.kernel.task.threads import FIRST_PID
 from pykern.kernel.x86.layout import RFLAGS
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Processes:
         self, parent: Process | None, space: AddressSpace, files: FileTable, fs: FsContext
     ) -> Process:
         """Make a process without threads; its family is as fork has it."""
-        pid = self._system.threads.new_tid()
+        pid = self._system.threads.new_tid() if parent else FIRST_PID
         process = Process(
             pid,
             parent,

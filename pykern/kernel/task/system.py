@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from pykern.kernel.fs.mount import Mounts
     from pykern.kernel.ipc.port import PortTable
     from pykern.kernel.mm.frames import FrameAllocator
+    from pykern.kernel.mm.heap import BuddyHeap
+    from pykern.kernel.mm.kernel_space import KernelSpace
     from pykern.kernel.sched import Metrics, Scheduler
     from pykern.kernel.task.futex import Futexes
     from pykern.kernel.task.kstack import KernelStacks
@@ -31,7 +33,8 @@ class System:
     ----------
     machine : it runs on this, and its physical memory is the machine's
     cpus : processors that are up, by number
-    table : the kernel's page table; its upper half is every address space's
+    space : the kernel half of every address space; `table` is its page table
+    heap : the kernel's
     stacks : kernel stacks
     tables : the call tables of programs
     symbols : linear addresses of what the image exports
@@ -41,7 +44,9 @@ class System:
     machine: Machine
     cpus: list[Processor]
     frames: FrameAllocator
+    space: KernelSpace
     table: PageTable
+    heap: BuddyHeap
     stacks: KernelStacks
     tables: CallTables
     symbols: dict[str, int]

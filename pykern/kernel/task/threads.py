@@ -11,8 +11,12 @@ from pykern.kernel.x86.layout import RFLAGS
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from pykern.kernel.kernel import Kernel
+    from pykern.kernel.task.system import System
     from pykern.kernel.x86.processor import Processor
+
+
+FIRST_PID = 1
+"""The first process's; threads of the kernel that come before it take later ones."""
 
 
 class Threads:
@@ -20,18 +24,18 @@ class Threads:
 
     Parameters
     ----------
-    kernel : whose
+    system : whose
 
     Attributes
     ----------
     by_tid : the living, and zombies that nobody has waited for
     """
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+    def __init__(self, system: System) -> None:
+        self._system = system
         self.by_tid: dict[int, Thread] = {}
         self._bodies: dict[int, Coroutine[Any, Any, None]] = {}
-        self._next_tid = 1
+        self._next_tid = FIRST_PID + 1
 
     def new_tid(self) -> int:
         """Return an identifier that no thread has."""
@@ -48,25 +52,26 @@ class Threads:
         ------
         SysError(ENOMEM) : no room for its stack
         """
-        kernel = self._kernel
-        stack = kernel.stacks.alloc()
-        thread = Thread(self.new_tid(), name, kernel.machine, stack, kernel.tables)
+        system = self._system
+        stack = system.stacks.alloc()
+        thread = Thread(self.new_tid(), name, system.machine, stack, system.tables)
+        thread.system = system
         thread.priority = priority
-        thread.context.rip = kernel.symbols["kthread_start"]
+        thread.context.rip = system.symbols["kthread_start"]
         # As behind a CALL: entry code finds the stack aligned as a C function does.
         thread.context.rsp = stack.top - 8
         thread.context.rflags = RFLAGS["FIXED"] | RFLAGS["IF"]
-        thread.context.cr3 = kernel.table.root
+        thread.context.cr3 = system.table.root
         self._bodies[thread.tid] = body
         self.by_tid[thread.tid] = thread
-        kernel.scheduler.add(thread, cpu)
+        system.scheduler.add(thread, cpu)
         return thread
 
     @hostcall
     def kthread_body(self, cpu: Processor) -> None:
         """Run the coroutine of a kernel thread."""
         body = self._bodies.pop(cpu.current.tid)
-        self._kernel.runner.start(cpu, body, self._body_done)
+        self._system.runner.start(cpu, body, self._body_done)
 
     def _body_done(self, _result: object, error: BaseException | None) -> None:
         if error is not None:
@@ -75,17 +80,17 @@ class Threads:
     @hostcall
     def kthread_exit(self, cpu: Processor) -> None:
         """End a kernel thread."""
-        self._kernel.scheduler.exit(cpu.current)
+        self._system.scheduler.exit(cpu.current)
 
     @hostcall
     def guest_call_done(self, cpu: Processor, result: int) -> None:
         """Give a hosted function what its call of the image has returned."""
-        self._kernel.runner.guest_call_done(cpu, result)
+        self._system.runner.guest_call_done(cpu, result)
 
     def reap(self, thread: Thread) -> None:
         """Free the stack of a thread that has ended and is on no processor."""
         if thread.stack is not None:
-            self._kernel.stacks.free(thread.stack)
+            self._system.stacks.free(thread.stack)
             thread.stack = None
         if thread.process is None:
             del self.by_tid[thread.tid]

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from pykern.machine.boot.bios import BiosProtocol
 from pykern.machine.boot.bootsector import BootSector
 from pykern.machine.boot.elf import ElfProtocol
 from pykern.machine.boot.firmware_rom import FirmwareRom
+from pykern.machine.boot.iso import IsoProtocol
 from pykern.machine.boot.limine import LimineProtocol
 from pykern.machine.boot.linux import LinuxProtocol
 from pykern.machine.boot.multiboot import Multiboot
@@ -45,12 +47,14 @@ def register(protocol: BootProtocol) -> None:
 
 
 for _protocol in (
+    IsoProtocol(),
     LinuxProtocol(),
     LimineProtocol(),
     Multiboot(),
     ElfProtocol(),
     BootSector(),
     FirmwareRom(),
+    BiosProtocol(),
 ):
     register(_protocol)
 

@@ -42,7 +42,7 @@ PARK = bytes.fromhex(
     "0f a2"  # cpuid
     "f6 c1 08"  # test cl, 8              ; MONITOR/MWAIT
     "74 19"  # jz poll
-    "48 8d 47 10"  # wait: lea rax, [rdi + 16]
+    "48 8d 47 10"  # idle: lea rax, [rdi + 16]
     "31 c9"  # xor ecx, ecx
     "31 d2"  # xor edx, edx
     "0f 01 c8"  # monitor rax, ecx, edx
@@ -50,7 +50,7 @@ PARK = bytes.fromhex(
     "75 10"  # jne go
     "31 c0"  # xor eax, eax
     "0f 01 c9"  # mwait eax, ecx
-    "eb e7"  # jmp wait
+    "eb e7"  # jmp idle
     "f3 90"  # poll: pause
     "48 83 7f 10 00"  # cmp qword ptr [rdi + 16], 0
     "74 f7"  # je poll

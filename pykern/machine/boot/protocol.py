@@ -114,7 +114,9 @@ class BootOptions:
     boot_time : what the real-time clock says, in seconds since 1970-01-01 UTC
     path : of the image within its volume; empty: the last part of its name, in the root directory
     media : what the image came from
+    entry : name, path or number of an entry of the medium's boot menu; empty: its default
     read_file : gives the contents of another file of the volume by its absolute path
+    start_medium : starts a medium, which has a name, by the services of the board's BIOS
     """
 
     name: str = "image"
@@ -127,7 +129,9 @@ class BootOptions:
     boot_time: int = 0
     path: str = ""
     media: MediaType = MediaType.GENERIC
+    entry: str = ""
     read_file: Callable[[str], bytes | None] = field(default=_no_file, compare=False)
+    start_medium: Callable[[bytes, str], None] | None = field(default=None, compare=False)
 
 
 class BootProtocol(Protocol):

@@ -99,5 +99,6 @@ class MultilevelFeedback(LevelPolicy):
             if self.holds(thread):
                 self.dequeue(thread)
                 self.enqueue(thread, Reason.CHANGED)
-            else:  # it runs; once it is queued, it is at its own level
+            else:  # it runs
                 thread.level = super().level_of(thread)
+                thread.slice_ns = self.quantum_of(thread)

@@ -262,6 +262,29 @@ def test_a_waiter_killed_while_it_takes_the_mutex_again_leaves_it_alone(runner):
     assert not mutex.locked
 
 
+def test_no_signal_comes_between_the_notification_and_the_mutex(runner):
+    mutex = Mutex()
+    condition = CondVar(mutex)
+    inside = []
+
+    async def waiter():
+        async with mutex:
+            notified = await condition.wait()
+            inside.append((notified, runner.clock.now_ns))
+
+    async def notifier():
+        async with mutex:
+            condition.notify()
+            await sleep_until(20)
+
+    task = runner.spawn(waiter())
+    runner.spawn(notifier())
+    runner.settle()
+    runner.interrupt(task, fatal=True)
+    runner.run()
+    assert inside == [(True, 20)]
+
+
 def test_notify_all_wakes_all_of_now(runner):
     mutex = Mutex()
     condition = CondVar(mutex)
@@ -312,7 +335,8 @@ def test_readers_share_and_writers_do_not(runner):
     assert log == ["+r1", "+r2", "-r1", "-r2", "+w1", "-w1", "+r3", "-r3", "+w2", "-w2"]
 
 
-def test_a_writer_that_gives_up_lets_the_readers_in(runner):
+@pytest.mark.parametrize("how", ["timeout", "interrupt", "kill"])
+def test_a_writer_that_gives_up_lets_the_readers_in(runner, how):
     lock = RwLock()
 
     async def first():
@@ -327,11 +351,42 @@ def test_a_writer_that_gives_up_lets_the_readers_in(runner):
         return at
 
     runner.spawn(first())
-    writer = runner.spawn(lock.acquire_write(deadline_ns=10))
+    writer = runner.spawn(lock.acquire_write(deadline_ns=10 if how == "timeout" else None))
     reader = runner.spawn(late_reader())
+    runner.settle()
+    runner.clock.advance(10)
+    if how == "interrupt":
+        runner.interrupt(writer)
+    if how == "kill":
+        runner.kill(writer)
     runner.run()
-    assert writer.result is False
     assert reader.result == 10
+    assert not lock.writing
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_a_lock_handed_to_somebody_destroyed_goes_to_the_next(runner, kind):
+    lock = RwLock()
+    acquire, release = getattr(lock, f"acquire_{kind}"), getattr(lock, f"release_{kind}")
+
+    async def user():
+        await acquire()
+        release()
+
+    assert runner.spawn(lock.acquire_write())
+    runner.settle()
+    doomed, user_task, writer = (
+        runner.spawn(user()),
+        runner.spawn(user()),
+        runner.spawn(lock.acquire_write()),
+    )
+    runner.settle()
+    lock.release_write()
+    runner.kill(doomed)
+    runner.settle()
+    assert user_task.done
+    assert writer.result is True
+    assert (lock.writing, lock.readers) == (True, 0)
 
 
 @pytest.mark.parametrize("release", ["release_read", "release_write"])

@@ -191,6 +191,16 @@ def test_who_polls_takes_no_wake_up_from_who_waits(runner, queue):
     assert reader.done
 
 
+def test_a_poller_that_is_destroyed_passes_nothing_on(runner, queue):
+    poller = runner.spawn(wait_any([queue]))
+    first, second = runner.spawn(queue.wait()), runner.spawn(queue.wait())
+    runner.settle()
+    queue.wake()
+    runner.kill(poller)
+    runner.settle()
+    assert (first.done, second.done) == (True, False)
+
+
 def test_polling_ends_by_its_deadline_and_by_a_signal(runner, queue):
     late = runner.spawn(wait_any([queue], deadline_ns=10))
     signalled = runner.spawn(wait_any([queue]))

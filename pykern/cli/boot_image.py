@@ -1,0 +1,90 @@
+"""Which image `pykern boot` boots: the files on the command line, read and recognised."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pykern.cli.errors import UsageError
+from pykern.machine import boot
+from pykern.machine.boot import iso
+from pykern.machine.computer import Image
+
+if TYPE_CHECKING:
+    import argparse
+
+BUILT_IN_FIRMWARE = "bios"
+
+
+def read_image(args: argparse.Namespace) -> Image:
+    """Read every file the command line names.
+
+    Raises
+    ------
+    UsageError : none or more than one image is given, or a protocol that does not exist
+    BootError : a file cannot be read, or no protocol knows the image
+    """
+    path, name = _chosen(args)
+    if name is not None and name not in boot.PROTOCOLS:
+        raise UsageError(f"no boot protocol {name}; there are {', '.join(boot.PROTOCOLS)}")
+    data = _read(path)
+    protocol = boot.PROTOCOLS[name] if name else boot.find(data, str(path))
+    options = boot.BootOptions(
+        str(path),
+        args.append,
+        tuple(map(_module, args.initrd)),
+        entry=args.entry,
+        read_file=functools.partial(_read_beside, path.parent),
+    )
+    if protocol.name != "iso":
+        return Image(data, protocol, options)
+    selected = iso.select(data, options)
+    size = selected.resolution
+    resolution = None if size is None else (size.width, size.height)
+    return Image(selected.kernel, selected.protocol, selected.options, resolution)
+
+
+def _chosen(args: argparse.Namespace) -> tuple[Path, str | None]:
+    """Return the one image that is given, and the protocol it has to be booted by."""
+    given = [path for path in (args.image, args.kernel, args.cdrom) if path is not None]
+    firmware = args.firmware
+    if firmware is not None and str(firmware) != BUILT_IN_FIRMWARE:
+        if given:
+            raise UsageError(f"--firmware {firmware} is an image of its own; {given[0]} is another")
+        return firmware, "firmware"
+    if len(given) != 1:
+        raise UsageError(
+            "boot needs exactly one of FILE, --kernel, --cdrom and --firmware ROM; given are "
+            f"{len(given)}"
+        )
+    if firmware is None:
+        return given[0], "iso" if args.cdrom else args.protocol
+    if args.kernel is not None or args.protocol is not None:
+        raise UsageError("--firmware bios starts what a medium's boot record holds: give FILE only")
+    return given[0], BUILT_IN_FIRMWARE
+
+
+def _module(text: str) -> boot.BootModule:
+    """Return the module in `FILE ARGUMENTS`, which is how QEMU gives one its command line."""
+    name, _, arguments = text.partition(" ")
+    if Path(text).exists():
+        name, arguments = text, ""
+    return boot.BootModule(name, _read(Path(name)), arguments)
+
+
+def _read_beside(folder: Path, path: str) -> bytes | None:
+    """Return a file that the kernel itself asks for, if it lies in the kernel's folder.
+
+    A guest image never gets at any other file of the host.
+    """
+    root = folder.resolve()
+    file = (root / path.lstrip("/")).resolve()
+    return file.read_bytes() if file.is_relative_to(root) and file.is_file() else None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise boot.BootError(f"{path}: {error.strerror}") from None
