@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import posixpath
 import stat
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from images import cpio, iso_writer
 from images.errors import ImageError
-from images.manifest import EVERY_PROGRAM, INITRD
+from images.manifest import INITRD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,13 +134,19 @@ def initrd(wanted: Initrd, programs: Mapping[str, Path], file: str) -> bytes:
 
 
 def _program_names(wanted: Initrd, programs: Mapping[str, Path], file: str) -> list[str]:
-    if wanted.programs == (EVERY_PROGRAM,):
-        return sorted(programs)
-    for name in wanted.programs:
-        if name not in programs:
+    """Return the names that the patterns stand for; a `*` does not reach beyond a slash."""
+    names: set[str] = set()
+    for pattern in wanted.programs:
+        found = {name for name in programs if _matches(name.split("/"), pattern.split("/"))}
+        if not found:
             known = ", ".join(sorted(programs)) or "none"
-            raise ImageError(f"{file}: {INITRD}.programs: {name!r}, expected one of {known}")
-    return sorted(set(wanted.programs))
+            raise ImageError(f"{file}: {INITRD}.programs: {pattern!r}, expected one of {known}")
+        names |= found
+    return sorted(names)
+
+
+def _matches(parts: list[str], patterns: list[str]) -> bool:
+    return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
 
 
 def _member(file: File, where: str) -> cpio.Member:

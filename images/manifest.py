@@ -11,7 +11,7 @@ r"""What an image contains, as a TOML file says it.
 
     [initrd]                           # a cpio archive, the module named "initrd"
     path = "/boot/initrd.cpio"
-    programs = ["init", "sh"]          # or ["*"]; they go to program_directory, "/bin"
+    programs = ["init", "mellos/*"]    # go to program_directory, "/bin", under these names
     [[initrd.files]]
     path = "/etc/motd"
     text = "Welcome\n"                 # or source = "FILE" or link = "TARGET"
@@ -45,7 +45,6 @@ from images.toml_table import Table
 
 MANIFESTS = Path(__file__).parent / "manifests"
 INITRD = "initrd"
-EVERY_PROGRAM = "*"
 
 _LONGEST_NAME = 64  # Joliet
 _DEEPEST = 8  # ECMA-119, Depth of hierarchy
@@ -232,7 +231,7 @@ def _is_resolution(text: str) -> object:
 def _initrd(table: Table, folder: Path) -> Initrd:
     initrd = Initrd(
         path=table.text("path", _PATH, "/boot/initrd.cpio", _is_path),
-        programs=table.names("programs", 'a list of program names, or ["*"] for all', []),
+        programs=table.names("programs", 'a list of program names or patterns such as "*"', []),
         program_directory=table.text("program_directory", _PATH, "/bin", _is_path),
         files=tuple(_file(item, folder) for item in table.tables("files")),
     )

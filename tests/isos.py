@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LONG_NAME = "A kernel with a long name, and ümlauts.elf"
 FILES = {
-    "boot/limine/limine.conf": b"timeout: 0\n/Linux\n    protocol: linux\n    path: boot():/vmlinuz\n",
+    "boot/limine/limine.conf": b"timeout: 0\n/Linux\n  protocol: linux\n  path: boot():/k\n",
     f"boot/{LONG_NAME}": bytes(range(256)) * 33,
     "boot/boot.bin": b"\xeb\x3e" + bytes(4094),
     "boot/efi.img": b"EFI" * 3000,

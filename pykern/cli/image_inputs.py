@@ -73,7 +73,10 @@ def find_programs(given: Sequence[str], manifest: Manifest, folder: Path) -> Map
         raise ImageError(
             f"{manifest.file}: initrd.programs: {error}; give the programs as --program NAME=FILE"
         ) from None
-    programs: Mapping[str, Path] = build.build(folder / "userland")
+    try:
+        programs: Mapping[str, Path] = build.build(folder / "userland")
+    except build.BuildError as error:
+        raise ImageError(str(error)) from None
     return programs
 
 

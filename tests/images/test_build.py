@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from images import build, manifest
+from images import build, iso_writer, manifest
 from images.errors import ImageError
 from pykern.machine.boot.config_files import ModulePath, Resolution, parse
 from pykern.machine.media import IsoImage
 from tests.images.conftest import write_inputs
+from tests.images.test_cpio import records
 
 ROOT = Path(build.__file__).parents[1]
 
@@ -51,6 +52,7 @@ import hashlib, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from tests.images.conftest import write_inputs
+from tests.images.test_cpio import records
 from images import build
 print(hashlib.sha256(build.build(*write_inputs(Path({folder!r})))).hexdigest())
 """
@@ -112,13 +114,21 @@ def test_an_initrd_with_a_path_twice(inputs):
         build.build(dataclasses.replace(small, initrd=initrd), files)
 
 
-def test_every_program(inputs):
+@pytest.mark.parametrize(
+    ("patterns", "paths"),
+    [
+        (("*",), {"bin", "bin/init", "bin/sh"}),
+        (("s*", "init"), {"bin", "bin/init", "bin/sh"}),
+        (("group/*",), {"bin", "bin/group", "bin/group/init"}),
+        (("*/init",), {"bin", "bin/group", "bin/group/init"}),
+    ],
+)
+def test_patterns_of_programs(inputs, patterns, paths):
     small, files = inputs
-    every = dataclasses.replace(small.initrd, programs=("*",), files=())
-    archive = build.initrd(every, files.programs, "")
-    assert archive.count(b"070701") == 4
-    assert b"bin/init\0" in archive
-    assert b"bin/sh\0" in archive
+    programs = {**files.programs, "group/init": files.programs["init"]}
+    chosen = dataclasses.replace(small.initrd, programs=patterns, files=())
+    found = {name for name, *_ in records(build.initrd(chosen, programs, ""), iso_writer.EPOCH)}
+    assert found == paths
 
 
 # --- the standard tools --------------------------------------------------------------------------
@@ -163,9 +173,13 @@ def test_isoinfo_lists_plain_names_of_level_2(iso):
 def test_isoinfo_sees_descriptors_and_boot_catalog(iso, image):
     text = run("isoinfo", "-d", "-i", iso)
     for line in (
-        "Volume id: SMALL", "Rock Ridge signatures version 1 found", "Joliet with UCS level 3 found",
-        "Bootid 88 (bootable)", "Nsect 4", f"Bootoff {IsoImage(image).boot_images[0].sector:X}",
-    ):  # fmt: skip
+        "Volume id: SMALL",
+        "Rock Ridge signatures version 1 found",
+        "Joliet with UCS level 3 found",
+        "Bootid 88 (bootable)",
+        "Nsect 4",
+        f"Bootoff {IsoImage(image).boot_images[0].sector:X}",
+    ):
         assert line in text
 
 

@@ -19,7 +19,7 @@ MEMBERS = [
 ]
 
 
-def records(data: bytes) -> list[tuple[str, int, bytes, int]]:
+def records(data: bytes, mtime: int = 99) -> list[tuple[str, int, bytes, int]]:
     """Read (name, mode, data, ino) by the format's table of 8-digit fields."""
     found, at = [], 0
     while True:
@@ -32,7 +32,7 @@ def records(data: bytes) -> list[tuple[str, int, bytes, int]]:
             assert not any(data[at:])
             return found
         assert fields[2:4] == [0, 0]
-        assert fields[5] == 99
+        assert fields[5] == mtime
         found.append((name, mode, data[at : at + size], ino))
         at = (at + size + 3) & ~3
 

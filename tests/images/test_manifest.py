@@ -60,9 +60,7 @@ def test_everything():
         manifest.File("/b", source=Path("folder/b.txt"), mode=0o600),
     )
     assert [module.name for module in everything.all_modules] == ["initrd", "font"]
-    assert everything.entries[1] == manifest.Entry(
-        "two", "quiet", ("initrd", "font"), "800x600x32"
-    )
+    assert everything.entries[1] == manifest.Entry("two", "quiet", ("initrd", "font"), "800x600x32")
 
 
 @pytest.mark.parametrize("name", manifest.names())
@@ -128,7 +126,7 @@ def test_files_that_are_no_manifests(tmp_path):
 
 
 def test_names_that_there_are_not():
-    with pytest.raises(ImageError, match="no image 'nope'; there are .*mellos, pykern"):
+    with pytest.raises(ImageError, match=r"no image 'nope'; there are .*mellos, pykern"):
         manifest.find("nope")
     assert manifest.find("some/where.toml") == Path("some/where.toml")
 
@@ -148,7 +146,9 @@ VALUES = st.recursive(
 @given(st.dictionaries(KEYS, VALUES, max_size=8))
 def test_any_table_is_a_manifest_or_an_error(changes):
     data = {**tomllib.loads(MINIMAL), **changes}
+    message = ""
     try:
-        assert manifest.parse(data, "m.toml", Path()).entries
+        manifest.parse(data, "m.toml", Path())
     except ImageError as error:
-        assert str(error).startswith("m.toml: ")
+        message = str(error)
+    assert not message or message.startswith("m.toml: ")

@@ -91,7 +91,9 @@ def written(inputs, **changes: bytes | None) -> bytes:
     """Return the image of the inputs with files replaced, or left out where None is given."""
     tree = build.tree(*inputs)
     for name, data in changes.items():
-        path = {"config": build.CONFIG, "kernel": "/boot/kernel.elf", "font": "/boot/font.psf"}[name]
+        path = {"config": build.CONFIG, "kernel": "/boot/kernel.elf", "font": "/boot/font.psf"}[
+            name
+        ]
         if data is None:
             del tree[path]
         else:

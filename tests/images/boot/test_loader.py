@@ -179,8 +179,13 @@ def test_a_machine_without_screen(guest, boot):
 
 @pytest.mark.parametrize(
     ("resolution", "expected"),
-    [("1024x768", (1024, 768)), ("1030x770", (1024, 768)), ("", (1024, 768)), ("650x490", (640, 480))],
-)  # fmt: skip
+    [
+        ("1024x768", (1024, 768)),
+        ("1030x770", (1024, 768)),
+        ("", (1024, 768)),
+        ("650x490", (640, 480)),
+    ],
+)
 def test_the_nearest_video_mode(guest, boot, resolution, expected):
     line = f"resolution: {resolution}" if resolution else ""
     report = boot(guest("native"), config=CONFIG.replace("resolution: 800x600", line))

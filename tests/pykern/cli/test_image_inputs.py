@@ -45,6 +45,7 @@ def test_programs_that_nobody_wants(tmp_path):
 def test_programs_of_userland(tmp_path, monkeypatch):
     fake = types.ModuleType("userland.build")
     fake.build = lambda folder: {"init": folder / "init"}
+    fake.BuildError = RuntimeError
     monkeypatch.setitem(sys.modules, "userland", types.ModuleType("userland"))
     monkeypatch.setitem(sys.modules, "userland.build", fake)
     found = image_inputs.find_programs([], PYKERN, tmp_path)

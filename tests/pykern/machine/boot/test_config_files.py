@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pykern.machine.boot import config_files
 from pykern.machine.boot.config_files import (
     CONFIG_PATHS,
+    BootConfig,
     ConfigError,
     ModulePath,
     Resolution,
@@ -59,7 +59,7 @@ RESOLUTION=1024x768x24
 def test_limine_conf():
     config = parse(CONF, "limine.conf")
     entry = config.select()
-    assert config.timeout == 0.5
+    assert config.timeout == pytest.approx(0.5)
     assert (entry.name, entry.location) == ("pykern", ("Kernels", "pykern"))
     assert (entry.protocol, entry.kernel_path) == ("limine", "/boot/pykern.elf")
     assert entry.command_line == "a=b: c  x86-64"
@@ -89,9 +89,15 @@ def test_entries_are_selected_by_name_path_or_number():
 
 @pytest.mark.parametrize(
     ("default", "name"),
-    [("1", "pykern"), ("2", "pykern"), ("3", "elsewhere"), ("4", "inside"), ("elsewhere", "elsewhere"),
-     ("Kernels/pykern", "pykern")],
-)  # fmt: skip
+    [
+        ("1", "pykern"),
+        ("2", "pykern"),
+        ("3", "elsewhere"),
+        ("4", "inside"),
+        ("elsewhere", "elsewhere"),
+        ("Kernels/pykern", "pykern"),
+    ],
+)
 def test_the_default_entry_counts_lines_of_the_menu(default, name):
     config = parse(CONF.replace("default_entry: 2", f"default_entry: {default}"), "c")
     assert config.default.name == name
@@ -104,7 +110,7 @@ def test_the_default_entry_may_have_slashes_in_its_name():
 
 def test_one_bad_entry_does_not_spoil_the_others():
     config = parse(CONF, "c")
-    with pytest.raises(ConfigError, match=r"c: entry 'elsewhere': line \d+: path is 'hdd\(1:2\):/v"):
+    with pytest.raises(ConfigError, match=r"c: entry 'elsewhere': line \d+: path is 'hdd\("):
         config.select("elsewhere")
     assert config.select("pykern")
 
@@ -163,25 +169,32 @@ class _Medium:
 def test_where_a_medium_has_it():
     medium = _Medium(_limine=CFG.encode(), _boot_limine=CONF.encode())
     assert read_config(medium).select().name == "pykern"
-    with pytest.raises(ConfigError, match=f"cd.iso: no boot configuration; looked for {CONFIG_PATHS[0]}"):
+    with pytest.raises(ConfigError, match=f"no boot configuration; looked for {CONFIG_PATHS[0]}"):
         read_config(_Medium())
 
 
 LINES = st.sampled_from(
-    ["/a", "//b", "///c", "/+d", ":e", "/", "#", "timeout: 3", "default_entry: 2", "protocol: limine",
-     "path: boot():/k", "module_path: boot():/m", "module_string: x", "resolution: 1x", "${A}=b",
-     "${A}=${B}", "${B}=${A}", "cmdline: ${A}", "KERNEL_PATH=boot:///k", "=", ":", "\0", "x: ${", "é: 1"]
+    ["/a", "//b", "///c", "/+d", ":e", "/", "#", "timeout: 3", "default_entry: 2", "cmdline: ${A}",
+     "protocol: limine", "path: boot():/k", "module_path: boot():/m", "module_string: x", "${A}=b",
+     "${A}=${B}", "${B}=${A}", "KERNEL_PATH=boot:///k", "=", ":", "\0", "x: ${", "resolution: 1x"]
 )  # fmt: skip
+
+
+def _parsed(text: bytes | str) -> BootConfig | str:
+    """Return a configuration, or the message of a ConfigError."""
+    try:
+        return parse(text, "c")
+    except ConfigError as error:
+        return str(error)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(LINES | st.text(max_size=20), max_size=20))
 def test_any_text_is_a_configuration_or_one_line_of_error(lines):
-    try:
-        config = parse("\n".join(lines), "c")
-    except ConfigError as error:
-        assert str(error).startswith("c")
-        assert "\n" not in str(error)
+    config = _parsed("\n".join(lines))
+    if isinstance(config, str):
+        assert config.startswith("c")
+        assert "\n" not in config
         return
     assert config.default in config.entries
     assert all(entry.problems or entry.kernel_path for entry in config.entries)
@@ -190,7 +203,5 @@ def test_any_text_is_a_configuration_or_one_line_of_error(lines):
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes(data):
-    try:
-        assert isinstance(parse(data, "c"), config_files.BootConfig)
-    except ConfigError as error:
-        assert "\n" not in str(error)
+    config = _parsed(data)
+    assert not isinstance(config, str) or "\n" not in config
