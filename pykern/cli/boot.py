@@ -57,7 +57,7 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
 
 def _framebuffer(args: argparse.Namespace, image: Image) -> FramebufferOptions | None:
     """Return what --framebuffer asks for, or what the image's protocol can make use of."""
-    default = DEFAULT_RESOLUTION if image.protocol.name == "limine" else None
+    default = DEFAULT_RESOLUTION if image.protocol.name in {"limine", "bios"} else None
     if image.resolution is not None:
         default = Resolution(*image.resolution)
     size = getattr(args, "framebuffer", default)
