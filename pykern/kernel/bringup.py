@@ -169,7 +169,7 @@ class BringUp:
             kernel.clock,
             kernel.metrics,
             log=kernel.log,
-            narrated=1,
+            narrated=kernel.profile.narrated,
         )
         kernel.scheduler.online = 1
         kernel.scheduler.on_resched_ipi = self._send_resched

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import SysError
+from pykern.kernel.mm.maps import describe
 from pykern.kernel.mm.pager import BusError
 from pykern.kernel.task.sigaction import SIG_DFL, SigInfo, Signal, bit
 from pykern.kernel.x86.layout import EXCEPTIONS
@@ -62,7 +63,8 @@ class Faults:
             return
         code = SEGV_ACCERR if space.vmas.find(laddr) is not None else SEGV_MAPERR
         info = SigInfo(Signal.SIGSEGV, code, address=laddr)
-        self._signal(cpu, thread, info, trap, _page_fault_words(error, laddr, code))
+        words = f"{_page_fault_words(error, laddr)}: {describe(space.vmas, laddr)}"
+        self._signal(cpu, thread, info, trap, words)
 
     def exception(self, cpu: Processor, trap: TrapFrame) -> None:
         """Signal the process whose instruction could not be executed."""
@@ -103,8 +105,7 @@ class Faults:
         )
 
 
-def _page_fault_words(error: int, laddr: int, code: int) -> str:
+def _page_fault_words(error: int, laddr: int) -> str:
     """Return a page fault in words (SDM Vol. 3A, Page-Fault Exceptions: error code)."""
     what = "execution of" if error & 16 else "write to" if error & 2 else "read of"
-    why = "not mapped" if code == SEGV_MAPERR else "not allowed"
-    return f"{what} {laddr:#x}, which is {why}"
+    return f"{what} {laddr:#x}"
