@@ -236,7 +236,9 @@ class BringUp:
         kernel, log = self._kernel, self._kernel.log.subsystem("SMP")
         ids = self._apic_ids()
         log.log(f"CPUs detected: {len(ids)} (apic_ids={list(ids)})".replace(", ", ","))
-        kernel.log.subsystem("APIC").log(f"BSP LAPIC initialized at {lapic.BASE:#X}".replace("X", "x"))
+        kernel.log.subsystem("APIC").log(
+            f"BSP LAPIC initialized at {lapic.BASE:#X}".replace("X", "x")
+        )
         log.log(f"BSP online (apic_id={ids[0]})")
         smp.copy_trampoline(kernel.machine, kernel.acting, kernel.symbols)
         log.log(f"Trampoline copied to {layout.TRAMPOLINE:#x}")

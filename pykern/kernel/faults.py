@@ -56,7 +56,9 @@ class Faults:
             if space.fault(laddr, error):
                 return
         except BusError:
-            self._signal(cpu, thread, SigInfo(Signal.SIGBUS, 2, address=laddr), trap, "no such page")
+            self._signal(
+                cpu, thread, SigInfo(Signal.SIGBUS, 2, address=laddr), trap, "no such page"
+            )
             return
         except SysError:
             self._out_of_memory(cpu, thread, trap, laddr)

@@ -93,9 +93,7 @@ class SystemCalls:
     def __init__(self, system: System) -> None:
         self._system = system
 
-    def bind(
-        self, symbol: str, function: Callable[..., Any]
-    ) -> Callable[[Processor], None]:
+    def bind(self, symbol: str, function: Callable[..., Any]) -> Callable[[Processor], None]:
         """Return what serves a hostcall of this handler's thunk."""
         name = symbol.removeprefix("sys_")
         decoders = list(zip(_ARGUMENTS, (kind.decode for kind in kinds(function)), strict=False))

@@ -43,7 +43,9 @@ def _start(thread: Thread, dirfd: int, path: bytes) -> Location:
     return base(thread.process.fs, thread.process.files, dirfd, path)
 
 
-def _locate(thread: Thread, dirfd: int, uaddr: int, flags: int = 0, *, follow: bool = True) -> Location:
+def _locate(
+    thread: Thread, dirfd: int, uaddr: int, flags: int = 0, *, follow: bool = True
+) -> Location:
     """Return the place that the path of an …at call leads to."""
     path = _path(thread, uaddr)
     if not path and flags & AT_EMPTY_PATH:
@@ -427,9 +429,7 @@ def rename(thread: Thread, oldpath: UserStr, newpath: UserStr) -> int:
 
 
 @syscall
-def renameat(
-    thread: Thread, olddirfd: Fd, oldpath: UserStr, newdirfd: Fd, newpath: UserStr
-) -> int:
+def renameat(thread: Thread, olddirfd: Fd, oldpath: UserStr, newdirfd: Fd, newpath: UserStr) -> int:
     """Move a file to another name, below directories."""
     return _renameat(thread, (olddirfd, oldpath), (newdirfd, newpath), 0)
 

@@ -119,9 +119,7 @@ async def writev(thread: Thread, fd: Fd, iov: UserPtr, iovcnt: Int) -> int:
 
 
 @syscall
-async def sendfile(
-    thread: Thread, out_fd: Fd, in_fd: Fd, offset: UserPtr, count: Size
-) -> int:
+async def sendfile(thread: Thread, out_fd: Fd, in_fd: Fd, offset: UserPtr, count: Size) -> int:
     """Copy from one file to another."""
     files, space = thread.process.files, thread.process.space
     source, target = files.get(in_fd), files.get(out_fd)
@@ -292,7 +290,12 @@ def _file(files: object, fd: int) -> object:
 
 @syscall
 async def select(
-    thread: Thread, nfds: Int, readfds: UserPtr, writefds: UserPtr, exceptfds: UserPtr, timeout: UserPtr
+    thread: Thread,
+    nfds: Int,
+    readfds: UserPtr,
+    writefds: UserPtr,
+    exceptfds: UserPtr,
+    timeout: UserPtr,
 ) -> int:
     """Wait until a file of three sets is ready."""
     wait_ns = None
@@ -306,7 +309,12 @@ async def select(
 
 @syscall
 async def pselect6(
-    thread: Thread, nfds: Int, readfds: UserPtr, writefds: UserPtr, exceptfds: UserPtr, timeout: UserPtr
+    thread: Thread,
+    nfds: Int,
+    readfds: UserPtr,
+    writefds: UserPtr,
+    exceptfds: UserPtr,
+    timeout: UserPtr,
 ) -> int:
     """Wait until a file of three sets is ready; the signal mask stays as it is."""
     ns = read_timespec(thread, timeout) if timeout else None

@@ -46,9 +46,7 @@ async def ipc_recv(thread: Thread, port: Int, buf: UserPtr, len_: Size) -> int:
 
 
 @syscall
-async def ipc_receive(
-    thread: Thread, port: Int, buf: UserPtr, len_: Size, timeout_ns: Size
-) -> int:
+async def ipc_receive(thread: Thread, port: Int, buf: UserPtr, len_: Size, timeout_ns: Size) -> int:
     """Take the oldest message of a port, waiting for one at most so long; 0: for ever."""
     deadline = thread.system.clock.now_ns + timeout_ns if timeout_ns else None
     return await _receive(thread, port, buf, len_, deadline)

@@ -61,7 +61,12 @@ async def vfork(thread: Thread) -> int:
 
 @syscall
 async def clone(
-    thread: Thread, flags: Long, stack: UserPtr, parent_tid: UserPtr, child_tid: UserPtr, tls: UserPtr
+    thread: Thread,
+    flags: Long,
+    stack: UserPtr,
+    parent_tid: UserPtr,
+    child_tid: UserPtr,
+    tls: UserPtr,
 ) -> int:
     """Make a process or a thread."""
     return await cloning.clone(thread.system, thread, flags, stack, parent_tid, child_tid, tls)

@@ -139,7 +139,13 @@ async def sleep(thread: Thread, ticks: UInt) -> int:
 
 @syscall
 async def futex(
-    thread: Thread, uaddr: UserPtr, op: Int, val: UInt, timeout: UserPtr, uaddr2: UserPtr, val3: UInt
+    thread: Thread,
+    uaddr: UserPtr,
+    op: Int,
+    val: UInt,
+    timeout: UserPtr,
+    uaddr2: UserPtr,
+    val3: UInt,
 ) -> int:
     """Sleep on a word, or wake those who do."""
     futexes, space = thread.system.futexes, thread.process.space

@@ -30,7 +30,13 @@ _KNOWN = (
 
 
 async def clone(
-    system: System, parent: Thread, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int
+    system: System,
+    parent: Thread,
+    flags: int,
+    stack: int,
+    parent_tid: int,
+    child_tid: int,
+    tls: int,
 ) -> int:
     """Make a process or a thread that goes on where the caller is; return its identifier.
 

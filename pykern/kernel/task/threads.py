@@ -44,7 +44,12 @@ class Threads:
         return tid
 
     def spawn_kernel_thread(
-        self, name: str, body: Coroutine[Any, Any, None], *, priority: int = 0, cpu: int | None = None
+        self,
+        name: str,
+        body: Coroutine[Any, Any, None],
+        *,
+        priority: int = 0,
+        cpu: int | None = None,
     ) -> Thread:
         """Make a thread of the kernel that runs a coroutine, and let it run.
 
