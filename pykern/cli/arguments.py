@@ -211,8 +211,8 @@ def _add_console_options(parser: argparse.ArgumentParser) -> None:
         type=_checked(config.parse_resolution),
         default=argparse.SUPPRESS,
         metavar="WxH",
-        help="a linear framebuffer, or none (default: 1024x768 for a Limine kernel and the built-in "
-        "BIOS, else none)",
+        help="a linear framebuffer, or none (default: 1024x768 for a Limine kernel and the "
+        "built-in BIOS, else none)",
     )
     group.add_argument(
         "--screenshot", type=Path, metavar="PNG", help="picture of the screen when the run ends"
@@ -230,8 +230,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--clock",
         choices=config.CLOCKS,
-        help="as fast as possible (virtual), or not faster than the wall clock (host); default: host"
-        " where a terminal is typed on, else virtual",
+        help="as fast as possible (virtual), or not faster than the wall clock (host); default: "
+        "host where a terminal is typed on, else virtual",
     )
     group.add_argument(
         "--no-reboot", "-no-reboot", action="store_true", help="end when the guest resets"

@@ -82,7 +82,7 @@ def _default_image() -> Path:
         print("pykern: building the default image, once", file=sys.stderr)
         try:
             prebuilt.build()
-        except Exception as error:  # noqa: BLE001 - whatever it is, there is no image
+        except Exception as error:
             raise UsageError(f"no default image, and it cannot be built: {error}") from None
     return path
 

@@ -12,7 +12,7 @@ from pykern.kernel.x86.layout import EXCEPTIONS
 
 if TYPE_CHECKING:
     from pykern.kernel.task.system import System
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
     from pykern.kernel.x86.processor import Processor
     from pykern.kernel.x86.trapframe import TrapFrame
 
@@ -80,16 +80,15 @@ class Faults:
         info = SigInfo(number, code, address=address)
         self._signal(cpu, cpu.current, info, trap, words)
 
-    def _out_of_memory(self, cpu: Processor, thread: Thread, trap: TrapFrame, laddr: int) -> None:
+    def _out_of_memory(self, cpu: Processor, thread: UserThread, trap: TrapFrame, laddr: int) -> None:
         info = SigInfo(Signal.SIGKILL)
         self._signal(cpu, thread, info, trap, f"out of memory for page {laddr & -4096:#x}")
 
     def _signal(
-        self, cpu: Processor, thread: Thread, info: SigInfo, trap: TrapFrame, words: str
+        self, cpu: Processor, thread: UserThread, info: SigInfo, trap: TrapFrame, words: str
     ) -> None:
         """Send a signal that cannot be put off: blocked or ignored, it kills."""
         process = thread.process
-        assert process is not None
         action = process.actions.get(info.signal)
         forced = thread.blocked & bit(info.signal) or action.handler in {SIG_DFL, 1}
         if forced:

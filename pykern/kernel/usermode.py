@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.log import Level
 from pykern.kernel.drivers.serial import COM1_IRQ
 from pykern.kernel.fs import entries
@@ -26,6 +25,7 @@ from pykern.kernel.x86 import vectors
 from pykern.kernel.x86.trapframe import new_user_frame
 
 if TYPE_CHECKING:
+    from pykern.kernel.core.errno import SysError
     from pykern.kernel.kernel import Kernel
     from pykern.kernel.task.process import Process
     from pykern.kernel.x86.boot_parameters import Module

@@ -52,7 +52,7 @@ _ARGUMENTS_LIMIT = 128 * 1024
 """Bytes of all argument and environment strings together."""
 
 
-class NotExecutable(SysError):
+class NotExecutable(SysError):  # noqa: N818 - what it says of a file
     """ENOEXEC, with what is wrong with the file."""
 
     def __init__(self, reason: str) -> None:

@@ -15,7 +15,7 @@ from pykern.kernel.core.errno import Errno, SysError
 if TYPE_CHECKING:
     from pykern.kernel.task.process import Process
     from pykern.kernel.task.system import System
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
 
 CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND = 0x100, 0x200, 0x400, 0x800
 CLONE_VFORK, CLONE_THREAD, CLONE_SYSVSEM, CLONE_SETTLS = 0x4000, 0x10000, 0x40000, 0x80000
@@ -31,7 +31,7 @@ _KNOWN = (
 
 async def clone(
     system: System,
-    parent: Thread,
+    parent: UserThread,
     flags: int,
     stack: int,
     parent_tid: int,
@@ -87,7 +87,7 @@ def _check(flags: int) -> None:
         raise SysError(Errno.EINVAL)
 
 
-def _new_process(system: System, parent: Process, name: str, flags: int) -> Thread:
+def _new_process(system: System, parent: Process, name: str, flags: int) -> UserThread:
     """Make the process of a fork: a copy of memory, files, actions."""
     shared = bool(flags & CLONE_VM)
     space = parent.space if shared else parent.space.fork()
@@ -105,7 +105,7 @@ def _new_process(system: System, parent: Process, name: str, flags: int) -> Thre
         raise
 
 
-def _inherit(system: System, parent: Thread, child: Thread, stack: int) -> None:
+def _inherit(system: System, parent: UserThread, child: UserThread, stack: int) -> None:
     """Copy registers: the child returns from the same call, with 0."""
     frame = parent.frame.read()
     frame["rax"] = 0

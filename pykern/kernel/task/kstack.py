@@ -1,4 +1,4 @@
-"""Kernel stacks: each in its own pages of the kernel's address space, above a page that is not there.
+"""Kernel stacks: each in pages of its own, above a page that is not there.
 
 An overflow hits the guard page and is a double fault on a stack of its own, not somebody else's
 data (MEL-22, MEL-27).
