@@ -411,7 +411,8 @@ class LineDiscipline:
 
         def show() -> None:
             column = width + (self.output.line_column if from_start else 0)
-            self.output.write(b"\b" * (8 - column % 8), self.termios)
+            back = 8 - column % 8
+            self.output.raw(b"\b" * back, -back)
 
         self._when_started(show)
 
