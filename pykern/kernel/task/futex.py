@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class Futexes:
-    """The queues of all words somebody sleeps on."""
+    """The queues of all words somebody sleeps on, by what shared memory calls them.
+
+    A physical address would not do: copy-on-write moves a word of private memory to another frame.
+    """
 
     def __init__(self) -> None:
         self._queues: dict[tuple[object, int], WaitQueue] = {}
@@ -26,6 +29,7 @@ class Futexes:
     def _key(space: AddressSpace, uaddr: int) -> tuple[object, int]:
         if uaddr % 4:
             raise SysError(Errno.EINVAL)
+        space.read_u32(uaddr)
         return space.shared_key(uaddr)
 
     async def wait(
@@ -59,7 +63,9 @@ class Futexes:
         queue = self._queues.get(self._key(space, uaddr))
         return queue.wake(count) if queue else 0
 
-    def requeue(self, space: AddressSpace, uaddr: int, count: int, limit: int, other: int) -> int:
+    def requeue(
+        self, space: AddressSpace, uaddr: int, count: int, limit: int, other: int
+    ) -> int:
         """Wake `count` sleepers, and as many others as `limit` says as if they slept on `other`.
 
         Sleepers of this kernel are not moved between queues: the others are woken as well, find
