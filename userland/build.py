@@ -3,6 +3,7 @@
 Programs below ``bin/`` and ``demos/`` are files, or folders of files, named as the program. All are
 linked with the library in ``lib/``, except those in ``demos/mellos/``: they have a start-up and
 stubs of their own for the five calls of that profile. The stubs are generated from the ABI tables.
+Programs in ``tests/`` are for the tests of the library: they compile with the host's, too.
 
 ``python -m userland.build DIRECTORY`` builds everything.
 """
@@ -56,7 +57,8 @@ def build(directory: Path, names: Iterable[str] | None = None) -> dict[str, Path
     directory : Path
         Where programs (``bin/``), objects and generated headers go; made if it does not exist.
     names : iterable of str, optional
-        Which programs; all without it. Those of MelloOS are called ``mellos/NAME``.
+        Which programs; without it all, but not those of the tests. Those of MelloOS are called
+        ``mellos/NAME``, those of the tests ``tests/NAME``.
 
     Raises
     ------
@@ -66,7 +68,8 @@ def build(directory: Path, names: Iterable[str] | None = None) -> dict[str, Path
         There is no program of that name.
     """
     programs = sources()
-    wanted = list(programs) if names is None else list(names)
+    everything = [name for name in programs if not name.startswith("tests/")]
+    wanted = everything if names is None else list(names)
     compiler = Compiler(directory)
     libraries = {
         False: compiler.objects(_files(SOURCES / "lib")),
@@ -88,8 +91,9 @@ def sources() -> dict[str, list[Path]]:
             for path in sorted(folder.iterdir())
             if path.is_dir() and path.name != MELLOS
         }
-    own = {f"{MELLOS}/{p.stem}": [p] for p in _files(SOURCES / "demos" / MELLOS)}
-    return dict(sorted({**programs, **own}.items()))
+    programs |= {f"{MELLOS}/{path.stem}": [path] for path in _files(SOURCES / "demos" / MELLOS)}
+    programs |= {f"tests/{path.stem}": [path] for path in _files(SOURCES / "tests")}
+    return dict(sorted(programs.items()))
 
 
 def is_mellos(name: str) -> bool:

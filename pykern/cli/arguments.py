@@ -130,7 +130,7 @@ def _add_image_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--protocol",
         metavar="NAME",
-        help="iso, linux, limine, multiboot, elf, bootsector, firmware; default: what FILE says",
+        help="iso, linux, limine, multiboot, elf, bootsector; default: what FILE says",
     )
 
 
@@ -206,7 +206,8 @@ def _add_console_options(parser: argparse.ArgumentParser) -> None:
         type=_checked(config.parse_resolution),
         default=argparse.SUPPRESS,
         metavar="WxH",
-        help="a linear framebuffer, or none (default: 1024x768 for a Limine kernel, else none)",
+        help="a linear framebuffer, or none (default: 1024x768 for a Limine kernel and the built-in "
+        "BIOS, else none)",
     )
     group.add_argument(
         "--screenshot", type=Path, metavar="PNG", help="picture of the screen when the run ends"

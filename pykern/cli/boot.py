@@ -11,6 +11,7 @@ from pykern.cli.boot_image import read_image
 from pykern.cli.host_clock import HostPacer
 from pykern.cli.terminal import opened_input, opened_output
 from pykern.config import DEFAULT_RESOLUTION, PRESETS, Resolution
+from pykern.kernel.host import KernelHost
 from pykern.machine.board import BoardOptions, FramebufferOptions
 from pykern.machine.computer import Computer, MachineConfig
 from pykern.machine.devices.framebuffer import BYTES_PER_PIXEL
@@ -56,7 +57,7 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
 
 def _framebuffer(args: argparse.Namespace, image: Image) -> FramebufferOptions | None:
     """Return what --framebuffer asks for, or what the image's protocol can make use of."""
-    default = DEFAULT_RESOLUTION if image.protocol.name == "limine" else None
+    default = DEFAULT_RESOLUTION if image.protocol.name in {"limine", "bios"} else None
     if image.resolution is not None:
         default = Resolution(*image.resolution)
     size = getattr(args, "framebuffer", default)
@@ -68,9 +69,16 @@ def _framebuffer(args: argparse.Namespace, image: Image) -> FramebufferOptions |
 def _session(
     args: argparse.Namespace, image: Image, computer: Computer, console: Console
 ) -> Session:
+    host = KernelHost(computer.machine)
+
+    def start() -> None:
+        host.reset()
+        computer.start(image)
+
     session = Session(
         machine=computer.machine,
-        start=lambda: computer.start(image),
+        start=start,
+        hostcall=host.hostcall,
         send=computer.board.com1.receive,
         console=console,
         timeout_ns=args.timeout,

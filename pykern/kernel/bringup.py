@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.units import PAGE_SIZE
-from pykern.kernel.drivers import acpi
+from pykern.kernel.drivers import acpi, pic8259
 from pykern.kernel.mm.frames import FrameAllocator
 from pykern.kernel.mm.heap import BuddyHeap
 from pykern.kernel.mm.kernel_space import KernelSpace, Section
@@ -192,6 +192,7 @@ class BringUp:
         kernel = self._kernel
         lapic.enable(cpu.vcpu, spurious=vectors.SPURIOUS, error=vectors.APIC_ERROR)
         kernel.clock.add_cpu(cpu)
+        pic8259.disable(cpu.vcpu, vectors.FIRST_ISA)
         for base, first in kernel.acpi.ioapics:
             Ioapic(base, first).mask_all(cpu.vcpu)
 

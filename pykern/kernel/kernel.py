@@ -186,6 +186,19 @@ class Kernel(System):
         how = f"signal {status & 0x7F}" if status & 0x7F else f"status {status >> 8}"
         self.panic(self.clock.this_cpu, f"the first process, {process.last_name}, ended: {how}")
 
+    def oops(self, error: Exception, trace: str) -> None:
+        """Panic because hosted code has raised something."""
+        log = self.log.subsystem("PANIC")
+        for line in trace.rstrip().splitlines():
+            log.debug(line)
+        cpu = self.clock.this_cpu if self.image is not None else None
+        what = f"{type(error).__name__} in hosted code: {error}"
+        if cpu is None:
+            log.error(what)
+            self.machine.stop("panic")
+        else:
+            self.panic(cpu, what)
+
     def panic(
         self, cpu: Processor, what: str, trap: TrapFrame | None = None, laddr: int | None = None
     ) -> None:

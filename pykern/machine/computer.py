@@ -111,7 +111,9 @@ class Computer:
 
     @property
     def display(self) -> Any:
-        """What shows the picture: the framebuffer if there is one, else the VGA."""
+        """What shows the picture: the framebuffer if there is one in use, else the VGA."""
+        if self.bios is not None and not self.bios.vbe_mode:
+            return self.board.vga
         return getattr(self.board, "framebuffer", self.board.vga)
 
 

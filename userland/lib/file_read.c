@@ -14,8 +14,10 @@ static int fill(FILE *file)
         file->flags |= FILE_ERROR;
         return EOF;
     }
-    if (file->flags & FILE_IS_WRITING)
-        file_flush(file);
+    if (file->flags & FILE_IS_WRITING && file_flush(file))
+        return EOF;
+    file->flags &= ~FILE_IS_WRITING;
+    file->at = file->end = 0;
     if (file == stdin)
         fflush(stdout); /* a prompt must be seen before the answer is awaited */
     ssize_t size = read(file->fd, file->buffer, BUFSIZ);

@@ -1,6 +1,7 @@
 /* System calls about open files. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -100,4 +101,9 @@ int fstat(int fd, struct stat *result)
 int ftruncate(int fd, off_t length)
 {
     return syscall_result(sys_ftruncate(fd, length));
+}
+
+int poll(struct pollfd *fds, unsigned long count, int timeout_ms)
+{
+    return syscall_result(sys_poll(fds, count, timeout_ms));
 }

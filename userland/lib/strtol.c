@@ -28,42 +28,38 @@ static const char *prefix(const char *s, int *base, int *negative)
     return s;
 }
 
-/* The magnitude, at most `most`; ERANGE if it is larger. */
-static unsigned long magnitude(const char *s, char **end, int base, int *negative,
-                               unsigned long most_positive, unsigned long most_negative)
+/* The number, between `least` (in two's complement) and `most`; ERANGE if it is not. */
+static unsigned long number(const char *s, char **end, int base, unsigned long least,
+                            unsigned long most)
 {
-    const char *start = prefix(s, &base, negative), *at = start;
-    unsigned long value = 0, most = *negative ? most_negative : most_positive;
-    int too_large = 0;
+    int negative, too_large = 0;
+    const char *start = prefix(s, &base, &negative), *at = start;
+    unsigned long value = 0, limit = negative && least ? -least : most;
 
     for (int digit; (digit = digit_of(*at)) < base; at++) {
         if (__builtin_mul_overflow(value, (unsigned long)base, &value) ||
-            __builtin_add_overflow(value, (unsigned long)digit, &value) || value > most)
+            __builtin_add_overflow(value, (unsigned long)digit, &value) || value > limit)
             too_large = 1;
         if (too_large)
-            value = most;
+            value = limit;
     }
-    if (too_large)
-        errno = ERANGE;
     if (end)
         *end = (char *)(at == start ? s : at);
-    return value;
+    if (too_large) {
+        errno = ERANGE;
+        return negative && least ? least : most;
+    }
+    return negative ? -value : value;
 }
 
 long strtol(const char *s, char **end, int base)
 {
-    int negative;
-    unsigned long value = magnitude(s, end, base, &negative, LONG_MAX, LONG_MAX + 1UL);
-
-    return negative ? -value : value;
+    return number(s, end, base, LONG_MIN, LONG_MAX);
 }
 
 unsigned long strtoul(const char *s, char **end, int base)
 {
-    int negative;
-    unsigned long value = magnitude(s, end, base, &negative, ULONG_MAX, ULONG_MAX);
-
-    return negative ? -value : value;
+    return number(s, end, base, 0, ULONG_MAX);
 }
 
 long long strtoll(const char *s, char **end, int base)

@@ -43,6 +43,7 @@ CALLS = parse("""
  24 sched_yield
  25 mremap                   old_address old_size new_size flags new_address
  26 msync                    addr length flags
+ 27 mincore                  addr length vec
  28 madvise                  addr length advice
  32 dup                      oldfd
  33 dup2                     oldfd newfd

@@ -140,7 +140,7 @@ def truncate(ctx: FsContext, location: Location, size: int) -> None:
         raise SysError(Errno.EINVAL)
     ctx.require(inode, W_OK)
     _require_writable_mount(location)
-    inode.truncate(size)
+    inode.resize(size)
 
 
 def _require_writable_mount(location: Location) -> None:

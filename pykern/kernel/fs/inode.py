@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pykern.kernel.fs.file import File
     from pykern.kernel.fs.location import Location
     from pykern.kernel.fs.pipe import Pipe
+    from pykern.kernel.mm.file_pager import FilePager
 
 __all__ = ["BLOCK_SIZE", "FileSystem", "Inode"]
 
@@ -80,6 +81,7 @@ class Inode:  # noqa: PLR0904 - one method per operation
     nlink : names; 0 once the last is gone
     users : open files; content without a name lives as long as they do
     pipe : what the openers of a FIFO share
+    pager : its pages while it is mapped; whoever changes the content tells it
     """
 
     def __init__(self, fs: FileSystem, mode: int, *, ino: int | None = None, rdev: int = 0) -> None:
@@ -93,6 +95,7 @@ class Inode:  # noqa: PLR0904 - one method per operation
         self.parent: Inode = self
         self.users = 0
         self.pipe: Pipe | None = None
+        self.pager: FilePager | None = None
         self.atime_ns = self.mtime_ns = self.ctime_ns = fs.now()
 
     @property
@@ -205,6 +208,29 @@ class Inode:  # noqa: PLR0904 - one method per operation
         SysError(EINVAL) : its size cannot be set
         """
         raise SysError(Errno.EISDIR if S_ISDIR(self.mode) else Errno.EINVAL)
+
+    def load(self, offset: int, size: int) -> bytes:
+        """Return content as `read_at`, with what programs have written to it where it is mapped."""
+        if self.pager is not None:
+            self.pager.write_back(offset, size)
+        return self.read_at(offset, size)
+
+    def store(self, offset: int, data: bytes) -> int:
+        """Store content as `write_at`, and show it where it is mapped."""
+        if self.pager is None:
+            return self.write_at(offset, data)
+        self.pager.write_back(offset, len(data))
+        count = self.write_at(offset, data)
+        self.pager.written(offset, count)
+        return count
+
+    def resize(self, size: int) -> None:
+        """Set the size as `truncate`, also for those who have mapped it."""
+        if self.pager is not None:
+            self.pager.write_back()
+        self.truncate(size)
+        if self.pager is not None:
+            self.pager.truncated()
 
     def next_data(self, offset: int) -> int | None:
         """Return where data begins at or behind `offset`; None: a hole up to the end."""

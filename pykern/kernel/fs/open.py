@@ -94,7 +94,7 @@ async def open_location(
     if not fresh:
         _check_access(ctx, location, flags)
     if flags & O_TRUNC and location.inode.is_regular() and not fresh:
-        location.inode.truncate(0)
+        location.inode.resize(0)
     status |= flags & O_NOCTTY
     file = location.inode.open(location, status) or await _open_kind(ctx, location, status)
     file.flags &= ~O_NOCTTY

@@ -48,7 +48,7 @@ class RegularFile(File):
         """
         _require_place(offset)
         self.require_readable()
-        data = self.inode.read_at(offset, dst.remaining)
+        data = self.inode.load(offset, dst.remaining)
         dst.put(data)
         if not self.flags & O_NOATIME:
             self.inode.accessed()
@@ -81,7 +81,7 @@ class RegularFile(File):
         room = FILE_SIZE_MAX - offset
         if room <= 0:
             raise SysError(Errno.EFBIG)
-        return self.inode.write_at(offset, src.take(min(src.remaining, room)))
+        return self.inode.store(offset, src.take(min(src.remaining, room)))
 
     def lseek(self, offset: int, whence: int) -> int:
         """Move to another place and return it."""
@@ -112,7 +112,7 @@ class RegularFile(File):
         """Set the size."""
         if size < 0 or not self.writable:
             raise SysError(Errno.EINVAL)
-        self.inode.truncate(size)
+        self.inode.resize(size)
 
     def sync(self) -> None:
         """Nothing is behind memory."""

@@ -70,8 +70,8 @@ class LineDiscipline:
         self._ends: deque[int] = deque()
         self._literal = False
         self._erasing = False
-        # Echo that waits for output to go on, and whether output modes apply to it.
-        self._held: list[tuple[bytes, bool]] = []
+        # Echo that waits for output to go on.
+        self._held: list[Callable[[], None]] = []
 
     # --- for readers --------------------------------------------------------------------------
 
@@ -131,6 +131,7 @@ class LineDiscipline:
         changed = (termios.lflag ^ self.termios.lflag) & t.ICANON
         self.termios = termios
         if changed:
+            self._literal = self._erasing = False
             self._ends.clear()
             self._line_head = self._tail
             if self.canonical and self._buffer:
@@ -157,8 +158,8 @@ class LineDiscipline:
         """Start output again, with the echo of what was typed meanwhile."""
         self.stopped = False
         held, self._held = self._held, []
-        for data, processed in held:
-            self._put(data, processed=processed)
+        for show in held:
+            show()
         self._on_flow()
 
     # --- bytes from the terminal --------------------------------------------------------------
@@ -310,7 +311,7 @@ class LineDiscipline:
         if self.termios.lflag & t.ECHO:
             self._finish_erasing()
             if self.termios.lflag & t.ECHOCTL:
-                self._put(b"^\b", processed=False)
+                self._show_raw(b"^\b", columns=0)
 
     def _reprint(self, byte: int) -> None:
         self._finish_erasing()
@@ -427,20 +428,21 @@ class LineDiscipline:
         if not lflag & t.ECHO:
             return
         if not self._typed():
-            self.output.line_column = self.output.column
+            self._when_started(self.output.begin_line)
         if lflag & t.ECHOCTL and is_control_character(byte) and byte != TAB:
-            self._put(bytes([ord("^"), byte ^ 0x40]), processed=False)
-            self.output.column += 2
+            self._show_raw(bytes([ord("^"), byte ^ 0x40]), columns=2)
         else:
             self._show(bytes([byte]))
 
     def _show(self, data: bytes) -> None:
-        self._put(data, processed=True)
+        self._when_started(lambda: self.output.write(data, self.termios))
 
-    def _put(self, data: bytes, *, processed: bool) -> None:
+    def _show_raw(self, data: bytes, *, columns: int) -> None:
+        self._when_started(lambda: self.output.raw(data, columns))
+
+    def _when_started(self, show: Callable[[], None]) -> None:
+        """Show now, or once output goes on."""
         if self.stopped:
-            self._held.append((data, processed))
-        elif processed:
-            self.output.write(data, self.termios)
+            self._held.append(show)
         else:
-            self.output.raw(data)
+            show()

@@ -65,9 +65,14 @@ class OutputProcessor:
         if data:
             self._send(data)
 
-    def raw(self, data: bytes) -> None:
-        """Send as it is."""
+    def raw(self, data: bytes, columns: int) -> None:
+        """Send as it is; it moves the cursor by so many columns."""
         self._send(data)
+        self.column += columns
+
+    def begin_line(self) -> None:
+        """Note where the cursor is when somebody begins to type a line."""
+        self.line_column = self.column
 
     def _processed(self, byte: int, termios: Termios) -> bytes:
         oflag = termios.oflag

@@ -49,10 +49,14 @@ _PROT = PROT_READ | PROT_WRITE | PROT_EXEC
 
 @dataclass(frozen=True)
 class Backing:
-    """A pager and where in it a mapping begins, bytes."""
+    """A pager and where in it a mapping begins, bytes.
+
+    `read_only` : shared mappings of it can never be written, as the file is open for reading.
+    """
 
     pager: Pager
     offset: int = 0
+    read_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,8 @@ class AddressSpace(PagedMemory):
         SysError(ENOMEM) : no room, too many areas, or over the limit
         SysError(EEXIST) : MAP_FIXED_NOREPLACE and something is there
         SysError(EPERM) : MAP_FIXED below the lowest address
-        SysError(EACCES) : writable and executable at once, where that is not allowed
+        SysError(EACCES) : writable and executable at once, where that is not allowed; a shared
+            writable mapping of what is read-only
         SysError(EOVERFLOW) : the range leaves the 64-bit offsets of a file
         """
         size = page_up(size)
@@ -151,6 +156,7 @@ class AddressSpace(PagedMemory):
                 pager=backing.pager if backing else None,
                 offset=backing.offset if backing else 0,
                 name=name,
+                may=_PROT & ~PROT_WRITE if _is_read_only(backing, flags) else _PROT,
             )
         )
         return start
@@ -176,7 +182,8 @@ class AddressSpace(PagedMemory):
         ------
         SysError(EINVAL) : unaligned, or unknown bits in prot
         SysError(ENOMEM) : some page is not mapped, or too many areas
-        SysError(EACCES) : writable and executable at once, where that is not allowed
+        SysError(EACCES) : writable and executable at once, where that is not allowed; more than
+            the file behind it was opened for
         """
         size = self._check_range(laddr, size)
         self._check_prot(prot)
@@ -184,6 +191,8 @@ class AddressSpace(PagedMemory):
             return
         if not self.vmas.covers(laddr, laddr + size):
             raise SysError(Errno.ENOMEM)
+        if any(prot & ~vma.may for vma in self._touched(laddr, size)):
+            raise SysError(Errno.EACCES)
         self._check_areas(2)
         for vma in self.vmas.remove(laddr, laddr + size):
             self.pages.protect(vma.start, vma.end, prot)
@@ -373,6 +382,8 @@ class AddressSpace(PagedMemory):
             raise SysError(Errno.EINVAL)
         if backing and backing.offset & (PAGE_SIZE - 1):
             raise SysError(Errno.EINVAL)
+        if prot & PROT_WRITE and _is_read_only(backing, flags):
+            raise SysError(Errno.EACCES)
         if backing and backing.offset + size > 1 << 63:
             raise SysError(Errno.EOVERFLOW)
         self._check_prot(prot)
@@ -397,3 +408,7 @@ class AddressSpace(PagedMemory):
     def _check_areas(self, more: int) -> None:
         if len(self.vmas) + more > self.limits.areas:
             raise SysError(Errno.ENOMEM)
+
+
+def _is_read_only(backing: Backing | None, flags: int) -> bool:
+    return backing is not None and backing.read_only and bool(flags & MAP_SHARED)

@@ -85,6 +85,31 @@ class UserPages:
         self.resident -= len(gone)
         self.frames.put_each(gone)
 
+    def move(self, start: int, end: int, target: int) -> None:
+        """Map resident pages of a range elsewhere, where nothing is.
+
+        Raises
+        ------
+        SysError(ENOMEM) : no frame for a table; nothing has changed
+        """
+        entries = {
+            laddr + i * PAGE_SIZE: entry
+            for laddr, span in self.table.spans(start, end - start)
+            for i, entry in enumerate(span)
+            if entry
+        }
+        moved: list[int] = []
+        try:
+            for laddr, entry in entries.items():
+                self.table.set_span(target + laddr - start, [entry])
+                moved.append(target + laddr - start)
+        except BaseException:
+            for laddr in moved:
+                self.table.change(laddr, PAGE_SIZE, lambda _laddr, _entry: 0)
+            raise
+        self.forget(start, end)
+        self.table.change(start, end - start, lambda _laddr, _entry: 0)
+
     def protect(self, start: int, end: int, prot: int) -> None:
         """Change the rights of resident pages.
 

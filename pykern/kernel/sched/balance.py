@@ -1,10 +1,10 @@
 """Keeping CPUs equally busy: pull, push and steal.
 
 *Steal*: a CPU about to idle takes a waiting thread from the longest queue. *Push*: at a tick, a CPU
-with a queue gives to one that idles, which may have no tick of its own. *Pull*: every few ticks
-a CPU takes half the difference from the busiest, and a thread that waits
-elsewhere although it is more urgent than what runs here. *Rotate*: where the difference is one and
-cannot be halved, the odd thread goes round, so that in the long run all have the same share.
+with a queue gives to one that idles, which may have no tick of its own. *Pull*: every few ticks a
+CPU takes half the difference from the busiest, and a thread that waits elsewhere although it is
+more urgent than what runs here. *Rotate*: where the difference is one and cannot be halved, the odd
+thread goes round, so that in the long run all have the same share.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pykern.kernel.sched.run_queue import RunQueue
+    from pykern.kernel.sched.run_queues import RunQueues
     from pykern.kernel.sched.schedulable import Schedulable
-    from pykern.kernel.sched.scheduler import Scheduler
 
 __all__ = ["Balancer"]
 
@@ -30,37 +30,37 @@ _SEARCHED = 32
 
 
 class Balancer:
-    """Move threads between the queues of a scheduler."""
+    """Move threads between the queues of all CPUs."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
+    def __init__(self, run_queues: RunQueues) -> None:
+        self._run_queues = run_queues
 
     def tick(self, rq: RunQueue) -> None:
         """Push and pull, at a tick of one CPU, while threads wait on some."""
-        if len(rq.policy) and self._scheduler.idle & self._scheduler.online:
+        if len(rq.policy) and self._run_queues.idle & self._run_queues.online:
             self._push(rq)
         pulls, rest = divmod(rq.times.timer_ticks, _PULL_TICKS)
-        if rest == 0 and self._scheduler.online & rq.bit:
-            self._pull(rq, rotate=pulls % len(self._scheduler.queues) == rq.cpu)
+        if rest == 0 and self._run_queues.online & rq.bit:
+            self._pull(rq, rotate=pulls % len(self._run_queues.queues) == rq.cpu)
 
     def steal(self, rq: RunQueue) -> Schedulable | None:
         """Take a thread for a CPU that has none; it is queued nowhere afterwards."""
-        others = self._scheduler.waiting & ~rq.bit
-        if not others or not self._scheduler.online & rq.bit:
+        others = self._run_queues.waiting & ~rq.bit
+        if not others or not self._run_queues.online & rq.bit:
             return None
         for busy in sorted(self._in(others), key=lambda other: -len(other.policy)):
             thread = next(_movable(iter(busy.policy), rq.bit), None)
             if thread is not None:
-                self._scheduler.migrate(thread, rq.cpu)
+                self._run_queues.migrate(thread, rq.cpu)
                 rq.need_resched = False
                 return rq.policy.pick_next()
         return None
 
     def _pull(self, rq: RunQueue, *, rotate: bool) -> None:
-        others = tuple(self._in(self._scheduler.waiting & ~rq.bit))
+        others = tuple(self._in(self._run_queues.waiting & ~rq.bit))
         if not others:
             return
-        cpus = len(self._scheduler.queues)
+        cpus = len(self._run_queues.queues)
         busiest = max(others, key=lambda other: (other.load, (rq.cpu - other.cpu) % cpus))
         difference = busiest.load - rq.load
         if difference > 1:
@@ -73,7 +73,7 @@ class Balancer:
 
     def _take(self, rq: RunQueue, threads: list[Schedulable]) -> None:
         for thread in threads:
-            self._scheduler.migrate(thread, rq.cpu)
+            self._run_queues.migrate(thread, rq.cpu)
 
     def _pull_urgent(self, rq: RunQueue, others: tuple[RunQueue, ...]) -> None:
         mine = rq.current
@@ -85,18 +85,18 @@ class Balancer:
         for other in others:
             thread = next(_movable(iter(other.policy), rq.bit), None)
             if thread is not None and rq.policy.outranks(thread, mine):
-                self._scheduler.migrate(thread, rq.cpu)
+                self._run_queues.migrate(thread, rq.cpu)
                 return
 
     def _push(self, rq: RunQueue) -> None:
-        idle = self._scheduler.idle & self._scheduler.online
+        idle = self._run_queues.idle & self._run_queues.online
         thread = next(_movable(iter(rq.policy), idle), None)
         if thread is not None:
-            self._scheduler.migrate(thread, lowest_bit(thread.affinity & idle))
+            self._run_queues.migrate(thread, lowest_bit(thread.affinity & idle))
 
     def _in(self, mask: int) -> Iterator[RunQueue]:
         while mask:
-            yield self._scheduler.queues[lowest_bit(mask)]
+            yield self._run_queues.queues[lowest_bit(mask)]
             mask &= mask - 1
 
 

@@ -6,58 +6,58 @@ from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import page_up
-from pykern.kernel.fs.buffer import BytesBuffer
-from pykern.kernel.mm.vma import (
-    MAP_ANONYMOUS,
-    MAP_FIXED_NOREPLACE,
-    MAP_SHARED,
-    PROT_READ,
-    PROT_WRITE,
-)
+from pykern.kernel.fs.flags import FILE_SIZE_MAX
+from pykern.kernel.mm.file_pager import FilePager, pager_of
+from pykern.kernel.mm.remap import populate, remap, resident
+from pykern.kernel.mm.space import Backing
+from pykern.kernel.mm.vma import MAP_ANONYMOUS, MAP_POPULATE, MAP_TYPES
 from pykern.kernel.syscalls.arguments import Fd, Int, Long, Size, UserPtr
 from pykern.kernel.syscalls.entry import syscall
 
 if TYPE_CHECKING:
     from pykern.kernel.task.thread import Thread
 
-MREMAP_MAYMOVE = 1
 MADV_DONTNEED, MADV_FREE = 4, 8
 _KNOWN_ADVICE = frozenset(range(26))
+MS_ASYNC, MS_INVALIDATE, MS_SYNC = 1, 2, 4
 
 
 @syscall
-async def mmap(
+def mmap(
     thread: Thread, addr: UserPtr, length: Size, prot: Int, flags: Int, fd: Fd, offset: Long
 ) -> int:
     """Map memory, or the content of a file."""
     space = thread.process.space
-    if flags & MAP_ANONYMOUS:
-        return space.mmap(addr or None, length, prot, flags)
-    return await _map_file(thread, addr, length, prot, flags, fd, offset)
+    backing = None if flags & MAP_ANONYMOUS else _file_behind(thread, fd, offset)
+    where = space.mmap(addr or None, length, prot, flags & MAP_TYPES, backing)
+    if flags & MAP_POPULATE:
+        populate(space, where, length)
+    return where
 
 
-async def _map_file(
-    thread: Thread, addr: int, length: int, prot: int, flags: int, fd: int, offset: int
-) -> int:
-    """Map a private copy of a part of a file, taken now.
+def _file_behind(thread: Thread, fd: int, offset: int) -> Backing:
+    """Return what a mapping of an open file shows.
 
-    Shared mappings that can be written need a page cache, which there is not: EOPNOTSUPP.
+    Raises
+    ------
+    SysError : EBADF, EACCES not open for reading, ENODEV no regular file, EINVAL the offset
     """
-    space, file = thread.process.space, thread.process.files.get(fd)
-    if offset % 4096 or offset < 0:
-        raise SysError(Errno.EINVAL)
+    file = thread.process.files.get(fd)
     if not file.readable:
         raise SysError(Errno.EACCES)
-    if flags & MAP_SHARED and prot & PROT_WRITE:
-        raise SysError(Errno.EOPNOTSUPP)
-    buffer = BytesBuffer(size=min(length, max(file.stat().size - offset, 0)))
-    while buffer.remaining and await file.pread(buffer, offset + len(buffer.done)):
-        pass
-    private = flags & ~MAP_SHARED | 2 | MAP_ANONYMOUS
-    where = space.mmap(addr or None, length, PROT_READ | PROT_WRITE, private)
-    space.copy_out(where, buffer.done)
-    space.mprotect(where, page_up(length), prot)
-    return where
+    if not file.inode.is_regular():
+        raise SysError(Errno.ENODEV)
+    if not 0 <= offset <= FILE_SIZE_MAX:
+        raise SysError(Errno.EINVAL)
+    stat = file.inode.stat()
+    pager = pager_of(
+        file.inode,
+        thread.system.frames,
+        thread.system.machine,
+        file.name.decode("utf-8", "surrogateescape"),
+        (stat.dev >> 8, stat.dev & 0xFF, stat.ino),
+    )
+    return Backing(pager, offset, read_only=not file.writable)
 
 
 @syscall
@@ -79,34 +79,16 @@ def mprotect(thread: Thread, addr: UserPtr, length: Size, prot: Int) -> int:
 def mremap(
     thread: Thread, old: UserPtr, old_size: Size, new_size: Size, flags: Int, new: UserPtr
 ) -> int:
-    """Make a mapping larger or smaller; larger moves it."""
-    del new
+    """Resize a mapping, and move it if it may and must."""
+    return remap(thread.process.space, old, old_size, new_size, flags, new)
+
+
+@syscall
+def mincore(thread: Thread, addr: UserPtr, length: Size, vec: UserPtr) -> int:
+    """Tell which pages are in memory."""
     space = thread.process.space
-    old_size, new_size = page_up(old_size), page_up(new_size)
-    vma = space.vmas.find(old)
-    if flags & ~MREMAP_MAYMOVE or old % 4096 or not new_size:
-        raise SysError(Errno.EINVAL)
-    if vma is None or vma.end < old + old_size:
-        raise SysError(Errno.EFAULT)
-    if new_size <= old_size:
-        if new_size < old_size:
-            space.munmap(old + new_size, old_size - new_size)
-        return old
-    private = 2 | MAP_ANONYMOUS
-    try:
-        space.mmap(
-            old + old_size, new_size - old_size, vma.prot, private | MAP_FIXED_NOREPLACE
-        )
-    except SysError:
-        if not flags & MREMAP_MAYMOVE:
-            raise SysError(Errno.ENOMEM) from None
-    else:
-        return old
-    where = space.mmap(None, new_size, PROT_READ | PROT_WRITE, private)
-    space.copy_out(where, space.copy_in(old, old_size))
-    space.mprotect(where, new_size, vma.prot)
-    space.munmap(old, old_size)
-    return where
+    space.copy_out(vec, resident(space, addr, length))
+    return 0
 
 
 @syscall
@@ -127,10 +109,16 @@ def madvise(thread: Thread, addr: UserPtr, length: Size, advice: Int) -> int:
 
 @syscall
 def msync(thread: Thread, addr: UserPtr, length: Size, flags: Int) -> int:
-    """Write changes back: all mappings are private or memory, so there is nothing to do."""
-    del thread, length, flags
-    if addr % 4096:
+    """Write what programs have written to mapped files to the files."""
+    if addr % 4096 or flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC):
         raise SysError(Errno.EINVAL)
+    if flags & MS_ASYNC and flags & MS_SYNC:
+        raise SysError(Errno.EINVAL)
+    vmas, end = thread.process.space.vmas, addr + page_up(length)
+    for vma in vmas.overlapping(addr, end):
+        part = vma.slice(addr, end)
+        if vma.shared and isinstance(vma.pager, FilePager):
+            vma.pager.write_back(part.offset, part.size)
+    if not vmas.covers(addr, end):
+        raise SysError(Errno.ENOMEM)
     return 0
-
-

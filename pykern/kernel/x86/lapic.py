@@ -66,6 +66,7 @@ def enable(vcpu: Vcpu, *, spurious: int, error: int) -> None:
     """
     write(vcpu, Register.SVR, SOFTWARE_ENABLE | spurious)
     write(vcpu, Register.LVT_ERROR, error)
+    write(vcpu, Register.LVT_LINT0, MASKED)
     write(vcpu, Register.TPR, 0)
 
 

@@ -153,7 +153,7 @@ class _Threads(ProcDirectory):
             key.encode(): _thread_file(process, tid, key, function)
             for key, function in THREAD_FILES.items()
         }
-        return TableDirectory(process.fs, process.number("task", tid), makers, self)
+        return TableDirectory(process.fs, process.number("task/", tid), makers, self)
 
 
 def _thread_file(

@@ -31,7 +31,7 @@ class Task:
                 self.wait = self.coroutine.send(None)
             except StopIteration as end:
                 self.done, self.result = True, end.value
-            except Exception as error:  # noqa: BLE001 - kept for the test to look at
+            except Exception as error:
                 self.done, self.error = True, error
         return self
 

@@ -35,6 +35,27 @@ def test_an_idle_cpu_steals():
     assert {rq.load for rq in sim.scheduler.queues} == {1}
 
 
+def test_the_longest_queue_is_stolen_from():
+    sim = simulate(cpus=3, online=0b011)
+    for cpu in (0, 0, 0, 1, 1, 1, 1, 1):
+        sim.spawn(cpu=cpu)
+    sim.settle()
+    sim.scheduler.set_online(2, online=True)
+    stolen = sim.scheduler.pick_next(2)
+    assert [rq.load for rq in sim.scheduler.queues] == [3, 4, 1]
+    assert stolen is sim.threads[4]
+
+
+def test_a_cpu_that_has_stolen_is_content():
+    sim = simulate(cpus=2, online=0b01)
+    for _ in range(3):
+        sim.spawn()
+    sim.settle()
+    sim.scheduler.set_online(1, online=True)
+    assert sim.scheduler.pick_next(1) is sim.threads[1]
+    assert not sim.scheduler.need_resched(1)
+
+
 def test_an_idle_cpu_without_ticks_is_given_work():
     """A CPU that idles may have stopped its timer: the busy one gives to it."""
     sim = simulate(cpus=2)

@@ -20,6 +20,14 @@ def test_a_new_thread_goes_where_there_is_room():
     assert [sim.spawn().cpu for _ in range(8)] == [0, 1, 2, 3, 0, 1, 2, 3]
 
 
+def test_a_thread_that_wakes_goes_back_to_its_last_cpu_while_that_idles():
+    sim = simulate(cpus=4)
+    threads = [sim.spawn([("run", MS), ("sleep", 9 * MS)], repeat=True) for _ in range(4)]
+    sim.run(200 * MS)
+    assert [thread.cpu for thread in threads] == [0, 1, 2, 3]
+    assert sim.metrics.migrations == 0
+
+
 def test_a_more_urgent_thread_goes_where_a_less_urgent_one_runs():
     sim = simulate(cpus=2)
     sim.spawn(cpu=0, priority=TaskPriority.HIGH)

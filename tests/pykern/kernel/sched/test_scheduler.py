@@ -104,6 +104,14 @@ def test_yield_lets_an_equal_go_first():
     assert sim.metrics.preemptions == 0
 
 
+def test_a_yield_is_over_when_it_is_done():
+    sim = simulate()
+    for _ in range(2):
+        sim.spawn([("yield",), ("run", 100 * MS)])
+    sim.run(100 * MS)
+    assert sim.metrics.preemptions == 10
+
+
 # --- sleep and wake ------------------------------------------------------------------------------
 
 

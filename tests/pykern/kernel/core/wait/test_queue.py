@@ -169,6 +169,40 @@ def test_a_sleep_is_interrupted(runner):
     assert runner.clock.pending == 0
 
 
+def test_waiters_move_to_another_line_and_sleep_on(runner, queue):
+    """What futex(2) calls FUTEX_REQUEUE."""
+    other = WaitQueue()
+    resident = runner.spawn(other.wait())
+    movers = [runner.spawn(queue.wait(deadline_ns=100 if n == 2 else None)) for n in range(4)]
+    runner.settle()
+    assert queue.requeue(3, other) == 3
+    assert (len(queue), len(other)) == (1, 4)
+    assert not runner.ready
+    runner.interrupt(movers[0])
+    runner.run()
+    assert isinstance(movers[0].error, Interrupted)
+    assert movers[2].result is False
+    assert len(other) == 2
+    assert other.wake(2) == 2
+    runner.settle()
+    assert resident.done
+    assert movers[1].result is True
+    assert not movers[3].done
+    assert queue.requeue(5, other) == 1
+
+
+def test_a_wake_up_lost_by_one_that_moved_is_passed_on_where_it_is_now(runner, queue):
+    other = WaitQueue()
+    doomed, next_there = runner.spawn(queue.wait()), runner.spawn(other.wait())
+    runner.settle()
+    other.requeue(1, queue)
+    queue.requeue(2, other)
+    other.wake()
+    runner.kill(doomed)
+    runner.settle()
+    assert next_there.done
+
+
 def test_any_of_several_queues_wakes(runner):
     queues = [WaitQueue() for _ in range(3)]
     task = runner.spawn(wait_any(queues, deadline_ns=100))

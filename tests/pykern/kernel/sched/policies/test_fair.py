@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pykern.kernel.sched import POLICIES, Reason
+from pykern.kernel.sched import POLICIES, Metrics, Reason, Scheduler, State
 from pykern.kernel.sched.policies.fair import NICE_0_WEIGHT, Fair, weight_of
 from tests.contracts.policy import Thread
 from tests.pykern.kernel.sched.simulation import MS, Simulation
+from tests.virtual_time import VirtualClock
 
 FAIR = POLICIES.get("fair")
 
@@ -29,12 +30,32 @@ def test_fair_lets_who_slept_go_first_and_no_further():
     """MEL-54: sleeping saves up no more than half a period."""
     sim = simulate(FAIR)
     hog = sim.spawn()
-    sleeper = sim.spawn([("sleep", 1000 * MS), ("run", 1000 * MS)])
+    sleeper = sim.spawn([("sleep", 1003 * MS), ("run", 1000 * MS)])
     sim.run(1100 * MS)
     awake = [at for at, _, tid in sim.ran if tid == sleeper.tid]
-    assert awake[0] == 1011 * MS  # it went to sleep when the other's first slice was over
+    assert awake[0] == 1014 * MS  # it went to sleep when the other's first slice was over
     assert 40 * MS <= len(awake) * MS <= 70 * MS
     assert hog.cpu_ns + sleeper.cpu_ns == 1100 * MS
+
+
+def test_the_time_since_the_last_tick_counts_when_somebody_wakes():
+    clock = VirtualClock()
+    scheduler = Scheduler(1, FAIR, clock, Metrics())
+    running, sleeper = Thread(1), Thread(2)
+    for thread in (sleeper, running):
+        scheduler.add(thread)
+    assert scheduler.pick_next(0) is sleeper
+    scheduler.block(0, State.BLOCKED)
+    assert scheduler.pick_next(0) is running
+    clock.advance(MS)
+    scheduler.wake(sleeper)
+    assert not scheduler.need_resched(0)
+    assert scheduler.pick_next(0) is sleeper
+    scheduler.block(0, State.BLOCKED)
+    assert scheduler.pick_next(0) is running
+    clock.advance(9 * MS)  # no tick in between
+    scheduler.wake(sleeper)
+    assert scheduler.need_resched(0)
 
 
 def test_weights_are_those_of_linux():
@@ -83,3 +104,25 @@ def test_many_that_come_and_go_leave_nothing_behind():
         for thread in threads:
             policy.dequeue(thread)
     assert len(policy._heap) < 200
+
+
+def test_a_thread_that_left_and_came_back_stands_where_it_belongs_now():
+    policy = Fair()
+    early, late = Thread(1), Thread(2)
+    for thread in (early, late):
+        policy.enqueue(thread, Reason.NEW)
+    policy.dequeue(early)
+    early.vruntime += 50 * MS
+    policy.enqueue(early, Reason.MIGRATED)
+    assert [policy.pick_next(), policy.pick_next(), policy.pick_next()] == [late, early, None]
+
+
+def test_who_yields_goes_behind_the_next_even_if_it_has_not_run():
+    policy = Fair()
+    first, second = Thread(1), Thread(2)
+    policy.enqueue(first, Reason.NEW)
+    assert policy.pick_next() is first
+    second.vruntime = 5 * MS
+    policy.enqueue(second, Reason.MIGRATED)
+    policy.enqueue(first, Reason.YIELD)
+    assert policy.pick_next() is second

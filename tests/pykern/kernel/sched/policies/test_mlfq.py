@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from pykern.kernel.sched import POLICIES
 from pykern.kernel.sched.policies.mlfq import SLICES_NS, Feedback
 from tests.pykern.kernel.sched.simulation import MS, Simulation
@@ -26,6 +28,21 @@ def test_who_uses_up_its_slices_sinks_and_who_sleeps_stays_up():
     assert [hog.level for hog in hogs] == [Feedback.LOW, Feedback.LOW]
     assert interactive.level == Feedback.HIGH
     assert interactive.wait_ns < 100 * MS
+
+
+def test_who_sank_and_sleeps_rises_step_by_step():
+    sim = simulate()
+    sim.spawn(priority=Feedback.LOW)
+    steps = [("run", 300 * MS)] + [("sleep", MS), ("run", MS)] * 2 + [("sleep", 1000 * MS)]
+    thread = sim.spawn(steps, priority=Feedback.HIGH)
+    levels = []
+    while not thread.sleep_ns > 2 * MS and sim.clock.now_ns < 900 * MS:
+        sim.run(MS)
+        levels.append(int(thread.level))
+        if thread.state.name == "SLEEPING" and len(set(levels)) == 3 and levels[-1] == 3:
+            break
+    collapsed = [levels[0]] + [b for a, b in pairwise(levels) if a != b]
+    assert collapsed == [3, 2, 1, 2, 3]
 
 
 def test_all_rise_once_a_second():

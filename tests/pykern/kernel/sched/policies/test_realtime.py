@@ -74,3 +74,14 @@ def test_a_higher_real_time_priority_goes_first():
         policy.enqueue(thread, Reason.NEW)
     policy.enqueue(Thread(3), Reason.NEW)
     assert [policy.pick_next().tid for _ in range(4)] == [1, 0, 2, 3]
+
+
+def test_a_real_time_thread_that_waits_ends_any_other_turn():
+    policy = RealTime()
+    policy.enqueue(Thread(1), Reason.NEW)
+    current = policy.pick_next()
+    urgent = Thread(2)
+    urgent.sched_class, urgent.rt_priority = SchedClass.RR, 1
+    policy.enqueue(urgent, Reason.NEW)
+    assert policy.preempts(urgent, current)
+    assert policy.tick(current)

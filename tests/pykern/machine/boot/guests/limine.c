@@ -130,9 +130,10 @@ static void print_framebuffer(void) {
     fact("framebuffer.edid_size", f[6]);
     fact("framebuffer.edid", f[7]);
     fact("framebuffer.mode_count", f[8]);
+    *(volatile u32 *)(f[0] + f[3] * 2 + 4 * 3) = 0x123456;
+    if (!framebuffer.response[0]) return;
     u64 *mode = (u64 *)((u64 *)f[9])[0];
     put("mode "); hex(mode[0]); put(" "); hex(mode[1]); put(" "); hex(mode[2]); put(" "); hex(mode[3]); put("\n");
-    *(volatile u32 *)(f[0] + f[3] * 2 + 4 * 3) = 0x123456;
 }
 
 #ifndef NO_MP
@@ -219,7 +220,8 @@ __attribute__((used)) void kernel(struct state *s) {
     u64 there = (u64)constant - executable_address.response[2] + executable_address.response[1];
     text("constant_through_hhdm", there + hhdm.response[1]);
 #ifndef NO_MP
-    print_processors();
+    if (mp.response) print_processors();
+    else put("no mp\n");
 #endif
     put("done\n");
 #ifdef WRITE_TO

@@ -10,8 +10,7 @@ import shutil
 import struct
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -20,6 +19,10 @@ from pykern.machine.board import BoardOptions, FramebufferOptions
 from pykern.machine.boot import BootOptions
 from pykern.machine.computer import Computer, Image, MachineConfig
 from pykern_c import Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 SECOND = 1_000_000_000
 BUFFER = 0x5000  # in segment 0
@@ -133,6 +136,8 @@ class Bios(NamedTuple):
     at: bytes = b""
     dump: int = 0
     before: str = ""
+    ignore: str = ""
+    """Results that may differ from SeaBIOS, by name."""
 
 
 class Result(NamedTuple):
@@ -166,7 +171,7 @@ class Result(NamedTuple):
         return self.eax & 0xFF
 
 
-def _source(calls: list[Bios]) -> str:
+def source(calls: list[Bios]) -> str:
     text = [START.format(sectors=CODE_SECTORS, buffer=BUFFER), ".org 512\n"]
     for call in calls:
         for offset, byte in enumerate(call.at):
@@ -189,7 +194,7 @@ def assemble(text: str, folder: Path, size: int) -> bytes:
     return code.ljust(size, b"\0")
 
 
-def _results(output: bytes, calls: list[Bios]) -> list[Result]:
+def results(output: bytes, calls: list[Bios]) -> list[Result]:
     results, position = [], 0
     for call in calls:
         assert position + RECORD.size + call.dump <= len(output), (
@@ -223,10 +228,10 @@ class Host:
         return bytes(out)
 
     def run(self, *calls: Bios, data: bytes = b"") -> list[Result]:
-        disk = bytearray(assemble(_source(list(calls)), self.folder, self.size))
+        disk = bytearray(assemble(source(list(calls)), self.folder, self.size))
         if data:
             disk[-len(data) :] = data
-        return _results(self.start(bytes(disk)), list(calls))
+        return results(self.start(bytes(disk)), list(calls))
 
 
 @dataclass
@@ -249,10 +254,33 @@ class Qemu:
         return (self.folder / "debug").read_bytes()
 
     def run(self, *calls: Bios, data: bytes = b"") -> list[Result]:
-        disk = bytearray(assemble(_source(list(calls)), self.folder, self.size))
+        disk = bytearray(assemble(source(list(calls)), self.folder, self.size))
         if data:
             disk[-len(data) :] = data
-        return _results(self.start(bytes(disk)), list(calls))
+        return results(self.start(bytes(disk)), list(calls))
+
+
+def differences(call: Bios, ours: Result, theirs: Result) -> list[str]:
+    """Return what is not the same, CF and ZF of the flags only."""
+    found = []
+    for name in (*Result._fields, "carry", "zero"):
+        mine, other = getattr(ours, name), getattr(theirs, name)
+        if name != "flags" and name not in call.ignore.split() and mine != other:
+            found.append(f"{call}: {name} is {mine!r}, with SeaBIOS {other!r}")
+    return found
+
+
+@pytest.fixture
+def agree(host, seabios) -> Callable[..., list[Result]]:
+    """Return a function that runs calls here and there, and compares; it returns our results."""
+
+    def run(*calls: Bios, data: bytes = b"") -> list[Result]:
+        ours, theirs = host.run(*calls, data=data), seabios.run(*calls, data=data)
+        wrong = [differences(*three) for three in zip(calls, ours, theirs, strict=True)]
+        assert sum(wrong, []) == []
+        return ours
+
+    return run
 
 
 @pytest.fixture
