@@ -8,11 +8,13 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
-from pykern_c.isa import generate  # noqa: E402 - needs the path above
+from images.boot import loader  # noqa: E402 - needs the path above
+from pykern_c.isa import generate  # noqa: E402
 
 DEBUG = os.environ.get("PYKERN_BUILD") == "debug"
 # Objects and C text of the two builds must not be taken for each other.
@@ -59,6 +61,20 @@ CORE = (
 )
 
 
+class BuildPackages(build_py):
+    """Build what the packages hold beside Python; in an editable tree it is built when needed."""
+
+    def run(self) -> None:
+        """Copy the packages, then add the boot loader."""
+        super().run()
+        if self.editable_mode:
+            return
+        folder = Path(BUILD_BASE, "guest")
+        folder.mkdir(parents=True, exist_ok=True)
+        target = Path(self.build_lib, "images", "boot", loader.PREBUILT.name)
+        self.copy_file(str(loader.build(folder)), str(target))
+
+
 def extension(module: str, source: str) -> Extension:
     """Return one extension module of the core."""
     flags = DEBUG_FLAGS if DEBUG else RELEASE_FLAGS
@@ -83,6 +99,7 @@ def extensions() -> list[Extension]:
 
 
 setup(
+    cmdclass={"build_py": BuildPackages},
     ext_modules=cythonize(
         extensions(),
         build_dir=f"{BUILD_BASE}/cython",
