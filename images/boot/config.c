@@ -4,6 +4,8 @@
  */
 #include "loader.h"
 
+#define SHORTEST_HASH 64
+
 static const char *const places[] = {
     "/boot/limine/limine.conf", "/boot/limine.conf", "/limine/limine.conf",
     "/limine.conf", "/EFI/BOOT/limine.conf",
@@ -55,6 +57,21 @@ static u32 depth_of(const char *line)
     return depth;
 }
 
+static int is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Cut off `#` and the digits of a hash behind it; it is not checked. */
+static void cut_hash(char *path)
+{
+    u32 end = strlen(path), start = end;
+    while (start && is_hex(path[start - 1]))
+        start--;
+    if (start && path[start - 1] == '#' && end - start >= SHORTEST_HASH)
+        path[start - 1] = 0;
+}
+
 static const char *boot_path(char *value, const char *name)
 {
     static const char *const forms[] = {"boot():/", "boot(1):/"};
@@ -62,16 +79,19 @@ static const char *boot_path(char *value, const char *name)
         u32 size = strlen(forms[i]);
         if (strlen(value) < size || !same_text(value, forms[i], size, 1))
             continue;
-        for (char *c = value; *c; c++)
-            if (*c == '#')
-                *c = 0; /* a hash follows */
-        return value + size - 1;
+        value += size - 1;
+        while (value[1] == '/')
+            value++;
+        cut_hash(value);
+        return value;
     }
     fail("a path is not on the boot medium, expected boot():/...", name);
 }
 
 static void set_resolution(struct boot_entry *entry, const char *text)
 {
+    if (entry->bpp)
+        return;
     entry->width = number(&text);
     text += *text == 'x';
     entry->height = number(&text);
@@ -80,15 +100,22 @@ static void set_resolution(struct boot_entry *entry, const char *text)
         entry->bpp = number(&text);
 }
 
+/* Of several options of one name the first counts. */
+static void set_once(const char **option, const char *value)
+{
+    if (!*option)
+        *option = value;
+}
+
 static void set_option(struct boot_entry *entry, char *line)
 {
     char *value;
     if ((value = value_of(line, "protocol"))) {
-        entry->protocol = value;
+        set_once(&entry->protocol, value);
     } else if ((value = value_of(line, "path")) || (value = value_of(line, "kernel_path"))) {
-        entry->path = boot_path(value, entry->name);
+        set_once(&entry->path, boot_path(value, entry->name));
     } else if ((value = value_of(line, "cmdline")) || (value = value_of(line, "kernel_cmdline"))) {
-        entry->command_line = value;
+        set_once(&entry->command_line, value);
     } else if ((value = value_of(line, "module_path"))) {
         if (entry->modules == MOST_MODULES)
             fail("more than 16 modules", entry->name);
@@ -137,8 +164,7 @@ static void parse(char *config, struct boot_entry *entry)
             }
             if (chosen) {
                 memset(entry, 0, sizeof *entry);
-                entry->name = title + (*title == '+');
-                entry->command_line = "";
+                entry->name = skip_spaces(title + (*title == '+'));
             }
         } else if (chosen && *line != '#') {
             set_option(entry, line);
@@ -161,6 +187,7 @@ void config_read(struct boot_entry *entry)
             fail("expected protocol: limine", entry->name);
         if (!entry->path)
             fail("expected path: boot():/...", entry->name);
+        set_once(&entry->command_line, "");
         return;
     }
     fail("no limine.conf on the boot medium", 0);

@@ -19,7 +19,7 @@ from pykern.machine.media import IsoImage
 from tests.images.conftest import write_inputs
 from tests.images.test_cpio import records
 
-ROOT = Path(build.__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_contents(inputs, image):
@@ -50,7 +50,7 @@ def test_the_configuration_is_what_limine_reads(image):
 BUILD = """
 import hashlib, sys
 from pathlib import Path
-sys.path.insert(0, {root!r})
+sys.path.append({root!r})
 from tests.images.conftest import write_inputs
 from tests.images.test_cpio import records
 from images import build

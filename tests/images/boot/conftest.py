@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,25 @@ def make_iso(tmp_path, boot_record):
         return path
 
     return make
+
+
+@pytest.fixture
+def on_pykern():
+    """Return a function that boots an image with our BIOS services until the guest turns off."""
+
+    def run(iso: Path, expected: bytes, *options: str) -> str:
+        command = [sys.executable, "-m", "pykern", "boot", iso, "--firmware", "bios", "-m", "128"]
+        done = subprocess.run(
+            [*command, "--timeout", "60", "--framebuffer", "800x600", *options],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=100,
+        )
+        assert expected in done.stdout, (done.stdout, done.stderr)
+        return done.stdout.decode()
+
+    return run
 
 
 @pytest.fixture

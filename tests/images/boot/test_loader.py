@@ -8,6 +8,9 @@ from collections import defaultdict
 import pytest
 
 from images.boot import loader
+from pykern.machine import boot as boot_protocols
+from pykern.machine.computer import Computer, Image, MachineConfig
+from pykern_c import Machine
 
 CONFIG = """
 timeout: 0
@@ -57,9 +60,9 @@ class Report:
 
 @pytest.fixture
 def boot(make_iso, on_qemu):
-    def run(kernel: bytes, *options: str, config: str = CONFIG) -> Report:
+    def run(kernel: bytes, *options: str, config: str = CONFIG, on=on_qemu) -> Report:
         iso = make_iso(config, {"/boot/kernel.elf": kernel, **MODULES})
-        return Report(on_qemu(iso, b"\nend", *options))
+        return Report(on(iso, b"\nend", *options))
 
     return run
 
@@ -158,6 +161,49 @@ def test_limine_requests_are_answered(guest, boot, revision):
     assert report.lines["file_medium"] == ["1"] * 3
     assert (report["width"], report["height"], report["bpp"]) == (800, 600, 32)
     assert (report["memory_model"], report["red"]) == (1, 0x810)
+
+
+# --- on our own machine --------------------------------------------------------------------------
+
+
+def test_our_bios_services_boot_the_same_image(guest, boot, on_pykern):
+    """MIC-07 on pykern's own machine; what the kernel is told agrees with QEMU's."""
+    ours, theirs = boot(guest("native"), on=on_pykern), boot(guest("native"))
+    check_state(ours)
+    check_rights(ours)
+    check_memory(ours, 128)
+    assert ours["rsdp"] == fnv(b"RSD PTR ")
+    for name in ("magic", "module_path", "module_string", "module_hash", "command_line"):
+        assert ours.lines[name] == theirs.lines[name], name
+    for name in ("width", "height", "pitch", "bpp", "red", "kernel_paddr", "kernel_size"):
+        assert ours[name] == theirs[name], name
+
+
+def test_our_bios_services_boot_a_limine_kernel(guest, boot, on_pykern):
+    report = boot(guest("limine", "-DBASE=3"), on=on_pykern)
+    check_state(report, stack=0x40000)
+    check_memory(report, 128)
+    assert report.lines["file_path"] == ["/boot/kernel.elf", *MODULES]
+
+
+def test_modes_of_the_processor(guest, make_iso):
+    """MIC-07: real mode, protected mode, long mode, in this order."""
+    iso = make_iso(CONFIG, {"/boot/kernel.elf": guest("native"), **MODULES})
+    computer = Computer(MachineConfig(1, 128 << 20), Machine)
+    protocol = boot_protocols.PROTOCOLS["bios"]
+    computer.start(Image(iso.read_bytes(), protocol, boot_protocols.BootOptions(iso.name)))
+    vcpu, modes, places = computer.machine.vcpus[0], [], set()
+    for now in range(500, 40_000_000, 500):
+        cr0, efer = vcpu.read_register("cr0"), vcpu.read_register("efer")
+        mode = "long" if efer & 0x400 else "protected" if cr0 & 1 else "real"
+        if mode not in modes:
+            modes.append(mode)
+        if mode == "long":
+            break
+        places.add(vcpu.read_register("cs.base") + vcpu.read_register("rip") >> 12)
+        computer.machine.run(now)
+    assert modes == ["real", "protected", "long"]
+    assert {0x7, 0x8} & places  # the loader at 7C00h
 
 
 def test_a_newer_revision_is_loaded_as_the_newest_known(guest, boot):
