@@ -205,8 +205,8 @@ def _add_console_options(parser: argparse.ArgumentParser) -> None:
         type=_checked(config.parse_resolution),
         default=argparse.SUPPRESS,
         metavar="WxH",
-        help="a linear framebuffer, or none (default: 1024x768 for a Limine kernel and the built-in "
-        "BIOS, else none)",
+        help="a linear framebuffer, or none (default: 1024x768 for a Limine kernel and the "
+        "built-in BIOS, else none)",
     )
     group.add_argument(
         "--screenshot", type=Path, metavar="PNG", help="picture of the screen when the run ends"
