@@ -80,7 +80,9 @@ class Faults:
         info = SigInfo(number, code, address=address)
         self._signal(cpu, cpu.current, info, trap, words)
 
-    def _out_of_memory(self, cpu: Processor, thread: UserThread, trap: TrapFrame, laddr: int) -> None:
+    def _out_of_memory(
+        self, cpu: Processor, thread: UserThread, trap: TrapFrame, laddr: int
+    ) -> None:
         info = SigInfo(Signal.SIGKILL)
         self._signal(cpu, thread, info, trap, f"out of memory for page {laddr & -4096:#x}")
 

@@ -116,7 +116,9 @@ def fstat(thread: UserThread, fd: Fd, statbuf: UserPtr) -> int:
 
 
 @syscall
-def newfstatat(thread: UserThread, dirfd: Fd, pathname: UserStr, statbuf: UserPtr, flags: UInt) -> int:
+def newfstatat(
+    thread: UserThread, dirfd: Fd, pathname: UserStr, statbuf: UserPtr, flags: UInt
+) -> int:
     """Tell the attributes of a file below a directory."""
     found = _locate(thread, dirfd, pathname, flags)
     thread.process.space.copy_out(statbuf, pack_stat(found.inode.stat()))
@@ -429,7 +431,9 @@ def rename(thread: UserThread, oldpath: UserStr, newpath: UserStr) -> int:
 
 
 @syscall
-def renameat(thread: UserThread, olddirfd: Fd, oldpath: UserStr, newdirfd: Fd, newpath: UserStr) -> int:
+def renameat(
+    thread: UserThread, olddirfd: Fd, oldpath: UserStr, newdirfd: Fd, newpath: UserStr
+) -> int:
     """Move a file to another name, below directories."""
     return _renameat(thread, (olddirfd, oldpath), (newdirfd, newpath), 0)
 

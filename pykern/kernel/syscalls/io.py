@@ -259,7 +259,9 @@ async def poll(thread: UserThread, fds: UserPtr, nfds: Size, timeout: Int) -> in
 
 
 @syscall
-async def ppoll(thread: UserThread, fds: UserPtr, nfds: Size, tmo_p: UserPtr, sigmask: UserPtr) -> int:
+async def ppoll(
+    thread: UserThread, fds: UserPtr, nfds: Size, tmo_p: UserPtr, sigmask: UserPtr
+) -> int:
     """Wait until a file is ready, with another signal mask meanwhile."""
     ns = read_timespec(thread, tmo_p) if tmo_p else None
     if sigmask:

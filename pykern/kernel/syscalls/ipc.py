@@ -46,7 +46,9 @@ async def ipc_recv(thread: UserThread, port: Int, buf: UserPtr, len_: Size) -> i
 
 
 @syscall
-async def ipc_receive(thread: UserThread, port: Int, buf: UserPtr, len_: Size, timeout_ns: Size) -> int:
+async def ipc_receive(
+    thread: UserThread, port: Int, buf: UserPtr, len_: Size, timeout_ns: Size
+) -> int:
     """Take the oldest message of a port, waiting for one at most so long; 0: for ever."""
     deadline = thread.system.clock.now_ns + timeout_ns if timeout_ns else None
     return await _receive(thread, port, buf, len_, deadline)

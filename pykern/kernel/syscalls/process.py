@@ -107,7 +107,9 @@ def exit_group(thread: UserThread, status: Int) -> None:
 
 
 @syscall
-async def wait4(thread: UserThread, pid: Int, wstatus: UserPtr, options: Int, rusage: UserPtr) -> int:
+async def wait4(
+    thread: UserThread, pid: Int, wstatus: UserPtr, options: Int, rusage: UserPtr
+) -> int:
     """Wait for a child."""
     found, status, zombie = await wait(thread.system, thread.process, pid, options)
     space = thread.process.space

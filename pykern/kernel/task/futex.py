@@ -63,9 +63,7 @@ class Futexes:
         queue = self._queues.get(self._key(space, uaddr))
         return queue.wake(count) if queue else 0
 
-    def requeue(
-        self, space: AddressSpace, uaddr: int, count: int, limit: int, other: int
-    ) -> int:
+    def requeue(self, space: AddressSpace, uaddr: int, count: int, limit: int, other: int) -> int:
         """Wake `count` sleepers, and as many others as `limit` says as if they slept on `other`.
 
         Sleepers of this kernel are not moved between queues: the others are woken as well, find

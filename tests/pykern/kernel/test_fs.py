@@ -121,9 +121,10 @@ def test_everything_is_mounted(kernel):
         "proc /proc proc rw 0 0",
         "tmpfs /tmp tmpfs rw 0 0",
     ]
-    assert kernel.read(b"/proc/filesystems") == "".join(
-        f"nodev\t{name}\n" for name in types.names()
-    ).encode()
+    assert (
+        kernel.read(b"/proc/filesystems")
+        == "".join(f"nodev\t{name}\n" for name in types.names()).encode()
+    )
 
 
 # --- programs of the host ------------------------------------------------------------------------

@@ -6,7 +6,15 @@ import pytest
 
 from pykern.kernel.core.errno import Errno
 from pykern.kernel.fs import attributes, entries
-from pykern.kernel.fs.flags import MS_NODEV, MS_NOSUID, MS_RDONLY, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC
+from pykern.kernel.fs.flags import (
+    MS_NODEV,
+    MS_NOSUID,
+    MS_RDONLY,
+    O_CREAT,
+    O_RDONLY,
+    O_RDWR,
+    O_TRUNC,
+)
 from pykern.kernel.fs.open import open_at
 from pykern.kernel.fs.path import path_of, walk
 from pykern.kernel.fs.proc_system import format_mounts

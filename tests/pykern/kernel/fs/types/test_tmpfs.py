@@ -96,7 +96,9 @@ def test_the_root_has_the_mode_it_was_given():
     assert Kernel(mode="750").fs.root.mode == 0o040750
 
 
-@pytest.mark.parametrize("options", [{"size": "much"}, {"size": "-1"}, {"what": "1"}, {"mode": "9"}])
+@pytest.mark.parametrize(
+    "options", [{"size": "much"}, {"size": "-1"}, {"what": "1"}, {"mode": "9"}]
+)
 def test_options_are_checked(options):
     assert errno_of(Kernel, **options) == Errno.EINVAL
 
