@@ -14,7 +14,7 @@ FILES = {
     "numbers": "10\n9\n-3\n100\n9\n0.5\n",
     "table": "root:x:0:0\nbin:y:1:2\nno fields here\nlast:z:7:7",
     "long": "".join(f"line {n}\n" for n in range(1, 31)),
-    "binary": "".join(map(chr, range(0, 128))) * 2 + "\0" * 100 + "end",
+    "binary": "".join(map(chr, range(128))) * 2 + "\0" * 100 + "end",
     "dir/inner/deep": "deep\n",
     "dir/one": "1\n",
     "dir/.hidden": "h\n",

@@ -65,8 +65,8 @@ def test_a_line_is_run(terminal):
 
 
 def test_the_line_can_be_edited(terminal):
-    terminal.send("echo abd\x1b[Dc\x01\x1b[C\x05!\x7f e\x17f\r")
-    terminal.expect("\nabcd f\n% ")
+    terminal.send("echo abx\x1b[Dc\x01\x1b[C\x05!\x7f e\x17f\r")
+    terminal.expect("\nabcx f\n% ")
 
 
 def test_history_comes_back(terminal):
@@ -80,7 +80,7 @@ def test_history_comes_back(terminal):
 
 def test_tab_completes_a_file_name(terminal, tmp_path):
     (tmp_path / "some-long-name").write_text("content\n")
-    terminal.send("cat som\t\r")
+    terminal.send("cat some-\t\r")
     terminal.expect("\ncontent\n% ")
 
 
