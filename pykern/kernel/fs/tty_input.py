@@ -202,11 +202,13 @@ class LineDiscipline:
         return byte != DISABLED and any(self.termios.cc[index] == byte for index in which)
 
     def _receive(self, byte: int) -> None:
+        if not self._literal and (self._flow(byte) or self._signal(byte)):
+            return
+        if self.stopped and self.termios.iflag & (t.IXON | t.IXANY) == t.IXON | t.IXANY:
+            self.start()
         if self._literal:
             self._literal = False
             self._ordinary(byte)
-            return
-        if self._flow(byte) or self._signal(byte):
             return
         translated = self._translate(byte)
         if translated is None:
@@ -218,8 +220,7 @@ class LineDiscipline:
 
     def _flow(self, byte: int) -> bool:
         """Do what Ctrl-S and Ctrl-Q do; return whether that was all."""
-        iflag = self.termios.iflag
-        if not iflag & t.IXON:
+        if not self.termios.iflag & t.IXON:
             return False
         if self._is(byte, t.VSTART):
             self.start()
@@ -227,8 +228,6 @@ class LineDiscipline:
         if self._is(byte, t.VSTOP):
             self.stop()
             return True
-        if self.stopped and iflag & t.IXANY:
-            self.start()
         return False
 
     def _signal(self, byte: int) -> bool:
