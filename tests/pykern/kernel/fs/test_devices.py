@@ -32,7 +32,9 @@ def test_a_number_without_a_driver_cannot_be_opened():
     assert errno_of(open_at, kernel.ctx, b"/x", 0) == Errno.ENXIO
 
 
-@pytest.mark.parametrize(("number", "encoded"), [((1, 3), 0x103), ((4, 64), 0x440), ((259, 0x12345), 0x12310345)])
+@pytest.mark.parametrize(
+    ("number", "encoded"), [((1, 3), 0x103), ((4, 64), 0x440), ((259, 0x12345), 0x12310345)]
+)
 def test_numbers_are_encoded_as_on_linux(number, encoded):
     assert makedev(*number) == encoded
     assert (major(encoded), minor(encoded)) == number

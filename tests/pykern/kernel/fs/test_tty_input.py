@@ -7,6 +7,7 @@ time has to pass.
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import sys
@@ -26,12 +27,14 @@ COOKED = Termios()
 
 keys = st.one_of(
     st.sampled_from(
-        [b"a", b"b", b" ", b"_", b".", b"\t", b"\t", b"\n", b"\r", b"\n", b"word one"]
-        # erase, kill, word erase, end of file, literal, reprint
-        + [b"\x7f", b"\x7f", b"\x15", b"\x17", b"\x17", b"\x04", b"\x16", b"\x12"]
-        # interrupt, quit, suspend, stop, start, escape
-        + [b"\x03", b"\x1c", b"\x1a", b"\x13", b"\x11", b"\x11", b"\x1b", b"\x00"]
-        + ["é".encode(), "€".encode(), b"\xe9"]
+        [
+            *[b"a", b"b", b" ", b"_", b".", b"\t", b"\t", b"\n", b"\r", b"\n", b"word one"],
+            # erase, kill, word erase, end of file, literal, reprint
+            *[b"\x7f", b"\x7f", b"\x15", b"\x17", b"\x17", b"\x04", b"\x16", b"\x12"],
+            # interrupt, quit, suspend, stop, start, escape
+            *[b"\x03", b"\x1c", b"\x1a", b"\x13", b"\x11", b"\x11", b"\x1b", b"\x00"],
+            *["é".encode(), "€".encode(), b"\xe9"],
+        ]
     )
 )
 typed = st.lists(keys, max_size=12).map(b"".join)
@@ -167,7 +170,7 @@ def play(sequence) -> None:
                     for terminal in (ours, host)
                 ]
                 if not ours.discipline.canonical:
-                    reads = [b"".join(sum(each, [])) for each in reads]
+                    reads = [b"".join(itertools.chain(*each)) for each in reads]
                 assert (sequence, reads[0]) == (sequence, reads[1])
             else:
                 getattr(ours, name)(arguments[0])
