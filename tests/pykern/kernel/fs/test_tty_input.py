@@ -224,6 +224,19 @@ def test_the_buffer_is_bounded():
     assert ours.discipline.room == BUFFER_SIZE - 1
 
 
+@given(modes, st.lists(typed, max_size=4).map(b"".join))
+def test_a_burst_is_handled_as_its_bytes(burst_modes, data):
+    """Runs of plain bytes are handled at once; one by one must give the same."""
+    at_once, by_bytes = Ours(), Ours()
+    for ours in (at_once, by_bytes):
+        ours.modes(burst_modes)
+    at_once.discipline.receive(data)
+    for byte in data:
+        by_bytes.discipline.receive(bytes([byte]))
+    assert at_once.screen() == by_bytes.screen()
+    assert at_once.type(b"", 100) == by_bytes.type(b"", 100)
+
+
 def test_a_burst_waits_for_its_reader():
     """A script that is piped into the console arrives in whole."""
     ours = Ours()
