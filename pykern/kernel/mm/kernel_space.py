@@ -74,6 +74,10 @@ class KernelSpace:
     layout : addresses
     largest : largest page of the direct map, bytes
     invalidate : called with (laddr, size) when all processors must forget
+
+    Attributes
+    ----------
+    sections : what `map_image` has mapped
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class KernelSpace:
         self.frames, self.layout = frames, layout or KernelLayout()
         self._memory = memory
         self._tell = invalidate or (lambda _laddr, _size: None)
+        self.sections: list[Section] = []
         self._pages: dict[int, int] = {}
         self.table = PageTable(memory, frames, largest=largest, invalidate=self._invalidate)
 
@@ -122,6 +127,7 @@ class KernelSpace:
             laddr, paddr = page_down(section.laddr), page_down(section.paddr)
             size = page_up(section.laddr + section.size) - laddr
             self.table.map(laddr, paddr, size, section.flags | G)
+            self.sections.append(section)
             alias = self.layout.hhdm + paddr
             if not section.writable and self.table.lookup(alias):
                 self.table.protect(alias, size, NX | G)
