@@ -97,7 +97,7 @@ class BringUp:
         kernel.table = space.table
         space.map_direct(kernel.machine.ram_ranges)
         space.map_image(self._sections())
-        space.map_new(space.layout.heap, space.layout.heap_size)
+        space.map_new(space.layout.heap, space.layout.heap_size, zero=False)
         space.seal()
         kernel.heap = BuddyHeap(space.layout.heap, space.layout.heap_size, space)
 

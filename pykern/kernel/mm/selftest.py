@@ -31,7 +31,10 @@ def check_frames(frames: FrameAllocator, memory: PhysicalMemory) -> None:
     taken = [frames.alloc() for _ in range(8)]
     _expect(len(set(taken)) == len(taken), f"frames {taken} are not distinct")
     for paddr in taken:
-        _expect(not any(memory.read(paddr, PAGE_SIZE)), f"new frame {paddr:#x} is not cleared")
+        _expect(
+            memory.read(paddr, PAGE_SIZE) == bytes(PAGE_SIZE),
+            f"new frame {paddr:#x} is not cleared",
+        )
         memory.write(paddr, _PATTERN)
     used = before.free - frames.statistics().free
     _expect(used == len(taken) * PAGE_SIZE, f"8 frames took {used} bytes")
@@ -40,7 +43,10 @@ def check_frames(frames: FrameAllocator, memory: PhysicalMemory) -> None:
     _refuses(lambda: frames.free(taken[0]), "a double free of a frame")
     run = frames.alloc(4, align=4 * PAGE_SIZE)
     _expect(run % (4 * PAGE_SIZE) == 0, f"run of frames at {run:#x} is not aligned")
-    _expect(not any(memory.read(run, 4 * PAGE_SIZE)), f"frames at {run:#x} are not cleared")
+    _expect(
+        memory.read(run, 4 * PAGE_SIZE) == bytes(4 * PAGE_SIZE),
+        f"frames at {run:#x} are not cleared",
+    )
     frames.free(run, 4)
     _expect(frames.statistics() == before, "the statistics did not come back")
 
@@ -77,7 +83,7 @@ def check_heap(heap: HeapAllocator, memory: LinearMemory) -> None:
     blocks: dict[int, int] = {}
     for size in _HEAP_SIZES:
         laddr = heap.kmalloc(size)
-        _expect(not any(memory.read(laddr, size)), f"kmalloc({size}) is not cleared")
+        _expect(memory.read(laddr, size) == bytes(size), f"kmalloc({size}) is not cleared")
         for other, length in blocks.items():
             apart = laddr + size <= other or other + length <= laddr
             _expect(apart, f"blocks {laddr:#x} and {other:#x} overlap")
