@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
-
 import pytest
 
 from pykern.kernel.core.wait import Interrupted, WaitQueue, WaitResult, sleep_until, wait_any
@@ -245,16 +242,3 @@ def test_polling_ends_by_its_deadline_and_by_a_signal(runner, queue):
     with pytest.raises(Interrupted):
         _ = signalled.result
     assert not queue.watched
-
-
-def test_sleepers_that_are_collected_leave_quietly():
-    """The collector closes coroutines in any order; what that raises would be a warning."""
-    queue, runner = WaitQueue(), Runner()
-    for _ in range(3):
-        runner.spawn(queue.wait())
-    runner.settle()
-    queue.wake(2)
-    gone = weakref.ref(runner)
-    del queue, runner
-    gc.collect()
-    assert gone() is None
