@@ -242,3 +242,23 @@ def test_polling_ends_by_its_deadline_and_by_a_signal(runner, queue):
     with pytest.raises(Interrupted):
         _ = signalled.result
     assert not queue.watched
+
+
+def test_a_wait_that_is_closed_keeps_its_waker(queue):
+    """It may hold the last reference to the coroutine that is being closed, and close it again."""
+    dropped_while_closing = []
+
+    class Waker:
+        def __call__(self, _wait):
+            raise AssertionError("woke what is being destroyed")
+
+        def __del__(self):
+            dropped_while_closing.append(suspended.gi_running)
+
+    place = queue.join()
+    suspended = place.__await__()
+    next(suspended)
+    place.on_wake = Waker()
+    suspended.close()
+    assert dropped_while_closing == []
+    assert len(queue) == 0
