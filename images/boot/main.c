@@ -16,6 +16,13 @@ static void load_files(void)
     files_are_loaded();
 }
 
+static void add_framebuffer(const struct framebuffer *screen)
+{
+    u64 base = screen->address & ~(u64)(PAGE - 1);
+    u64 end = screen->address + (u64)screen->pitch * screen->height;
+    memory_add(base, (end - base + PAGE - 1) & ~(u64)(PAGE - 1), FRAMEBUFFER);
+}
+
 static void enter(u32 stack_size)
 {
     static struct handoff handoff;
@@ -51,11 +58,8 @@ void loader_main(u32 drive)
     if (!limine || limine_wants_framebuffer())
         boot.has_framebuffer = video_set(boot.entry.width, boot.entry.height, boot.entry.bpp,
                                          &boot.framebuffer);
-    if (boot.has_framebuffer) {
-        u64 size = (u64)boot.framebuffer.pitch * boot.framebuffer.height;
-        memory_add(boot.framebuffer.address & ~(u64)(PAGE - 1),
-                   (size + 2 * PAGE - 1) & ~(u64)(PAGE - 1), FRAMEBUFFER);
-    }
+    if (boot.has_framebuffer)
+        add_framebuffer(&boot.framebuffer);
     if (limine)
         limine_answer(&boot);
     else
