@@ -8,12 +8,12 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
-from setuptools.command.build_py import build_py
+from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
-from images.boot import loader  # noqa: E402 - needs the path above
+from images import prebuilt  # noqa: E402 - needs the path above
 from pykern_c.isa import generate  # noqa: E402
 
 DEBUG = os.environ.get("PYKERN_BUILD") == "debug"
@@ -61,20 +61,6 @@ CORE = (
 )
 
 
-class BuildPackages(build_py):
-    """Build what the packages hold beside Python; in an editable tree it is built when needed."""
-
-    def run(self) -> None:
-        """Copy the packages, then add the boot loader."""
-        super().run()
-        if self.editable_mode:
-            return
-        folder = Path(BUILD_BASE, "guest")
-        folder.mkdir(parents=True, exist_ok=True)
-        target = Path(self.build_lib, "images", "boot", loader.PREBUILT.name)
-        self.copy_file(str(loader.build(folder)), str(target))
-
-
 def extension(module: str, source: str) -> Extension:
     """Return one extension module of the core."""
     flags = DEBUG_FLAGS if DEBUG else RELEASE_FLAGS
@@ -98,8 +84,18 @@ def extensions() -> list[Extension]:
     return modules
 
 
+class BuildAll(build_ext):
+    """Compile the core, then what the emulated machine runs: kernel, loader, programs, image."""
+
+    def run(self) -> None:
+        """Build into the source tree, or into what becomes the wheel."""
+        super().run()
+        root = ROOT if self.inplace else Path(self.build_lib)
+        prebuilt.build(root / "images" / "prebuilt")
+
+
 setup(
-    cmdclass={"build_py": BuildPackages},
+    cmdclass={"build_ext": BuildAll},
     ext_modules=cythonize(
         extensions(),
         build_dir=f"{BUILD_BASE}/cython",

@@ -28,7 +28,9 @@ def mellos(calls: Iterable[Call]) -> str:
     calls = list(calls)
     numbers = "\n".join(f"#define SYS_{call.name.upper()} {call.number}" for call in calls)
     macros = "\n".join(_macro(call, f"int80(SYS_{call.name.upper()}", 3) for call in calls)
-    return f"/* Generated from pykern.kernel.abi.mellos. */\n#pragma once\n\n{numbers}\n\n{macros}\n"
+    return (
+        f"/* Generated from pykern.kernel.abi.mellos. */\n#pragma once\n\n{numbers}\n\n{macros}\n"
+    )
 
 
 def _macro(call: Call, head: str, registers: int) -> str:

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 SOURCE = Path(__file__).parent
-PREBUILT = SOURCE / "loader.bin"
+PREBUILT = SOURCE.parent / "prebuilt" / "loader.bin"
 
 _SOURCES = (
     *("boot.S", "text.c", "disk.c", "config.c", "memory.c", "firmware.c", "video.c"),

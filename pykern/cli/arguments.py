@@ -94,7 +94,13 @@ def _add_boot(commands: Subparsers) -> None:
 
 def _add_image_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("image")
-    group.add_argument("image", nargs="?", type=Path, metavar="FILE", help="what to boot")
+    group.add_argument(
+        "image",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help="what to boot; without any, the default image: a shell on the serial console",
+    )
     group.add_argument(
         "--kernel", "-kernel", type=Path, metavar="FILE", help="the same, as QEMU has it"
     )
@@ -146,10 +152,9 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--preset",
         choices=config.PRESETS,
-        default="single",
         help="number of processors by name: "
         + ", ".join(f"{name} {cpus}" for name, cpus in config.PRESETS.items())
-        + " (default single)",
+        + " (default smp4 for the default image, else single)",
     )
     group.add_argument(
         "-m",
@@ -206,8 +211,8 @@ def _add_console_options(parser: argparse.ArgumentParser) -> None:
         type=_checked(config.parse_resolution),
         default=argparse.SUPPRESS,
         metavar="WxH",
-        help="a linear framebuffer, or none (default: 1024x768 for a Limine kernel and the built-in "
-        "BIOS, else none)",
+        help="a linear framebuffer, or none (default: 1024x768 for a Limine kernel and the "
+        "built-in BIOS, else none)",
     )
     group.add_argument(
         "--screenshot", type=Path, metavar="PNG", help="picture of the screen when the run ends"
@@ -225,8 +230,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--clock",
         choices=config.CLOCKS,
-        default="virtual",
-        help="as fast as possible (virtual, default), or not faster than the wall clock (host)",
+        help="as fast as possible (virtual), or not faster than the wall clock (host); default: "
+        "host where a terminal is typed on, else virtual",
     )
     group.add_argument(
         "--no-reboot", "-no-reboot", action="store_true", help="end when the guest resets"

@@ -43,7 +43,7 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     board = BoardOptions(
         com1=serial.write, debugcon=debugcon.write, framebuffer=_framebuffer(args, image)
     )
-    cpus = args.smp or PRESETS[args.preset]
+    cpus = args.smp or PRESETS[args.preset or ("smp4" if image.is_default else "single")]
     config = MachineConfig(cpus, args.memory, args.cpu, args.seed, board)
     traced = "mmio" in args.trace
     computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
@@ -83,7 +83,7 @@ def _session(
         console=console,
         timeout_ns=args.timeout,
         reboot=not args.no_reboot,
-        pacer=HostPacer() if args.clock == "host" else None,
+        pacer=HostPacer() if _paced(args) else None,
         note=lambda line: _note(f"pykern: {line}"),
     )
     if "int" in args.trace:
@@ -91,6 +91,12 @@ def _session(
     if "insn" in args.trace:
         trace.trace_instructions(computer.machine, _note)
     return session
+
+
+def _paced(args: argparse.Namespace) -> bool:
+    """Tell whether virtual time is kept from running ahead of the wall clock."""
+    typed = args.serial.kind == "stdio" and sys.stdin is not None and sys.stdin.isatty()
+    return bool((args.clock or ("host" if typed else "virtual")) == "host")
 
 
 def _note(line: str) -> None:

@@ -10,6 +10,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from images import prebuilt
 from images.boot import loader
 from images.errors import ImageError
 from pykern.cli.errors import UsageError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from images.manifest import Manifest
 
 KERNEL = "pykern.elf"
-_IMAGE_PACKAGE = "pykern.kernel.x86.image"
 
 
 def find_kernel(given: Path | None, manifest: Manifest, folder: Path) -> Path:
@@ -35,8 +35,7 @@ def find_kernel(given: Path | None, manifest: Manifest, folder: Path) -> Path:
     beside = Path(manifest.file).parent / manifest.kernel
     if beside.exists() or manifest.kernel != KERNEL:
         return beside
-    package = importlib.import_module(_IMAGE_PACKAGE)
-    packaged = Path(package.__path__[0]) / KERNEL
+    packaged = prebuilt.kernel()
     return packaged if packaged.exists() else _built_kernel(folder)
 
 
@@ -67,6 +66,9 @@ def find_programs(given: Sequence[str], manifest: Manifest, folder: Path) -> Map
         return dict(map(_program, given))
     if manifest.initrd is None or not manifest.initrd.programs:
         return {}
+    packaged = prebuilt.programs()
+    if packaged:
+        return packaged
     try:
         build = importlib.import_module("userland.build")
     except ModuleNotFoundError as error:

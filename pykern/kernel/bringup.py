@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.units import PAGE_SIZE
+from pykern.kernel.core.wait import WaitQueue, sleep_until
 from pykern.kernel.drivers import acpi, pic8259
+from pykern.kernel.ipc.port import PortTable
 from pykern.kernel.mm.frames import FrameAllocator
 from pykern.kernel.mm.heap import BuddyHeap
 from pykern.kernel.mm.kernel_space import KernelSpace, Section
-from pykern.kernel.ipc.port import PortTable
 from pykern.kernel.sched import POLICIES, Scheduler, State
 from pykern.kernel.task.kstack import KernelStacks
 from pykern.kernel.task.runner import Runner
@@ -24,14 +25,12 @@ from pykern.kernel.x86 import (
     smp,
     vectors,
 )
+from pykern.kernel.x86.hostcall import hostcall
 from pykern.kernel.x86.ioapic import ACTIVE_LOW, LEVEL, Ioapic
 from pykern.kernel.x86.processor import NO_CALLS, Processor
-from pykern.kernel.core.wait import WaitQueue, sleep_until
-from pykern.kernel.x86.hostcall import hostcall
 
 if TYPE_CHECKING:
     from pykern.kernel.kernel import Kernel
-    from pykern.kernel.sched import Schedulable
 
 _LOW_MEMORY = 1 << 20
 _IST_SIZE = PAGE_SIZE
@@ -169,7 +168,7 @@ class BringUp:
             kernel.clock,
             kernel.metrics,
             log=kernel.log,
-            narrated=1,
+            narrated=kernel.profile.narrated,
         )
         kernel.scheduler.online = 1
         kernel.scheduler.on_resched_ipi = self._send_resched
@@ -180,6 +179,7 @@ class BringUp:
             kernel.symbols["guest_call_return"],
             kernel.threads.reap,
         )
+        kernel.runner.signal_pending = kernel.signals.pending
         kernel.threads.spawn_kernel_thread("kernel_init", self.kernel_init(), cpu=0)
         kernel.runner.reschedule(cpu)
 
@@ -236,7 +236,9 @@ class BringUp:
         kernel, log = self._kernel, self._kernel.log.subsystem("SMP")
         ids = self._apic_ids()
         log.log(f"CPUs detected: {len(ids)} (apic_ids={list(ids)})".replace(", ", ","))
-        kernel.log.subsystem("APIC").log(f"BSP LAPIC initialized at {lapic.BASE:#X}".replace("X", "x"))
+        kernel.log.subsystem("APIC").log(
+            f"BSP LAPIC initialized at {lapic.BASE:#X}".replace("X", "x")
+        )
         log.log(f"BSP online (apic_id={ids[0]})")
         smp.copy_trampoline(kernel.machine, kernel.acting, kernel.symbols)
         log.log(f"Trampoline copied to {layout.TRAMPOLINE:#x}")

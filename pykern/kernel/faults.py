@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import SysError
+from pykern.kernel.mm.maps import describe
 from pykern.kernel.mm.pager import BusError
 from pykern.kernel.task.sigaction import SIG_DFL, SigInfo, Signal, bit
 from pykern.kernel.x86.layout import EXCEPTIONS
 
 if TYPE_CHECKING:
     from pykern.kernel.task.system import System
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
     from pykern.kernel.x86.processor import Processor
     from pykern.kernel.x86.trapframe import TrapFrame
 
@@ -55,14 +56,17 @@ class Faults:
             if space.fault(laddr, error):
                 return
         except BusError:
-            self._signal(cpu, thread, SigInfo(Signal.SIGBUS, 2, address=laddr), trap, "no such page")
+            self._signal(
+                cpu, thread, SigInfo(Signal.SIGBUS, 2, address=laddr), trap, "no such page"
+            )
             return
         except SysError:
             self._out_of_memory(cpu, thread, trap, laddr)
             return
         code = SEGV_ACCERR if space.vmas.find(laddr) is not None else SEGV_MAPERR
         info = SigInfo(Signal.SIGSEGV, code, address=laddr)
-        self._signal(cpu, thread, info, trap, _page_fault_words(error, laddr, code))
+        words = f"{_page_fault_words(error, laddr)}: {describe(space.vmas, laddr)}"
+        self._signal(cpu, thread, info, trap, words)
 
     def exception(self, cpu: Processor, trap: TrapFrame) -> None:
         """Signal the process whose instruction could not be executed."""
@@ -76,16 +80,17 @@ class Faults:
         info = SigInfo(number, code, address=address)
         self._signal(cpu, cpu.current, info, trap, words)
 
-    def _out_of_memory(self, cpu: Processor, thread: Thread, trap: TrapFrame, laddr: int) -> None:
+    def _out_of_memory(
+        self, cpu: Processor, thread: UserThread, trap: TrapFrame, laddr: int
+    ) -> None:
         info = SigInfo(Signal.SIGKILL)
         self._signal(cpu, thread, info, trap, f"out of memory for page {laddr & -4096:#x}")
 
     def _signal(
-        self, cpu: Processor, thread: Thread, info: SigInfo, trap: TrapFrame, words: str
+        self, cpu: Processor, thread: UserThread, info: SigInfo, trap: TrapFrame, words: str
     ) -> None:
         """Send a signal that cannot be put off: blocked or ignored, it kills."""
         process = thread.process
-        assert process is not None
         action = process.actions.get(info.signal)
         forced = thread.blocked & bit(info.signal) or action.handler in {SIG_DFL, 1}
         if forced:
@@ -103,8 +108,7 @@ class Faults:
         )
 
 
-def _page_fault_words(error: int, laddr: int, code: int) -> str:
+def _page_fault_words(error: int, laddr: int) -> str:
     """Return a page fault in words (SDM Vol. 3A, Page-Fault Exceptions: error code)."""
     what = "execution of" if error & 16 else "write to" if error & 2 else "read of"
-    why = "not mapped" if code == SEGV_MAPERR else "not allowed"
-    return f"{what} {laddr:#x}, which is {why}"
+    return f"{what} {laddr:#x}"

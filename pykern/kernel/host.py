@@ -36,5 +36,5 @@ class KernelHost:
         """Do what a hostcall asks for; what a hosted function raises is the kernel's panic."""
         try:
             self.kernel.hostcall(exit_)
-        except Exception as error:  # noqa: BLE001 - anything at all is a bug of the kernel
+        except Exception as error:
             self.kernel.oops(error, traceback.format_exc())

@@ -110,9 +110,7 @@ class Kernel(System):
             return
         self.image = attach.read(vcpu, vcpu.gprs[_RDI])
         self.symbols = self.image.symbols
-        self.clock = KernelClock(
-            self.machine, vectors.TIMER, _NS_PER_S // self.profile.tick_hz
-        )
+        self.clock = KernelClock(self.machine, vectors.TIMER, _NS_PER_S // self.profile.tick_hz)
         known = {
             name: _plain(function)
             for name, function in bound_methods([self.bringup, self.traps, self.threads]).items()

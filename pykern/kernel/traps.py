@@ -8,7 +8,6 @@ from pykern.kernel.core.errno import Errno
 from pykern.kernel.sched import State
 from pykern.kernel.x86 import lapic, vectors
 from pykern.kernel.x86.hostcall import hostcall
-from pykern.kernel.x86.trapframe import TrapFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from pykern.kernel.x86.processor import Processor
 
 
-class Traps:
+class Traps:  # noqa: PLR0904 - one handler for each exception
     """Handlers of every vector.
 
     Parameters

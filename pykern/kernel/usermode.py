@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.log import Level
 from pykern.kernel.drivers.serial import COM1_IRQ
 from pykern.kernel.fs import entries
@@ -20,11 +19,13 @@ from pykern.kernel.fs.table import FileTable
 from pykern.kernel.fs.tty import Tty, add_console, add_tty
 from pykern.kernel.fs.types import devfs, procfs, tmpfs
 from pykern.kernel.jobs import Jobs
+from pykern.kernel.procinfo import SystemFiles
 from pykern.kernel.task import exec as execution
 from pykern.kernel.x86 import vectors
 from pykern.kernel.x86.trapframe import new_user_frame
 
 if TYPE_CHECKING:
+    from pykern.kernel.core.errno import SysError
     from pykern.kernel.kernel import Kernel
     from pykern.kernel.task.process import Process
     from pykern.kernel.x86.boot_parameters import Module
@@ -43,6 +44,7 @@ class UserMode:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self.jobs = Jobs(kernel)
 
     async def start(self) -> Process:
         """Make everything and start the first program.
@@ -57,6 +59,7 @@ class UserMode:
         fs = FsContext.at_root(kernel.vfs, kernel.mounts)
         self._make_console()
         self._mount(fs)
+        SystemFiles(kernel).register(fs)
         for module in kernel.boot.modules:
             await self._unpack(fs, module)
         return await self._first_process(fs)
@@ -66,7 +69,7 @@ class UserMode:
         add_memory_devices(kernel.vfs.devices, kernel.random_bytes)
         name, number = CONSOLE
         kernel.console = Tty(
-            name, number, kernel.serial.write, lambda: kernel.clock.now_ns, Jobs(kernel)
+            name, number, kernel.serial.write, lambda: kernel.clock.now_ns, self.jobs
         )
         add_tty(kernel.vfs.devices, kernel.console)
         add_console(kernel.vfs.devices, kernel.console)

@@ -6,13 +6,13 @@ one CPU. No thread is lost, none runs twice, and among equals all have the same 
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pykern.kernel.sched import Reason, SchedClass, Schedulable
+from tests.call_count import calls_of
 
 if TYPE_CHECKING:
     from pykern.kernel.sched import Policy
@@ -124,24 +124,14 @@ def _calls(policy: Policy, count: int) -> int:
     """Return the most calls that one choice takes with so many threads."""
     for tid in range(count):
         policy.enqueue(Thread(tid), Reason.NEW)
-    most = 0
-    for _ in range(10):
-        made = 0
 
-        def count_call(_frame, event, _argument):
-            nonlocal made
-            made += event in {"call", "c_call"}
+    def choose() -> None:
+        thread = policy.pick_next()
+        policy.charge(thread, SLICE_NS)
+        policy.tick(thread)
+        policy.enqueue(thread, Reason.PREEMPTED)
 
-        sys.setprofile(count_call)
-        try:
-            thread = policy.pick_next()
-            policy.charge(thread, SLICE_NS)
-            policy.tick(thread)
-            policy.enqueue(thread, Reason.PREEMPTED)
-        finally:
-            sys.setprofile(None)
-        most = max(most, made)
-    return most
+    return max(calls_of(choose) for _ in range(10))
 
 
 class _Cpu:

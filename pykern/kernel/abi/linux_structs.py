@@ -2,7 +2,8 @@
 
 References
 ----------
-Linux, arch/x86/include/uapi/asm/stat.h, include/uapi/asm-generic/statfs.h, include/uapi/linux/stat.h.
+Linux, arch/x86/include/uapi/asm/stat.h, include/uapi/asm-generic/statfs.h,
+include/uapi/linux/stat.h.
 """
 
 from __future__ import annotations

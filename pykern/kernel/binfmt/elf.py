@@ -34,7 +34,16 @@ PIE_BASE = 0x5555_5555_4000
 INTERPRETER_BASE = 0x7FFF_0000_0000
 _LARGEST_INTERPRETER_PATH = 4096
 
-AT_NULL, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY = 0, 3, 4, 5, 6, 7, 8, 9
+AT_NULL, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY = (
+    0,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+)
 AT_UID, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM, AT_HWCAP, AT_CLKTCK = 11, 12, 13, 14, 15, 16, 17
 AT_SECURE, AT_RANDOM, AT_EXECFN = 23, 25, 31
 CLOCK_TICKS = 100
@@ -43,7 +52,7 @@ _ARGUMENTS_LIMIT = 128 * 1024
 """Bytes of all argument and environment strings together."""
 
 
-class NotExecutable(SysError):
+class NotExecutable(SysError):  # noqa: N818 - what it says of a file
     """ENOEXEC, with what is wrong with the file."""
 
     def __init__(self, reason: str) -> None:

@@ -389,10 +389,7 @@ class LineDiscipline:
         elif first == TAB:
             self._back_over_tab()
         else:
-            cells = 1
-            if is_control_character(first):
-                cells = 2 if lflag & t.ECHOCTL else 0
-            self._show(b"\b \b" * cells)
+            self._show(b"\b \b" * self._cells(first))
 
     def _print_erased(self, character: bytes) -> None:
         if not self._erasing:
@@ -408,17 +405,22 @@ class LineDiscipline:
 
     def _back_over_tab(self) -> None:
         """Go back to where the cursor was before the tab."""
-        width = 0
-        for byte in reversed(self._typed()):
-            if byte == TAB:
-                break
-            if is_control_character(byte):
-                width += 2 if self.termios.lflag & t.ECHOCTL else 0
-            else:
-                width += not is_continuation(byte, self.termios)
-        else:
-            width += self.output.line_column
-        self._show(b"\b" * (8 - width % 8))
+        before = self._typed().rpartition(b"\t")
+        width = sum(self._cells(byte) for byte in before[2])
+        from_start = not before[1]
+
+        def show() -> None:
+            column = width + (self.output.line_column if from_start else 0)
+            back = 8 - column % 8
+            self.output.raw(b"\b" * back, -back)
+
+        self._when_started(show)
+
+    def _cells(self, byte: int) -> int:
+        """Return how many columns a byte takes on the screen."""
+        if is_control_character(byte):
+            return 2 if self.termios.lflag & t.ECHOCTL else 0
+        return int(not is_continuation(byte, self.termios))
 
     # --- echo ---------------------------------------------------------------------------------
 

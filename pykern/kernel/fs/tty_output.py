@@ -68,7 +68,7 @@ class OutputProcessor:
     def raw(self, data: bytes, columns: int) -> None:
         """Send as it is; it moves the cursor by so many columns."""
         self._send(data)
-        self.column += columns
+        self.column = max(self.column + columns, 0)
 
     def begin_line(self) -> None:
         """Note where the cursor is when somebody begins to type a line."""

@@ -37,7 +37,7 @@ class Balancer:
 
     def tick(self, rq: RunQueue) -> None:
         """Push and pull, at a tick of one CPU, while threads wait on some."""
-        if len(rq.policy) and self._run_queues.idle & self._run_queues.online:
+        if rq.load > 1 and self._run_queues.idle & self._run_queues.online:
             self._push(rq)
         pulls, rest = divmod(rq.times.timer_ticks, _PULL_TICKS)
         if rest == 0 and self._run_queues.online & rq.bit:
@@ -48,7 +48,9 @@ class Balancer:
         others = self._run_queues.waiting & ~rq.bit
         if not others or not self._run_queues.online & rq.bit:
             return None
-        for busy in sorted(self._in(others), key=lambda other: -len(other.policy)):
+        # One that has a single thread and does not run it yet has just been interrupted for it.
+        busy_ones = [other for other in self._in(others) if other.load > 1]
+        for busy in sorted(busy_ones, key=lambda other: -len(other.policy)):
             thread = next(_movable(iter(busy.policy), rq.bit), None)
             if thread is not None:
                 self._run_queues.migrate(thread, rq.cpu)

@@ -8,6 +8,7 @@ It returns None where the registers are not its business any more (exit, execve,
 from __future__ import annotations
 
 import inspect
+from collections import UserDict
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from pykern.kernel.core.errno import Errno, SysError
@@ -73,11 +74,11 @@ def kinds(function: Callable[..., Any]) -> list[Kind]:
     return found
 
 
-class _TypingNames(dict[str, Any]):
+class _TypingNames(UserDict[str, Any]):
     """Names that handlers import for type checking only: none of them is an argument's kind."""
 
     def __missing__(self, name: str) -> Any:
-        if name == "Thread":
+        if name == "UserThread":
             return object
         raise KeyError(name)
 
@@ -93,9 +94,7 @@ class SystemCalls:
     def __init__(self, system: System) -> None:
         self._system = system
 
-    def bind(
-        self, symbol: str, function: Callable[..., Any]
-    ) -> Callable[[Processor], None]:
+    def bind(self, symbol: str, function: Callable[..., Any]) -> Callable[[Processor], None]:
         """Return what serves a hostcall of this handler's thunk."""
         name = symbol.removeprefix("sys_")
         decoders = list(zip(_ARGUMENTS, (kind.decode for kind in kinds(function)), strict=False))

@@ -26,7 +26,7 @@ from pykern.kernel.syscalls.entry import syscall
 
 if TYPE_CHECKING:
     from pykern.kernel.fs.location import Location
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
 
 AT_EMPTY_PATH = 0x1000
 _GETDENTS_MOST = 1 << 20
@@ -34,16 +34,18 @@ _UTIME_NOW, _UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 _NS_PER_S = 1_000_000_000
 
 
-def _path(thread: Thread, uaddr: int) -> bytes:
+def _path(thread: UserThread, uaddr: int) -> bytes:
     """Return a path from user memory."""
     return thread.process.space.read_cstring(uaddr)
 
 
-def _start(thread: Thread, dirfd: int, path: bytes) -> Location:
+def _start(thread: UserThread, dirfd: int, path: bytes) -> Location:
     return base(thread.process.fs, thread.process.files, dirfd, path)
 
 
-def _locate(thread: Thread, dirfd: int, uaddr: int, flags: int = 0, *, follow: bool = True) -> Location:
+def _locate(
+    thread: UserThread, dirfd: int, uaddr: int, flags: int = 0, *, follow: bool = True
+) -> Location:
     """Return the place that the path of an …at call leads to."""
     path = _path(thread, uaddr)
     if not path and flags & AT_EMPTY_PATH:
@@ -58,7 +60,7 @@ def _locate(thread: Thread, dirfd: int, uaddr: int, flags: int = 0, *, follow: b
 # -- opening
 
 
-async def _open(thread: Thread, dirfd: int, uaddr: int, flags: int, mode: int) -> int:
+async def _open(thread: UserThread, dirfd: int, uaddr: int, flags: int, mode: int) -> int:
     process, path = thread.process, _path(thread, uaddr)
     file = await open_at(process.fs, path, flags, mode & 0o7777, _start(thread, dirfd, path))
     try:
@@ -69,19 +71,19 @@ async def _open(thread: Thread, dirfd: int, uaddr: int, flags: int, mode: int) -
 
 
 @syscall
-async def open_(thread: Thread, pathname: UserStr, flags: UInt, mode: UInt) -> int:
+async def open_(thread: UserThread, pathname: UserStr, flags: UInt, mode: UInt) -> int:
     """Open a file."""
     return await _open(thread, AT_FDCWD, pathname, flags, mode)
 
 
 @syscall
-async def openat(thread: Thread, dirfd: Fd, pathname: UserStr, flags: UInt, mode: UInt) -> int:
+async def openat(thread: UserThread, dirfd: Fd, pathname: UserStr, flags: UInt, mode: UInt) -> int:
     """Open a file below a directory."""
     return await _open(thread, dirfd, pathname, flags, mode)
 
 
 @syscall
-async def creat(thread: Thread, pathname: UserStr, mode: UInt) -> int:
+async def creat(thread: UserThread, pathname: UserStr, mode: UInt) -> int:
     """Make a file and open it for writing."""
     return await _open(thread, AT_FDCWD, pathname, O_CREAT | O_WRONLY | O_TRUNC, mode)
 
@@ -90,7 +92,7 @@ async def creat(thread: Thread, pathname: UserStr, mode: UInt) -> int:
 
 
 @syscall
-def stat(thread: Thread, pathname: UserStr, statbuf: UserPtr) -> int:
+def stat(thread: UserThread, pathname: UserStr, statbuf: UserPtr) -> int:
     """Tell the attributes of a file."""
     found = _locate(thread, AT_FDCWD, pathname)
     thread.process.space.copy_out(statbuf, pack_stat(found.inode.stat()))
@@ -98,7 +100,7 @@ def stat(thread: Thread, pathname: UserStr, statbuf: UserPtr) -> int:
 
 
 @syscall
-def lstat(thread: Thread, pathname: UserStr, statbuf: UserPtr) -> int:
+def lstat(thread: UserThread, pathname: UserStr, statbuf: UserPtr) -> int:
     """Tell the attributes of a file, or of the symbolic link that it is."""
     found = _locate(thread, AT_FDCWD, pathname, follow=False)
     thread.process.space.copy_out(statbuf, pack_stat(found.inode.stat()))
@@ -106,7 +108,7 @@ def lstat(thread: Thread, pathname: UserStr, statbuf: UserPtr) -> int:
 
 
 @syscall
-def fstat(thread: Thread, fd: Fd, statbuf: UserPtr) -> int:
+def fstat(thread: UserThread, fd: Fd, statbuf: UserPtr) -> int:
     """Tell the attributes of an open file."""
     found = thread.process.files.get(fd).stat()
     thread.process.space.copy_out(statbuf, pack_stat(found))
@@ -114,7 +116,9 @@ def fstat(thread: Thread, fd: Fd, statbuf: UserPtr) -> int:
 
 
 @syscall
-def newfstatat(thread: Thread, dirfd: Fd, pathname: UserStr, statbuf: UserPtr, flags: UInt) -> int:
+def newfstatat(
+    thread: UserThread, dirfd: Fd, pathname: UserStr, statbuf: UserPtr, flags: UInt
+) -> int:
     """Tell the attributes of a file below a directory."""
     found = _locate(thread, dirfd, pathname, flags)
     thread.process.space.copy_out(statbuf, pack_stat(found.inode.stat()))
@@ -123,7 +127,7 @@ def newfstatat(thread: Thread, dirfd: Fd, pathname: UserStr, statbuf: UserPtr, f
 
 @syscall
 def statx(
-    thread: Thread, dirfd: Fd, pathname: UserStr, flags: UInt, mask: UInt, statxbuf: UserPtr
+    thread: UserThread, dirfd: Fd, pathname: UserStr, flags: UInt, mask: UInt, statxbuf: UserPtr
 ) -> int:
     """Tell the attributes of a file in the newer form; always all of them."""
     del mask
@@ -133,7 +137,7 @@ def statx(
 
 
 @syscall
-def statfs(thread: Thread, path: UserStr, buf: UserPtr) -> int:
+def statfs(thread: UserThread, path: UserStr, buf: UserPtr) -> int:
     """Tell the attributes of a file system."""
     found = _locate(thread, AT_FDCWD, path)
     thread.process.space.copy_out(buf, pack_statfs(found.mount.fs.statfs()))
@@ -141,7 +145,7 @@ def statfs(thread: Thread, path: UserStr, buf: UserPtr) -> int:
 
 
 @syscall
-def fstatfs(thread: Thread, fd: Fd, buf: UserPtr) -> int:
+def fstatfs(thread: UserThread, fd: Fd, buf: UserPtr) -> int:
     """Tell the attributes of an open file's file system."""
     found = thread.process.files.get(fd).location
     thread.process.space.copy_out(buf, pack_statfs(found.mount.fs.statfs()))
@@ -149,35 +153,35 @@ def fstatfs(thread: Thread, fd: Fd, buf: UserPtr) -> int:
 
 
 @syscall
-def access(thread: Thread, pathname: UserStr, mode: Int) -> int:
+def access(thread: UserThread, pathname: UserStr, mode: Int) -> int:
     """Tell whether a file may be used so."""
     attributes.access(thread.process.fs, _locate(thread, AT_FDCWD, pathname), mode)
     return 0
 
 
 @syscall
-def faccessat(thread: Thread, dirfd: Fd, pathname: UserStr, mode: Int) -> int:
+def faccessat(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: Int) -> int:
     """Tell whether a file below a directory may be used so."""
     attributes.access(thread.process.fs, _locate(thread, dirfd, pathname), mode)
     return 0
 
 
 @syscall
-def faccessat2(thread: Thread, dirfd: Fd, pathname: UserStr, mode: Int, flags: UInt) -> int:
+def faccessat2(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: Int, flags: UInt) -> int:
     """Tell whether a file below a directory may be used so, with flags."""
     attributes.access(thread.process.fs, _locate(thread, dirfd, pathname, flags), mode)
     return 0
 
 
 @syscall
-def chmod(thread: Thread, pathname: UserStr, mode: UInt) -> int:
+def chmod(thread: UserThread, pathname: UserStr, mode: UInt) -> int:
     """Set permissions."""
     attributes.chmod(thread.process.fs, _locate(thread, AT_FDCWD, pathname), mode & 0o7777)
     return 0
 
 
 @syscall
-def fchmod(thread: Thread, fd: Fd, mode: UInt) -> int:
+def fchmod(thread: UserThread, fd: Fd, mode: UInt) -> int:
     """Set permissions of an open file."""
     where = thread.process.files.get(fd).location
     attributes.chmod(thread.process.fs, where, mode & 0o7777)
@@ -185,21 +189,21 @@ def fchmod(thread: Thread, fd: Fd, mode: UInt) -> int:
 
 
 @syscall
-def fchmodat(thread: Thread, dirfd: Fd, pathname: UserStr, mode: UInt) -> int:
+def fchmodat(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: UInt) -> int:
     """Set permissions of a file below a directory."""
     attributes.chmod(thread.process.fs, _locate(thread, dirfd, pathname), mode & 0o7777)
     return 0
 
 
 @syscall
-def chown(thread: Thread, pathname: UserStr, owner: Int, group: Int) -> int:
+def chown(thread: UserThread, pathname: UserStr, owner: Int, group: Int) -> int:
     """Set owner and group."""
     attributes.chown(thread.process.fs, _locate(thread, AT_FDCWD, pathname), owner, group)
     return 0
 
 
 @syscall
-def lchown(thread: Thread, pathname: UserStr, owner: Int, group: Int) -> int:
+def lchown(thread: UserThread, pathname: UserStr, owner: Int, group: Int) -> int:
     """Set owner and group, of a symbolic link too."""
     where = _locate(thread, AT_FDCWD, pathname, follow=False)
     attributes.chown(thread.process.fs, where, owner, group)
@@ -207,7 +211,7 @@ def lchown(thread: Thread, pathname: UserStr, owner: Int, group: Int) -> int:
 
 
 @syscall
-def fchown(thread: Thread, fd: Fd, owner: Int, group: Int) -> int:
+def fchown(thread: UserThread, fd: Fd, owner: Int, group: Int) -> int:
     """Set owner and group of an open file."""
     where = thread.process.files.get(fd).location
     attributes.chown(thread.process.fs, where, owner, group)
@@ -216,7 +220,7 @@ def fchown(thread: Thread, fd: Fd, owner: Int, group: Int) -> int:
 
 @syscall
 def fchownat(
-    thread: Thread, dirfd: Fd, pathname: UserStr, owner: Int, group: Int, flags: UInt
+    thread: UserThread, dirfd: Fd, pathname: UserStr, owner: Int, group: Int, flags: UInt
 ) -> int:
     """Set owner and group of a file below a directory."""
     where = _locate(thread, dirfd, pathname, flags)
@@ -225,7 +229,7 @@ def fchownat(
 
 
 @syscall
-def utimensat(thread: Thread, dirfd: Fd, pathname: UserStr, times: UserPtr, flags: UInt) -> int:
+def utimensat(thread: UserThread, dirfd: Fd, pathname: UserStr, times: UserPtr, flags: UInt) -> int:
     """Set times of access and modification."""
     process = thread.process
     if pathname:
@@ -253,14 +257,14 @@ def _time(seconds: int, ns: int, now: int) -> int | None:
 
 
 @syscall
-def truncate(thread: Thread, path: UserStr, length: Long) -> int:
+def truncate(thread: UserThread, path: UserStr, length: Long) -> int:
     """Set the size of a file."""
     attributes.truncate(thread.process.fs, _locate(thread, AT_FDCWD, path), length)
     return 0
 
 
 @syscall
-def ftruncate(thread: Thread, fd: Fd, length: Long) -> int:
+def ftruncate(thread: UserThread, fd: Fd, length: Long) -> int:
     """Set the size of an open file."""
     thread.process.files.get(fd).truncate(length)
     return 0
@@ -270,7 +274,7 @@ def ftruncate(thread: Thread, fd: Fd, length: Long) -> int:
 
 
 @syscall
-async def getdents64(thread: Thread, fd: Fd, dirp: UserPtr, count: UInt) -> int:
+async def getdents64(thread: UserThread, fd: Fd, dirp: UserPtr, count: UInt) -> int:
     """Read entries of a directory."""
     file = thread.process.files.get(fd)
     buffer = await thread.process.space.pin(dirp, min(count, _GETDENTS_MOST), write=True)
@@ -281,7 +285,7 @@ async def getdents64(thread: Thread, fd: Fd, dirp: UserPtr, count: UInt) -> int:
 
 
 @syscall
-def getcwd(thread: Thread, buf: UserPtr, size: Size) -> int:
+def getcwd(thread: UserThread, buf: UserPtr, size: Size) -> int:
     """Tell the working directory; the result is its length, NUL included."""
     fs = thread.process.fs
     path = path_of(fs, fs.cwd) + b"\0"
@@ -292,20 +296,20 @@ def getcwd(thread: Thread, buf: UserPtr, size: Size) -> int:
 
 
 @syscall
-def chdir(thread: Thread, path: UserStr) -> int:
+def chdir(thread: UserThread, path: UserStr) -> int:
     """Set the working directory."""
     _enter(thread, _locate(thread, AT_FDCWD, path))
     return 0
 
 
 @syscall
-def fchdir(thread: Thread, fd: Fd) -> int:
+def fchdir(thread: UserThread, fd: Fd) -> int:
     """Set the working directory to an open one."""
     _enter(thread, thread.process.files.get(fd).location)
     return 0
 
 
-def _enter(thread: Thread, where: Location) -> None:
+def _enter(thread: UserThread, where: Location) -> None:
     if not where.inode.is_directory():
         raise SysError(Errno.ENOTDIR)
     thread.process.fs.require(where.inode, 1)
@@ -313,7 +317,7 @@ def _enter(thread: Thread, where: Location) -> None:
 
 
 @syscall
-def chroot(thread: Thread, path: UserStr) -> int:
+def chroot(thread: UserThread, path: UserStr) -> int:
     """Set the root directory."""
     where = _locate(thread, AT_FDCWD, path)
     if not where.inode.is_directory():
@@ -323,14 +327,14 @@ def chroot(thread: Thread, path: UserStr) -> int:
 
 
 @syscall
-def mkdir(thread: Thread, pathname: UserStr, mode: UInt) -> int:
+def mkdir(thread: UserThread, pathname: UserStr, mode: UInt) -> int:
     """Make a directory."""
     entries.mkdir(thread.process.fs, _path(thread, pathname), mode & 0o7777)
     return 0
 
 
 @syscall
-def mkdirat(thread: Thread, dirfd: Fd, pathname: UserStr, mode: UInt) -> int:
+def mkdirat(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: UInt) -> int:
     """Make a directory below a directory."""
     path = _path(thread, pathname)
     entries.mkdir(thread.process.fs, path, mode & 0o7777, _start(thread, dirfd, path))
@@ -338,21 +342,21 @@ def mkdirat(thread: Thread, dirfd: Fd, pathname: UserStr, mode: UInt) -> int:
 
 
 @syscall
-def rmdir(thread: Thread, pathname: UserStr) -> int:
+def rmdir(thread: UserThread, pathname: UserStr) -> int:
     """Remove an empty directory."""
     entries.rmdir(thread.process.fs, _path(thread, pathname))
     return 0
 
 
 @syscall
-def unlink(thread: Thread, pathname: UserStr) -> int:
+def unlink(thread: UserThread, pathname: UserStr) -> int:
     """Remove a name."""
     entries.unlink(thread.process.fs, _path(thread, pathname))
     return 0
 
 
 @syscall
-def unlinkat(thread: Thread, dirfd: Fd, pathname: UserStr, flags: UInt) -> int:
+def unlinkat(thread: UserThread, dirfd: Fd, pathname: UserStr, flags: UInt) -> int:
     """Remove a name below a directory."""
     if flags & ~AT_REMOVEDIR:
         raise SysError(Errno.EINVAL)
@@ -363,7 +367,7 @@ def unlinkat(thread: Thread, dirfd: Fd, pathname: UserStr, flags: UInt) -> int:
 
 
 @syscall
-def link(thread: Thread, oldpath: UserStr, newpath: UserStr) -> int:
+def link(thread: UserThread, oldpath: UserStr, newpath: UserStr) -> int:
     """Give a file another name."""
     old = _locate(thread, AT_FDCWD, oldpath, follow=False)
     entries.link(thread.process.fs, old, _path(thread, newpath))
@@ -372,7 +376,7 @@ def link(thread: Thread, oldpath: UserStr, newpath: UserStr) -> int:
 
 @syscall
 def linkat(
-    thread: Thread, olddirfd: Fd, oldpath: UserStr, newdirfd: Fd, newpath: UserStr, flags: UInt
+    thread: UserThread, olddirfd: Fd, oldpath: UserStr, newdirfd: Fd, newpath: UserStr, flags: UInt
 ) -> int:
     """Give a file another name, below directories."""
     follow = bool(flags & AT_SYMLINK_FOLLOW)
@@ -383,14 +387,14 @@ def linkat(
 
 
 @syscall
-def symlink(thread: Thread, target: UserStr, linkpath: UserStr) -> int:
+def symlink(thread: UserThread, target: UserStr, linkpath: UserStr) -> int:
     """Make a symbolic link."""
     entries.symlink(thread.process.fs, _path(thread, target), _path(thread, linkpath))
     return 0
 
 
 @syscall
-def symlinkat(thread: Thread, target: UserStr, newdirfd: Fd, linkpath: UserStr) -> int:
+def symlinkat(thread: UserThread, target: UserStr, newdirfd: Fd, linkpath: UserStr) -> int:
     """Make a symbolic link below a directory."""
     path = _path(thread, linkpath)
     start = _start(thread, newdirfd, path)
@@ -398,7 +402,7 @@ def symlinkat(thread: Thread, target: UserStr, newdirfd: Fd, linkpath: UserStr) 
     return 0
 
 
-def _readlink(thread: Thread, dirfd: int, pathname: int, buf: int, size: int) -> int:
+def _readlink(thread: UserThread, dirfd: int, pathname: int, buf: int, size: int) -> int:
     where = _locate(thread, dirfd, pathname, AT_EMPTY_PATH, follow=False)
     if not size:
         raise SysError(Errno.EINVAL)
@@ -408,19 +412,19 @@ def _readlink(thread: Thread, dirfd: int, pathname: int, buf: int, size: int) ->
 
 
 @syscall
-def readlink(thread: Thread, pathname: UserStr, buf: UserPtr, bufsiz: Size) -> int:
+def readlink(thread: UserThread, pathname: UserStr, buf: UserPtr, bufsiz: Size) -> int:
     """Tell where a symbolic link leads."""
     return _readlink(thread, AT_FDCWD, pathname, buf, bufsiz)
 
 
 @syscall
-def readlinkat(thread: Thread, dirfd: Fd, pathname: UserStr, buf: UserPtr, bufsiz: Size) -> int:
+def readlinkat(thread: UserThread, dirfd: Fd, pathname: UserStr, buf: UserPtr, bufsiz: Size) -> int:
     """Tell where a symbolic link below a directory leads."""
     return _readlink(thread, dirfd, pathname, buf, bufsiz)
 
 
 @syscall
-def rename(thread: Thread, oldpath: UserStr, newpath: UserStr) -> int:
+def rename(thread: UserThread, oldpath: UserStr, newpath: UserStr) -> int:
     """Move a file to another name."""
     entries.rename(thread.process.fs, _path(thread, oldpath), _path(thread, newpath))
     return 0
@@ -428,7 +432,7 @@ def rename(thread: Thread, oldpath: UserStr, newpath: UserStr) -> int:
 
 @syscall
 def renameat(
-    thread: Thread, olddirfd: Fd, oldpath: UserStr, newdirfd: Fd, newpath: UserStr
+    thread: UserThread, olddirfd: Fd, oldpath: UserStr, newdirfd: Fd, newpath: UserStr
 ) -> int:
     """Move a file to another name, below directories."""
     return _renameat(thread, (olddirfd, oldpath), (newdirfd, newpath), 0)
@@ -436,13 +440,13 @@ def renameat(
 
 @syscall
 def renameat2(
-    thread: Thread, olddirfd: Fd, oldpath: UserStr, newdirfd: Fd, newpath: UserStr, flags: UInt
+    thread: UserThread, olddirfd: Fd, oldpath: UserStr, newdirfd: Fd, newpath: UserStr, flags: UInt
 ) -> int:
     """Move a file to another name, with flags."""
     return _renameat(thread, (olddirfd, oldpath), (newdirfd, newpath), flags)
 
 
-def _renameat(thread: Thread, old: tuple[int, int], new: tuple[int, int], flags: int) -> int:
+def _renameat(thread: UserThread, old: tuple[int, int], new: tuple[int, int], flags: int) -> int:
     old_path, new_path = _path(thread, old[1]), _path(thread, new[1])
     entries.rename(
         thread.process.fs,
@@ -456,14 +460,14 @@ def _renameat(thread: Thread, old: tuple[int, int], new: tuple[int, int], flags:
 
 
 @syscall
-def mknod(thread: Thread, pathname: UserStr, mode: UInt, dev: UInt) -> int:
+def mknod(thread: UserThread, pathname: UserStr, mode: UInt, dev: UInt) -> int:
     """Make a file of any kind."""
     entries.mknod(thread.process.fs, _path(thread, pathname), mode, dev)
     return 0
 
 
 @syscall
-def mknodat(thread: Thread, dirfd: Fd, pathname: UserStr, mode: UInt, dev: UInt) -> int:
+def mknodat(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: UInt, dev: UInt) -> int:
     """Make a file of any kind below a directory."""
     path = _path(thread, pathname)
     entries.mknod(thread.process.fs, path, mode, dev, _start(thread, dirfd, path))

@@ -16,7 +16,9 @@ from pykern.kernel.syscalls.entry import syscall
 from pykern.kernel.syscalls.time import NS_PER_S, read_timespec
 
 if TYPE_CHECKING:
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.fs.file import File
+    from pykern.kernel.fs.table import FileTable
+    from pykern.kernel.task.thread import UserThread
 
 MAX_RW_COUNT = 0x7FFF_F000
 _CHUNK = 1 << 20
@@ -30,7 +32,7 @@ _READ_SET, _WRITE_SET, _EXCEPT_SET = _POLLIN | _POLLHUP | _POLLERR, _POLLOUT | _
 
 
 @syscall
-async def read(thread: Thread, fd: Fd, buf: UserPtr, count: Size) -> int:
+async def read(thread: UserThread, fd: Fd, buf: UserPtr, count: Size) -> int:
     """Read from a file."""
     file = thread.process.files.get(fd)
     file.require_readable()
@@ -42,7 +44,7 @@ async def read(thread: Thread, fd: Fd, buf: UserPtr, count: Size) -> int:
 
 
 @syscall
-async def write(thread: Thread, fd: Fd, buf: UserPtr, count: Size) -> int:
+async def write(thread: UserThread, fd: Fd, buf: UserPtr, count: Size) -> int:
     """Write to a file."""
     file = thread.process.files.get(fd)
     file.require_writable()
@@ -54,7 +56,7 @@ async def write(thread: Thread, fd: Fd, buf: UserPtr, count: Size) -> int:
 
 
 @syscall
-async def pread64(thread: Thread, fd: Fd, buf: UserPtr, count: Size, offset: Long) -> int:
+async def pread64(thread: UserThread, fd: Fd, buf: UserPtr, count: Size, offset: Long) -> int:
     """Read from a place in a file."""
     file = thread.process.files.get(fd)
     if offset < 0:
@@ -68,7 +70,7 @@ async def pread64(thread: Thread, fd: Fd, buf: UserPtr, count: Size, offset: Lon
 
 
 @syscall
-async def pwrite64(thread: Thread, fd: Fd, buf: UserPtr, count: Size, offset: Long) -> int:
+async def pwrite64(thread: UserThread, fd: Fd, buf: UserPtr, count: Size, offset: Long) -> int:
     """Write to a place in a file."""
     file = thread.process.files.get(fd)
     if offset < 0:
@@ -81,7 +83,7 @@ async def pwrite64(thread: Thread, fd: Fd, buf: UserPtr, count: Size, offset: Lo
         buffer.release()
 
 
-def _vector(thread: Thread, iov: int, count: int) -> list[tuple[int, int]]:
+def _vector(thread: UserThread, iov: int, count: int) -> list[tuple[int, int]]:
     """Return the ranges of a struct iovec array."""
     if not 0 <= count <= IOV_MAX:
         raise SysError(Errno.EINVAL)
@@ -93,7 +95,7 @@ def _vector(thread: Thread, iov: int, count: int) -> list[tuple[int, int]]:
 
 
 @syscall
-async def readv(thread: Thread, fd: Fd, iov: UserPtr, iovcnt: Int) -> int:
+async def readv(thread: UserThread, fd: Fd, iov: UserPtr, iovcnt: Int) -> int:
     """Read into several buffers."""
     file = thread.process.files.get(fd)
     file.require_readable()
@@ -106,7 +108,7 @@ async def readv(thread: Thread, fd: Fd, iov: UserPtr, iovcnt: Int) -> int:
 
 
 @syscall
-async def writev(thread: Thread, fd: Fd, iov: UserPtr, iovcnt: Int) -> int:
+async def writev(thread: UserThread, fd: Fd, iov: UserPtr, iovcnt: Int) -> int:
     """Write from several buffers."""
     file = thread.process.files.get(fd)
     file.require_writable()
@@ -119,9 +121,7 @@ async def writev(thread: Thread, fd: Fd, iov: UserPtr, iovcnt: Int) -> int:
 
 
 @syscall
-async def sendfile(
-    thread: Thread, out_fd: Fd, in_fd: Fd, offset: UserPtr, count: Size
-) -> int:
+async def sendfile(thread: UserThread, out_fd: Fd, in_fd: Fd, offset: UserPtr, count: Size) -> int:
     """Copy from one file to another."""
     files, space = thread.process.files, thread.process.space
     source, target = files.get(in_fd), files.get(out_fd)
@@ -137,32 +137,32 @@ async def sendfile(
 
 
 @syscall
-def lseek(thread: Thread, fd: Fd, offset: Long, whence: Int) -> int:
+def lseek(thread: UserThread, fd: Fd, offset: Long, whence: Int) -> int:
     """Move to another place of a file."""
     return thread.process.files.get(fd).lseek(offset, whence)
 
 
 @syscall
-def close(thread: Thread, fd: Fd) -> int:
+def close(thread: UserThread, fd: Fd) -> int:
     """Close a file descriptor."""
     thread.process.files.close(fd)
     return 0
 
 
 @syscall
-def dup(thread: Thread, oldfd: Fd) -> int:
+def dup(thread: UserThread, oldfd: Fd) -> int:
     """Give an open file another number, the lowest."""
     return thread.process.files.dup(oldfd)
 
 
 @syscall
-def dup2(thread: Thread, oldfd: Fd, newfd: Fd) -> int:
+def dup2(thread: UserThread, oldfd: Fd, newfd: Fd) -> int:
     """Give an open file a certain number."""
     return thread.process.files.dup2(oldfd, newfd)
 
 
 @syscall
-def dup3(thread: Thread, oldfd: Fd, newfd: Fd, flags: UInt) -> int:
+def dup3(thread: UserThread, oldfd: Fd, newfd: Fd, flags: UInt) -> int:
     """Give an open file a certain number, with flags."""
     if flags & ~O_CLOEXEC:
         raise SysError(Errno.EINVAL)
@@ -170,31 +170,32 @@ def dup3(thread: Thread, oldfd: Fd, newfd: Fd, flags: UInt) -> int:
 
 
 @syscall
-def fcntl(thread: Thread, fd: Fd, op: Int, arg: Long) -> int:
+def fcntl(thread: UserThread, fd: Fd, op: Int, arg: Long) -> int:
     """Change a file descriptor."""
     return change_descriptor(thread.process.files, fd, op, arg)
 
 
 @syscall
-def pipe(thread: Thread, pipefd: UserPtr) -> int:
+def pipe(thread: UserThread, pipefd: UserPtr) -> int:
     """Make a pipe."""
     return _pipe(thread, pipefd, 0)
 
 
 @syscall
-def pipe2(thread: Thread, pipefd: UserPtr, flags: UInt) -> int:
+def pipe2(thread: UserThread, pipefd: UserPtr, flags: UInt) -> int:
     """Make a pipe, with flags."""
     if flags & ~(O_CLOEXEC | O_NONBLOCK):
         raise SysError(Errno.EINVAL)
     return _pipe(thread, pipefd, flags)
 
 
-def _pipe(thread: Thread, pipefd: int, flags: int) -> int:
+def _pipe(thread: UserThread, pipefd: int, flags: int) -> int:
     files, ends = thread.process.files, make_pipe(thread.system.vfs, flags)
     numbers: list[int] = []
     try:
         for file in ends:
-            numbers.append(files.install(file, cloexec=bool(flags & O_CLOEXEC)))
+            number = files.install(file, cloexec=bool(flags & O_CLOEXEC))
+            numbers.append(number)
         thread.process.space.copy_out(pipefd, struct.pack("<ii", *numbers))
     except SysError:
         for number in numbers:
@@ -208,7 +209,7 @@ def _pipe(thread: Thread, pipefd: int, flags: int) -> int:
 class _Argument:
     """The third argument of ioctl."""
 
-    def __init__(self, thread: Thread, value: int) -> None:
+    def __init__(self, thread: UserThread, value: int) -> None:
         self._space = thread.process.space
         self.value = value
 
@@ -220,28 +221,28 @@ class _Argument:
 
 
 @syscall
-async def ioctl(thread: Thread, fd: Fd, request: UInt, argp: UserPtr) -> int:
+async def ioctl(thread: UserThread, fd: Fd, request: UInt, argp: UserPtr) -> int:
     """Do what is particular to a device."""
     file = thread.process.files.get(fd)
     return await file.ioctl(request, _Argument(thread, argp))
 
 
 @syscall
-def fsync(thread: Thread, fd: Fd) -> int:
+def fsync(thread: UserThread, fd: Fd) -> int:
     """Write a file back."""
     thread.process.files.get(fd).sync()
     return 0
 
 
 @syscall
-def fdatasync(thread: Thread, fd: Fd) -> int:
+def fdatasync(thread: UserThread, fd: Fd) -> int:
     """Write a file's content back."""
     thread.process.files.get(fd).sync()
     return 0
 
 
 @syscall
-def sync(thread: Thread) -> int:
+def sync(thread: UserThread) -> int:
     """Write everything back: all of it is memory."""
     del thread
     return 0
@@ -251,14 +252,16 @@ def sync(thread: Thread) -> int:
 
 
 @syscall
-async def poll(thread: Thread, fds: UserPtr, nfds: Size, timeout: Int) -> int:
+async def poll(thread: UserThread, fds: UserPtr, nfds: Size, timeout: Int) -> int:
     """Wait until a file is ready, at most `timeout` milliseconds."""
     ns = None if timeout < 0 else timeout * 1_000_000
     return await _poll(thread, fds, nfds, ns)
 
 
 @syscall
-async def ppoll(thread: Thread, fds: UserPtr, nfds: Size, tmo_p: UserPtr, sigmask: UserPtr) -> int:
+async def ppoll(
+    thread: UserThread, fds: UserPtr, nfds: Size, tmo_p: UserPtr, sigmask: UserPtr
+) -> int:
     """Wait until a file is ready, with another signal mask meanwhile."""
     ns = read_timespec(thread, tmo_p) if tmo_p else None
     if sigmask:
@@ -267,7 +270,7 @@ async def ppoll(thread: Thread, fds: UserPtr, nfds: Size, tmo_p: UserPtr, sigmas
     return await _poll(thread, fds, nfds, ns)
 
 
-async def _poll(thread: Thread, fds: int, count: int, wait_ns: int | None) -> int:
+async def _poll(thread: UserThread, fds: int, count: int, wait_ns: int | None) -> int:
     if count > _POLL_MOST:
         raise SysError(Errno.EINVAL)
     space, files = thread.process.space, thread.process.files
@@ -283,16 +286,21 @@ async def _poll(thread: Thread, fds: int, count: int, wait_ns: int | None) -> in
     return sum(1 for mask in masks if mask)
 
 
-def _file(files: object, fd: int) -> object:
+def _file(files: FileTable, fd: int) -> File | None:
     try:
-        return files.get(fd)  # type: ignore[attr-defined]
+        return files.get(fd)
     except SysError:
         return None
 
 
 @syscall
 async def select(
-    thread: Thread, nfds: Int, readfds: UserPtr, writefds: UserPtr, exceptfds: UserPtr, timeout: UserPtr
+    thread: UserThread,
+    nfds: Int,
+    readfds: UserPtr,
+    writefds: UserPtr,
+    exceptfds: UserPtr,
+    timeout: UserPtr,
 ) -> int:
     """Wait until a file of three sets is ready."""
     wait_ns = None
@@ -306,7 +314,12 @@ async def select(
 
 @syscall
 async def pselect6(
-    thread: Thread, nfds: Int, readfds: UserPtr, writefds: UserPtr, exceptfds: UserPtr, timeout: UserPtr
+    thread: UserThread,
+    nfds: Int,
+    readfds: UserPtr,
+    writefds: UserPtr,
+    exceptfds: UserPtr,
+    timeout: UserPtr,
 ) -> int:
     """Wait until a file of three sets is ready; the signal mask stays as it is."""
     ns = read_timespec(thread, timeout) if timeout else None
@@ -314,7 +327,7 @@ async def pselect6(
 
 
 async def _select(
-    thread: Thread, nfds: int, sets: tuple[int, int, int], wait_ns: int | None
+    thread: UserThread, nfds: int, sets: tuple[int, int, int], wait_ns: int | None
 ) -> int:
     if not 0 <= nfds <= _FD_SETSIZE:
         raise SysError(Errno.EINVAL)

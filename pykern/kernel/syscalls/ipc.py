@@ -9,11 +9,11 @@ from pykern.kernel.syscalls.arguments import Int, Size, UserPtr
 from pykern.kernel.syscalls.entry import syscall
 
 if TYPE_CHECKING:
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
 
 
 @syscall
-def ipc_port_create(thread: Thread, flags: Int) -> int:
+def ipc_port_create(thread: UserThread, flags: Int) -> int:
     """Make a port that is closed when the process ends."""
     if flags:
         raise SysError(Errno.EINVAL)
@@ -21,7 +21,7 @@ def ipc_port_create(thread: Thread, flags: Int) -> int:
 
 
 @syscall
-def ipc_port_close(thread: Thread, port: Int) -> int:
+def ipc_port_close(thread: UserThread, port: Int) -> int:
     """Close a port of one's own."""
     if thread.system.ports.get(port).owner != thread.process.pid:
         raise SysError(Errno.EPERM)
@@ -30,7 +30,7 @@ def ipc_port_close(thread: Thread, port: Int) -> int:
 
 
 @syscall
-def ipc_send(thread: Thread, port: Int, buf: UserPtr, len_: Size) -> int:
+def ipc_send(thread: UserThread, port: Int, buf: UserPtr, len_: Size) -> int:
     """Send a message; a full queue is an error at once."""
     system = thread.system
     if len_ > system.ports.limits.message_size:
@@ -40,21 +40,21 @@ def ipc_send(thread: Thread, port: Int, buf: UserPtr, len_: Size) -> int:
 
 
 @syscall
-async def ipc_recv(thread: Thread, port: Int, buf: UserPtr, len_: Size) -> int:
+async def ipc_recv(thread: UserThread, port: Int, buf: UserPtr, len_: Size) -> int:
     """Take the oldest message of a port, waiting for one; return its size."""
     return await _receive(thread, port, buf, len_, None)
 
 
 @syscall
 async def ipc_receive(
-    thread: Thread, port: Int, buf: UserPtr, len_: Size, timeout_ns: Size
+    thread: UserThread, port: Int, buf: UserPtr, len_: Size, timeout_ns: Size
 ) -> int:
     """Take the oldest message of a port, waiting for one at most so long; 0: for ever."""
     deadline = thread.system.clock.now_ns + timeout_ns if timeout_ns else None
     return await _receive(thread, port, buf, len_, deadline)
 
 
-async def _receive(thread: Thread, port: int, buf: int, size: int, deadline: int | None) -> int:
+async def _receive(thread: UserThread, port: int, buf: int, size: int, deadline: int | None) -> int:
     system = thread.system
     room = min(size, system.ports.limits.message_size)
     buffer = await thread.process.space.pin(buf, room, write=True)
@@ -67,7 +67,7 @@ async def _receive(thread: Thread, port: int, buf: int, size: int, deadline: int
 
 
 @syscall
-def metrics(thread: Thread, buf: UserPtr, len_: Size) -> int:
+def metrics(thread: UserThread, buf: UserPtr, len_: Size) -> int:
     """Write the kernel's counters as text, `name value` in each line; return its bytes."""
     text = thread.system.metrics.text().encode()[:len_]
     thread.process.space.copy_out(buf, text)

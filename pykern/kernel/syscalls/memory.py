@@ -15,7 +15,7 @@ from pykern.kernel.syscalls.arguments import Fd, Int, Long, Size, UserPtr
 from pykern.kernel.syscalls.entry import syscall
 
 if TYPE_CHECKING:
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
 
 MADV_DONTNEED, MADV_FREE = 4, 8
 _KNOWN_ADVICE = frozenset(range(26))
@@ -24,7 +24,7 @@ MS_ASYNC, MS_INVALIDATE, MS_SYNC = 1, 2, 4
 
 @syscall
 def mmap(
-    thread: Thread, addr: UserPtr, length: Size, prot: Int, flags: Int, fd: Fd, offset: Long
+    thread: UserThread, addr: UserPtr, length: Size, prot: Int, flags: Int, fd: Fd, offset: Long
 ) -> int:
     """Map memory, or the content of a file."""
     space = thread.process.space
@@ -35,7 +35,7 @@ def mmap(
     return where
 
 
-def _file_behind(thread: Thread, fd: int, offset: int) -> Backing:
+def _file_behind(thread: UserThread, fd: int, offset: int) -> Backing:
     """Return what a mapping of an open file shows.
 
     Raises
@@ -61,14 +61,14 @@ def _file_behind(thread: Thread, fd: int, offset: int) -> Backing:
 
 
 @syscall
-def munmap(thread: Thread, addr: UserPtr, length: Size) -> int:
+def munmap(thread: UserThread, addr: UserPtr, length: Size) -> int:
     """Unmap memory."""
     thread.process.space.munmap(addr, length)
     return 0
 
 
 @syscall
-def mprotect(thread: Thread, addr: UserPtr, length: Size, prot: Int) -> int:
+def mprotect(thread: UserThread, addr: UserPtr, length: Size, prot: Int) -> int:
     """Change what may be done with memory."""
     if length:
         thread.process.space.mprotect(addr, page_up(length), prot)
@@ -77,14 +77,14 @@ def mprotect(thread: Thread, addr: UserPtr, length: Size, prot: Int) -> int:
 
 @syscall
 def mremap(
-    thread: Thread, old: UserPtr, old_size: Size, new_size: Size, flags: Int, new: UserPtr
+    thread: UserThread, old: UserPtr, old_size: Size, new_size: Size, flags: Int, new: UserPtr
 ) -> int:
     """Resize a mapping, and move it if it may and must."""
     return remap(thread.process.space, old, old_size, new_size, flags, new)
 
 
 @syscall
-def mincore(thread: Thread, addr: UserPtr, length: Size, vec: UserPtr) -> int:
+def mincore(thread: UserThread, addr: UserPtr, length: Size, vec: UserPtr) -> int:
     """Tell which pages are in memory."""
     space = thread.process.space
     space.copy_out(vec, resident(space, addr, length))
@@ -92,13 +92,13 @@ def mincore(thread: Thread, addr: UserPtr, length: Size, vec: UserPtr) -> int:
 
 
 @syscall
-def brk(thread: Thread, addr: UserPtr) -> int:
+def brk(thread: UserThread, addr: UserPtr) -> int:
     """Move the end of the program's data; the result is where it is, whatever was asked for."""
     return thread.process.space.brk(addr)
 
 
 @syscall
-def madvise(thread: Thread, addr: UserPtr, length: Size, advice: Int) -> int:
+def madvise(thread: UserThread, addr: UserPtr, length: Size, advice: Int) -> int:
     """Take advice: of all kinds, only that pages are not needed changes something."""
     if advice not in _KNOWN_ADVICE or addr % 4096:
         raise SysError(Errno.EINVAL)
@@ -108,7 +108,7 @@ def madvise(thread: Thread, addr: UserPtr, length: Size, advice: Int) -> int:
 
 
 @syscall
-def msync(thread: Thread, addr: UserPtr, length: Size, flags: Int) -> int:
+def msync(thread: UserThread, addr: UserPtr, length: Size, flags: Int) -> int:
     """Write what programs have written to mapped files to the files."""
     if addr % 4096 or flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC):
         raise SysError(Errno.EINVAL)

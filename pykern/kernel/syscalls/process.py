@@ -17,7 +17,7 @@ from pykern.kernel.task.wait import wait
 
 if TYPE_CHECKING:
     from pykern.kernel.task.process import Process
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
 
 _RUSAGE = struct.Struct("<4q14q")
 _STRINGS_LIMIT = 128 * 1024
@@ -28,32 +28,32 @@ _COMM = 16
 
 
 @syscall
-def getpid(thread: Thread) -> int:
+def getpid(thread: UserThread) -> int:
     """Return the process's identifier."""
     return thread.process.pid
 
 
 @syscall
-def gettid(thread: Thread) -> int:
+def gettid(thread: UserThread) -> int:
     """Return the thread's identifier."""
     return thread.tid
 
 
 @syscall
-def getppid(thread: Thread) -> int:
+def getppid(thread: UserThread) -> int:
     """Return the parent's identifier, 0 for the first process."""
     parent = thread.process.parent
     return parent.pid if parent else 0
 
 
 @syscall
-async def fork(thread: Thread) -> int:
+async def fork(thread: UserThread) -> int:
     """Make a copy of the process."""
     return await cloning.clone(thread.system, thread, Signal.SIGCHLD, 0, 0, 0, 0)
 
 
 @syscall
-async def vfork(thread: Thread) -> int:
+async def vfork(thread: UserThread) -> int:
     """Make a process that borrows the memory until it runs a program or ends."""
     flags = cloning.CLONE_VFORK | cloning.CLONE_VM | Signal.SIGCHLD
     return await cloning.clone(thread.system, thread, flags, 0, 0, 0, 0)
@@ -61,14 +61,19 @@ async def vfork(thread: Thread) -> int:
 
 @syscall
 async def clone(
-    thread: Thread, flags: Long, stack: UserPtr, parent_tid: UserPtr, child_tid: UserPtr, tls: UserPtr
+    thread: UserThread,
+    flags: Long,
+    stack: UserPtr,
+    parent_tid: UserPtr,
+    child_tid: UserPtr,
+    tls: UserPtr,
 ) -> int:
     """Make a process or a thread."""
     return await cloning.clone(thread.system, thread, flags, stack, parent_tid, child_tid, tls)
 
 
 @syscall
-async def execve(thread: Thread, pathname: UserStr, argv: UserPtr, envp: UserPtr) -> None:
+async def execve(thread: UserThread, pathname: UserStr, argv: UserPtr, envp: UserPtr) -> None:
     """Run another program in this process."""
     space = thread.process.space
     path = space.read_cstring(pathname)
@@ -76,7 +81,7 @@ async def execve(thread: Thread, pathname: UserStr, argv: UserPtr, envp: UserPtr
     await execute(thread.system, thread, path, arguments or [path], environment)
 
 
-def _strings(thread: Thread, uaddr: int) -> list[bytes]:
+def _strings(thread: UserThread, uaddr: int) -> list[bytes]:
     """Return the strings that an array of pointers in user memory leads to."""
     if not uaddr:
         return []
@@ -90,19 +95,21 @@ def _strings(thread: Thread, uaddr: int) -> list[bytes]:
 
 
 @syscall
-def exit_(thread: Thread, status: Int) -> None:
+def exit_(thread: UserThread, status: Int) -> None:
     """End the thread."""
     exit_thread(thread.system, thread, exit_status(status))
 
 
 @syscall
-def exit_group(thread: Thread, status: Int) -> None:
+def exit_group(thread: UserThread, status: Int) -> None:
     """End the process."""
     end_process(thread.system, thread.process, exit_status(status))
 
 
 @syscall
-async def wait4(thread: Thread, pid: Int, wstatus: UserPtr, options: Int, rusage: UserPtr) -> int:
+async def wait4(
+    thread: UserThread, pid: Int, wstatus: UserPtr, options: Int, rusage: UserPtr
+) -> int:
     """Wait for a child."""
     found, status, zombie = await wait(thread.system, thread.process, pid, options)
     space = thread.process.space
@@ -120,7 +127,7 @@ def _usage(cpu_ns: int) -> bytes:
 
 
 @syscall
-def getrusage(thread: Thread, who: Int, usage: UserPtr) -> int:
+def getrusage(thread: UserThread, who: Int, usage: UserPtr) -> int:
     """Tell how much CPU time was used."""
     process = thread.process
     spent = {0: _spent(process), -1: process.child_cpu_ns, 1: thread.cpu_ns}
@@ -135,7 +142,7 @@ def _spent(process: Process) -> int:
 
 
 @syscall
-def times(thread: Thread, buf: UserPtr) -> int:
+def times(thread: UserThread, buf: UserPtr) -> int:
     """Tell CPU times in ticks of 10 ms."""
     process = thread.process
     if buf:
@@ -145,14 +152,14 @@ def times(thread: Thread, buf: UserPtr) -> int:
 
 
 @syscall
-def set_tid_address(thread: Thread, tidptr: UserPtr) -> int:
+def set_tid_address(thread: UserThread, tidptr: UserPtr) -> int:
     """Say where a 0 is written when the thread ends."""
     thread.clear_child_tid = tidptr
     return thread.tid
 
 
 @syscall
-def set_robust_list(thread: Thread, head: UserPtr, size: Long) -> int:
+def set_robust_list(thread: UserThread, head: UserPtr, size: Long) -> int:
     """Accept the list of locks to release at the thread's end; only its size is checked."""
     if size != 24:
         raise SysError(Errno.EINVAL)
@@ -160,7 +167,7 @@ def set_robust_list(thread: Thread, head: UserPtr, size: Long) -> int:
 
 
 @syscall
-def arch_prctl(thread: Thread, op: Int, addr: UserPtr) -> int:
+def arch_prctl(thread: UserThread, op: Int, addr: UserPtr) -> int:
     """Set or get the base of FS or GS."""
     cpu = thread.system.cpus[thread.cpu]
     names = {
@@ -182,7 +189,7 @@ def arch_prctl(thread: Thread, op: Int, addr: UserPtr) -> int:
 
 
 @syscall
-def prctl(thread: Thread, op: Int, arg2: UserPtr) -> int:
+def prctl(thread: UserThread, op: Int, arg2: UserPtr) -> int:
     """Set or get the thread's name."""
     space = thread.process.space
     if op == PR_SET_NAME:
@@ -197,12 +204,12 @@ def prctl(thread: Thread, op: Int, arg2: UserPtr) -> int:
 # -- groups and sessions
 
 
-def _target(thread: Thread, pid: int) -> Process:
+def _target(thread: UserThread, pid: int) -> Process:
     return thread.process if pid == 0 else thread.system.processes.get(pid)
 
 
 @syscall
-def setpgid(thread: Thread, pid: Int, pgid: Int) -> int:
+def setpgid(thread: UserThread, pid: Int, pgid: Int) -> int:
     """Put a process into a process group."""
     if pgid < 0:
         raise SysError(Errno.EINVAL)
@@ -220,19 +227,19 @@ def setpgid(thread: Thread, pid: Int, pgid: Int) -> int:
 
 
 @syscall
-def getpgid(thread: Thread, pid: Int) -> int:
+def getpgid(thread: UserThread, pid: Int) -> int:
     """Return the process group of a process."""
     return _target(thread, pid).pgid
 
 
 @syscall
-def getpgrp(thread: Thread) -> int:
+def getpgrp(thread: UserThread) -> int:
     """Return the process group."""
     return thread.process.pgid
 
 
 @syscall
-def setsid(thread: Thread) -> int:
+def setsid(thread: UserThread) -> int:
     """Make a session of its own."""
     process = thread.process
     if any(True for _ in thread.system.processes.group(process.pid)):
@@ -242,7 +249,7 @@ def setsid(thread: Thread) -> int:
 
 
 @syscall
-def getsid(thread: Thread, pid: Int) -> int:
+def getsid(thread: UserThread, pid: Int) -> int:
     """Return the session of a process."""
     return _target(thread, pid).sid
 
@@ -251,31 +258,31 @@ def getsid(thread: Thread, pid: Int) -> int:
 
 
 @syscall
-def getuid(thread: Thread) -> int:
+def getuid(thread: UserThread) -> int:
     """Return the user."""
     return thread.process.fs.uid
 
 
 @syscall
-def geteuid(thread: Thread) -> int:
+def geteuid(thread: UserThread) -> int:
     """Return the effective user."""
     return thread.process.fs.uid
 
 
 @syscall
-def getgid(thread: Thread) -> int:
+def getgid(thread: UserThread) -> int:
     """Return the group."""
     return thread.process.fs.gid
 
 
 @syscall
-def getegid(thread: Thread) -> int:
+def getegid(thread: UserThread) -> int:
     """Return the effective group."""
     return thread.process.fs.gid
 
 
 @syscall
-def getgroups(thread: Thread, size: Int, grouplist: UserPtr) -> int:
+def getgroups(thread: UserThread, size: Int, grouplist: UserPtr) -> int:
     """Return the supplementary groups."""
     groups = sorted(thread.process.fs.groups)
     if size and size < len(groups):
@@ -286,6 +293,6 @@ def getgroups(thread: Thread, size: Int, grouplist: UserPtr) -> int:
 
 
 @syscall
-def umask(thread: Thread, mask: UInt) -> int:
+def umask(thread: UserThread, mask: UInt) -> int:
     """Set the permissions that new files do not get."""
     return thread.process.fs.set_umask(mask & 0o777)

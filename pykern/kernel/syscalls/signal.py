@@ -21,7 +21,7 @@ from pykern.kernel.task.sigaction import (
 from pykern.kernel.task.thread import SignalStack
 
 if TYPE_CHECKING:
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
 
 _SIGACTION = struct.Struct("<QQQQ")
 _STACK = struct.Struct("<Qi4xQ")
@@ -38,7 +38,7 @@ def _check_number(number: int) -> None:
 
 @syscall
 def rt_sigaction(
-    thread: Thread, signum: Int, act: UserPtr, oldact: UserPtr, sigsetsize: Size
+    thread: UserThread, signum: Int, act: UserPtr, oldact: UserPtr, sigsetsize: Size
 ) -> int:
     """Set or get what happens at a signal."""
     _check_number(signum)
@@ -61,7 +61,7 @@ def rt_sigaction(
 
 @syscall
 def rt_sigprocmask(
-    thread: Thread, how: Int, set_: UserPtr, oldset: UserPtr, sigsetsize: Size
+    thread: UserThread, how: Int, set_: UserPtr, oldset: UserPtr, sigsetsize: Size
 ) -> int:
     """Set or get the signals that are blocked."""
     if sigsetsize != _SET_SIZE:
@@ -79,14 +79,14 @@ def rt_sigprocmask(
     return 0
 
 
-def _look(thread: Thread) -> None:
+def _look(thread: UserThread) -> None:
     """Have signals delivered that are not blocked any more."""
     if thread.system.signals.pending(thread):
         thread.system.signals.kick(thread)
 
 
 @syscall
-def rt_sigpending(thread: Thread, uset: UserPtr, sigsetsize: Size) -> int:
+def rt_sigpending(thread: UserThread, uset: UserPtr, sigsetsize: Size) -> int:
     """Tell which blocked signals have been sent."""
     if sigsetsize > _SET_SIZE:
         raise SysError(Errno.EINVAL)
@@ -96,7 +96,7 @@ def rt_sigpending(thread: Thread, uset: UserPtr, sigsetsize: Size) -> int:
 
 
 @syscall
-def rt_sigreturn(thread: Thread) -> None:
+def rt_sigreturn(thread: UserThread) -> None:
     """Go back to what a handler has interrupted."""
     cpu = thread.system.cpus[thread.cpu]
     try:
@@ -111,7 +111,7 @@ def rt_sigreturn(thread: Thread) -> None:
 
 
 @syscall
-async def rt_sigsuspend(thread: Thread, mask: UserPtr, sigsetsize: Size) -> int:
+async def rt_sigsuspend(thread: UserThread, mask: UserPtr, sigsetsize: Size) -> int:
     """Wait for a signal with another mask."""
     if sigsetsize != _SET_SIZE:
         raise SysError(Errno.EINVAL)
@@ -122,7 +122,7 @@ async def rt_sigsuspend(thread: Thread, mask: UserPtr, sigsetsize: Size) -> int:
 
 
 @syscall
-async def pause(thread: Thread) -> int:
+async def pause(thread: UserThread) -> int:
     """Wait for a signal."""
     del thread
     await _for_ever()
@@ -136,7 +136,7 @@ async def _for_ever() -> None:
 
 
 @syscall
-def sigaltstack(thread: Thread, ss: UserPtr, old_ss: UserPtr) -> int:
+def sigaltstack(thread: UserThread, ss: UserPtr, old_ss: UserPtr) -> int:
     """Set or get the stack of handlers with SA_ONSTACK."""
     space, stack = thread.process.space, thread.signal_stack
     new = _STACK.unpack(space.copy_in(ss, _STACK.size)) if ss else None
@@ -157,7 +157,7 @@ def sigaltstack(thread: Thread, ss: UserPtr, old_ss: UserPtr) -> int:
 
 
 @syscall
-def kill(thread: Thread, pid: Int, sig: Int) -> int:
+def kill(thread: UserThread, pid: Int, sig: Int) -> int:
     """Send a signal to a process (pid > 0), its own group (0), group -pid, or all others (-1)."""
     if sig:
         _check_number(sig)
@@ -178,25 +178,25 @@ def kill(thread: Thread, pid: Int, sig: Int) -> int:
 
 
 @syscall
-def tkill(thread: Thread, tid: Int, sig: Int) -> int:
+def tkill(thread: UserThread, tid: Int, sig: Int) -> int:
     """Send a signal to a thread."""
     return _send_thread(thread, tid, sig)
 
 
 @syscall
-def tgkill(thread: Thread, tgid: Int, tid: Int, sig: Int) -> int:
+def tgkill(thread: UserThread, tgid: Int, tid: Int, sig: Int) -> int:
     """Send a signal to a thread of a process."""
-    target = thread.system.threads.by_tid.get(tid)
-    if target is None or target.process is None or target.process.pid != tgid:
+    target = thread.system.threads.user(tid)
+    if target is None or target.process.pid != tgid:
         raise SysError(Errno.ESRCH)
     return _send_thread(thread, tid, sig)
 
 
-def _send_thread(thread: Thread, tid: int, sig: int) -> int:
+def _send_thread(thread: UserThread, tid: int, sig: int) -> int:
     if sig:
         _check_number(sig)
-    target = thread.system.threads.by_tid.get(tid)
-    if target is None or target.process is None:
+    target = thread.system.threads.user(tid)
+    if target is None:
         raise SysError(Errno.ESRCH)
     if sig:
         thread.system.signals.send_thread(target, SigInfo(sig, SI_TKILL, thread.process.pid))

@@ -11,7 +11,7 @@ from pykern.kernel.syscalls.arguments import Int, Size, UInt, UserPtr, UserStr
 from pykern.kernel.syscalls.entry import syscall
 
 if TYPE_CHECKING:
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
 
 _UTS_FIELD = 65
 RELEASE = "6.1.0-pykern"
@@ -29,7 +29,7 @@ _SYSLOG_READ_ALL, _SYSLOG_SIZE_BUFFER, _SYSLOG_SIZE_UNREAD = 3, 10, 9
 
 
 @syscall
-def uname(thread: Thread, buf: UserPtr) -> int:
+def uname(thread: UserThread, buf: UserPtr) -> int:
     """Tell what this is."""
     fields = ("Linux", "pykern", RELEASE, "#1 SMP hosted in Python", "x86_64", "(none)")
     raw = b"".join(text.encode().ljust(_UTS_FIELD, b"\0") for text in fields)
@@ -38,7 +38,7 @@ def uname(thread: Thread, buf: UserPtr) -> int:
 
 
 @syscall
-def sysinfo(thread: Thread, info: UserPtr) -> int:
+def sysinfo(thread: UserThread, info: UserPtr) -> int:
     """Tell how the machine is doing."""
     system = thread.system
     memory = system.frames.statistics()
@@ -55,7 +55,7 @@ def sysinfo(thread: Thread, info: UserPtr) -> int:
 
 
 @syscall
-def getrandom(thread: Thread, buf: UserPtr, buflen: Size, flags: UInt) -> int:
+def getrandom(thread: UserThread, buf: UserPtr, buflen: Size, flags: UInt) -> int:
     """Give random bytes; the machine's seed decides which."""
     del flags
     size = min(buflen, _GRND_MOST)
@@ -64,7 +64,7 @@ def getrandom(thread: Thread, buf: UserPtr, buflen: Size, flags: UInt) -> int:
 
 
 @syscall
-def getcpu(thread: Thread, cpu: UserPtr, node: UserPtr) -> int:
+def getcpu(thread: UserThread, cpu: UserPtr, node: UserPtr) -> int:
     """Tell which processor the thread is on."""
     for uaddr, value in ((cpu, thread.cpu), (node, 0)):
         if uaddr:
@@ -75,7 +75,7 @@ def getcpu(thread: Thread, cpu: UserPtr, node: UserPtr) -> int:
 # -- limits
 
 
-def _limit(thread: Thread, resource: int) -> tuple[int, int]:
+def _limit(thread: UserThread, resource: int) -> tuple[int, int]:
     if not 0 <= resource < _LIMITS:
         raise SysError(Errno.EINVAL)
     process = thread.process
@@ -88,21 +88,21 @@ def _limit(thread: Thread, resource: int) -> tuple[int, int]:
 
 
 @syscall
-def getrlimit(thread: Thread, resource: Int, rlim: UserPtr) -> int:
+def getrlimit(thread: UserThread, resource: Int, rlim: UserPtr) -> int:
     """Tell a limit."""
     thread.process.space.copy_out(rlim, struct.pack("<QQ", *_limit(thread, resource)))
     return 0
 
 
 @syscall
-def setrlimit(thread: Thread, resource: Int, rlim: UserPtr) -> int:
+def setrlimit(thread: UserThread, resource: Int, rlim: UserPtr) -> int:
     """Set a limit."""
     soft, hard = struct.unpack("<QQ", thread.process.space.copy_in(rlim, 16))
     _set_limit(thread, resource, soft, hard)
     return 0
 
 
-def _set_limit(thread: Thread, resource: int, soft: int, hard: int) -> None:
+def _set_limit(thread: UserThread, resource: int, soft: int, hard: int) -> None:
     _limit(thread, resource)
     if soft > hard:
         raise SysError(Errno.EINVAL)
@@ -116,7 +116,7 @@ def _set_limit(thread: Thread, resource: int, soft: int, hard: int) -> None:
 
 
 @syscall
-def prlimit64(thread: Thread, pid: Int, resource: Int, new: UserPtr, old: UserPtr) -> int:
+def prlimit64(thread: UserThread, pid: Int, resource: Int, new: UserPtr, old: UserPtr) -> int:
     """Set and tell a limit of the calling process."""
     if pid not in {0, thread.process.pid}:
         thread.system.processes.get(pid)
@@ -132,17 +132,17 @@ def prlimit64(thread: Thread, pid: Int, resource: Int, new: UserPtr, old: UserPt
 # -- scheduling
 
 
-def _thread_of(thread: Thread, pid: int) -> Thread:
+def _thread_of(thread: UserThread, pid: int) -> UserThread:
     if pid == 0:
         return thread
-    found = thread.system.threads.by_tid.get(pid)
-    if found is None or found.process is None:
+    found = thread.system.threads.user(pid)
+    if found is None:
         raise SysError(Errno.ESRCH)
     return found
 
 
 @syscall
-def sched_yield(thread: Thread) -> int:
+def sched_yield(thread: UserThread) -> int:
     """Let others of the same urgency go first."""
     thread.system.scheduler.yield_now(thread.cpu)
     thread.system.signals.kick(thread)
@@ -150,7 +150,7 @@ def sched_yield(thread: Thread) -> int:
 
 
 @syscall
-def sched_getaffinity(thread: Thread, pid: Int, cpusetsize: Size, mask: UserPtr) -> int:
+def sched_getaffinity(thread: UserThread, pid: Int, cpusetsize: Size, mask: UserPtr) -> int:
     """Tell on which processors a thread may run; the result is the bytes of the mask."""
     target = _thread_of(thread, pid)
     allowed = target.affinity & thread.system.scheduler.online
@@ -162,7 +162,7 @@ def sched_getaffinity(thread: Thread, pid: Int, cpusetsize: Size, mask: UserPtr)
 
 
 @syscall
-def sched_setaffinity(thread: Thread, pid: Int, cpusetsize: Size, mask: UserPtr) -> int:
+def sched_setaffinity(thread: UserThread, pid: Int, cpusetsize: Size, mask: UserPtr) -> int:
     """Say on which processors a thread may run."""
     target = _thread_of(thread, pid)
     raw = thread.process.space.copy_in(mask, min(cpusetsize, 128))
@@ -175,7 +175,7 @@ def sched_setaffinity(thread: Thread, pid: Int, cpusetsize: Size, mask: UserPtr)
 
 
 @syscall
-def getpriority(thread: Thread, which: Int, who: Int) -> int:
+def getpriority(thread: UserThread, which: Int, who: Int) -> int:
     """Tell the nice value of a process, as 20 minus that."""
     if which != PRIO_PROCESS:
         raise SysError(Errno.EINVAL)
@@ -183,7 +183,7 @@ def getpriority(thread: Thread, which: Int, who: Int) -> int:
 
 
 @syscall
-def setpriority(thread: Thread, which: Int, who: Int, prio: Int) -> int:
+def setpriority(thread: UserThread, which: Int, who: Int, prio: Int) -> int:
     """Set the nice value of a process."""
     if which != PRIO_PROCESS:
         raise SysError(Errno.EINVAL)
@@ -193,13 +193,13 @@ def setpriority(thread: Thread, which: Int, who: Int, prio: Int) -> int:
 
 
 @syscall
-def sched_getscheduler(thread: Thread, pid: Int) -> int:
+def sched_getscheduler(thread: UserThread, pid: Int) -> int:
     """Tell the scheduling class of a thread."""
     return _thread_of(thread, pid).sched_class
 
 
 @syscall
-def sched_getparam(thread: Thread, pid: Int, param: UserPtr) -> int:
+def sched_getparam(thread: UserThread, pid: Int, param: UserPtr) -> int:
     """Tell the real-time priority of a thread."""
     priority = _thread_of(thread, pid).rt_priority
     thread.process.space.copy_out(param, struct.pack("<i", priority))
@@ -207,14 +207,14 @@ def sched_getparam(thread: Thread, pid: Int, param: UserPtr) -> int:
 
 
 @syscall
-def sched_get_priority_max(thread: Thread, policy: Int) -> int:
+def sched_get_priority_max(thread: UserThread, policy: Int) -> int:
     """Tell the highest real-time priority of a class."""
     del thread
     return 99 if policy in {SchedClass.FIFO, SchedClass.RR} else 0
 
 
 @syscall
-def sched_get_priority_min(thread: Thread, policy: Int) -> int:
+def sched_get_priority_min(thread: UserThread, policy: Int) -> int:
     """Tell the lowest real-time priority of a class."""
     del thread
     return 1 if policy in {SchedClass.FIFO, SchedClass.RR} else 0
@@ -224,7 +224,7 @@ def sched_get_priority_min(thread: Thread, policy: Int) -> int:
 
 
 @syscall
-def reboot(thread: Thread, magic: UInt, magic2: UInt, op: UInt) -> int | None:
+def reboot(thread: UserThread, magic: UInt, magic2: UInt, op: UInt) -> int | None:
     """Turn the machine off, or restart it."""
     if magic != LINUX_REBOOT_MAGIC1 or magic2 not in LINUX_REBOOT_MAGIC2:
         raise SysError(Errno.EINVAL)
@@ -238,7 +238,7 @@ def reboot(thread: Thread, magic: UInt, magic2: UInt, op: UInt) -> int | None:
 
 
 @syscall
-def syslog(thread: Thread, type_: Int, bufp: UserPtr, size: Int) -> int:
+def syslog(thread: UserThread, type_: Int, bufp: UserPtr, size: Int) -> int:
     """Read the kernel's log."""
     text = thread.system.log.dmesg().encode()
     if type_ == _SYSLOG_READ_ALL:
@@ -253,7 +253,7 @@ def syslog(thread: Thread, type_: Int, bufp: UserPtr, size: Int) -> int:
 
 
 @syscall
-def sethostname(thread: Thread, name: UserStr, len_: Size) -> int:
+def sethostname(thread: UserThread, name: UserStr, len_: Size) -> int:
     """Refuse another name: it is pykern."""
     del thread, name, len_
     raise SysError(Errno.EPERM)

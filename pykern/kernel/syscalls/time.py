@@ -11,7 +11,7 @@ from pykern.kernel.syscalls.arguments import Int, UInt, UserPtr
 from pykern.kernel.syscalls.entry import syscall
 
 if TYPE_CHECKING:
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
 
 NS_PER_S = 1_000_000_000
 _TIMESPEC = struct.Struct("<qq")
@@ -27,7 +27,7 @@ _FUTEX_CLOCK_REALTIME = 256
 MELLOS_TICK_NS = 10_000_000
 
 
-def read_timespec(thread: Thread, uaddr: int) -> int:
+def read_timespec(thread: UserThread, uaddr: int) -> int:
     """Return a struct timespec as nanoseconds.
 
     Raises
@@ -41,12 +41,12 @@ def read_timespec(thread: Thread, uaddr: int) -> int:
     return int(seconds) * NS_PER_S + int(ns)
 
 
-def write_timespec(thread: Thread, uaddr: int, ns: int) -> None:
+def write_timespec(thread: UserThread, uaddr: int, ns: int) -> None:
     """Store nanoseconds as a struct timespec."""
     thread.process.space.copy_out(uaddr, _TIMESPEC.pack(*divmod(ns, NS_PER_S)))
 
 
-def _clock(thread: Thread, clock: int) -> int:
+def _clock(thread: UserThread, clock: int) -> int:
     system = thread.system
     if clock in _REALTIME:
         return system.realtime_ns
@@ -61,14 +61,14 @@ def _clock(thread: Thread, clock: int) -> int:
 
 
 @syscall
-def clock_gettime(thread: Thread, clockid: Int, tp: UserPtr) -> int:
+def clock_gettime(thread: UserThread, clockid: Int, tp: UserPtr) -> int:
     """Tell the time."""
     write_timespec(thread, tp, _clock(thread, clockid))
     return 0
 
 
 @syscall
-def clock_getres(thread: Thread, clockid: Int, res: UserPtr) -> int:
+def clock_getres(thread: UserThread, clockid: Int, res: UserPtr) -> int:
     """Tell how fine a clock is: 1 ns."""
     _clock(thread, clockid)
     if res:
@@ -77,7 +77,7 @@ def clock_getres(thread: Thread, clockid: Int, res: UserPtr) -> int:
 
 
 @syscall
-def gettimeofday(thread: Thread, tv: UserPtr, tz: UserPtr) -> int:
+def gettimeofday(thread: UserThread, tv: UserPtr, tz: UserPtr) -> int:
     """Tell the time in microseconds; the time zone is UTC."""
     space = thread.process.space
     if tv:
@@ -89,7 +89,7 @@ def gettimeofday(thread: Thread, tv: UserPtr, tz: UserPtr) -> int:
 
 
 @syscall
-def time(thread: Thread, tloc: UserPtr) -> int:
+def time(thread: UserThread, tloc: UserPtr) -> int:
     """Tell the time in seconds."""
     seconds = thread.system.realtime_ns // NS_PER_S
     if tloc:
@@ -97,7 +97,7 @@ def time(thread: Thread, tloc: UserPtr) -> int:
     return seconds
 
 
-async def _sleep(thread: Thread, deadline_ns: int, rem: int) -> int:
+async def _sleep(thread: UserThread, deadline_ns: int, rem: int) -> int:
     """Sleep until a time of the monotonic clock; write what was left when a signal came."""
     try:
         await sleep_until(deadline_ns)
@@ -109,7 +109,7 @@ async def _sleep(thread: Thread, deadline_ns: int, rem: int) -> int:
 
 
 @syscall
-async def nanosleep(thread: Thread, duration: UserPtr, rem: UserPtr) -> int:
+async def nanosleep(thread: UserThread, duration: UserPtr, rem: UserPtr) -> int:
     """Sleep."""
     deadline = thread.system.clock.now_ns + read_timespec(thread, duration)
     return await _sleep(thread, deadline, rem)
@@ -117,7 +117,7 @@ async def nanosleep(thread: Thread, duration: UserPtr, rem: UserPtr) -> int:
 
 @syscall
 async def clock_nanosleep(
-    thread: Thread, clockid: Int, flags: Int, t: UserPtr, remain: UserPtr
+    thread: UserThread, clockid: Int, flags: Int, t: UserPtr, remain: UserPtr
 ) -> int:
     """Sleep for a time, or until a time."""
     now, ns = _clock(thread, clockid), read_timespec(thread, t)
@@ -129,7 +129,7 @@ async def clock_nanosleep(
 
 
 @syscall
-async def sleep(thread: Thread, ticks: UInt) -> int:
+async def sleep(thread: UserThread, ticks: UInt) -> int:
     """Sleep for ticks of 10 ms (MelloOS, MEL-14)."""
     clock = thread.system.clock
     first = -(-clock.now_ns // MELLOS_TICK_NS)
@@ -139,7 +139,13 @@ async def sleep(thread: Thread, ticks: UInt) -> int:
 
 @syscall
 async def futex(
-    thread: Thread, uaddr: UserPtr, op: Int, val: UInt, timeout: UserPtr, uaddr2: UserPtr, val3: UInt
+    thread: UserThread,
+    uaddr: UserPtr,
+    op: Int,
+    val: UInt,
+    timeout: UserPtr,
+    uaddr2: UserPtr,
+    val3: UInt,
 ) -> int:
     """Sleep on a word, or wake those who do."""
     futexes, space = thread.system.futexes, thread.process.space
@@ -157,7 +163,7 @@ async def futex(
     raise SysError(Errno.ENOSYS)
 
 
-def _futex_deadline(thread: Thread, op: int, command: int, timeout: int) -> int | None:
+def _futex_deadline(thread: UserThread, op: int, command: int, timeout: int) -> int | None:
     """Return when a wait gives up: relative for FUTEX_WAIT, absolute for the bitset form."""
     if not timeout:
         return None

@@ -15,7 +15,7 @@ from pykern.kernel.core.errno import Errno, SysError
 if TYPE_CHECKING:
     from pykern.kernel.task.process import Process
     from pykern.kernel.task.system import System
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
 
 CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND = 0x100, 0x200, 0x400, 0x800
 CLONE_VFORK, CLONE_THREAD, CLONE_SYSVSEM, CLONE_SETTLS = 0x4000, 0x10000, 0x40000, 0x80000
@@ -30,7 +30,13 @@ _KNOWN = (
 
 
 async def clone(
-    system: System, parent: Thread, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int
+    system: System,
+    parent: UserThread,
+    flags: int,
+    stack: int,
+    parent_tid: int,
+    child_tid: int,
+    tls: int,
 ) -> int:
     """Make a process or a thread that goes on where the caller is; return its identifier.
 
@@ -81,7 +87,7 @@ def _check(flags: int) -> None:
         raise SysError(Errno.EINVAL)
 
 
-def _new_process(system: System, parent: Process, name: str, flags: int) -> Thread:
+def _new_process(system: System, parent: Process, name: str, flags: int) -> UserThread:
     """Make the process of a fork: a copy of memory, files, actions."""
     shared = bool(flags & CLONE_VM)
     space = parent.space if shared else parent.space.fork()
@@ -99,7 +105,7 @@ def _new_process(system: System, parent: Process, name: str, flags: int) -> Thre
         raise
 
 
-def _inherit(system: System, parent: Thread, child: Thread, stack: int) -> None:
+def _inherit(system: System, parent: UserThread, child: UserThread, stack: int) -> None:
     """Copy registers: the child returns from the same call, with 0."""
     frame = parent.frame.read()
     frame["rax"] = 0

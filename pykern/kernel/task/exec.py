@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pykern.kernel.mm.space import AddressSpace
     from pykern.kernel.task.process import Process
     from pykern.kernel.task.system import System
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
 
 HWCAP = 0x0FABFBFF
 """CPUID.1:EDX, which AT_HWCAP is on x86."""
@@ -117,7 +117,7 @@ async def _program(
 
 async def execute(
     system: System,
-    thread: Thread,
+    thread: UserThread,
     path: bytes,
     arguments: list[bytes],
     environment: list[bytes],
@@ -129,7 +129,6 @@ async def execute(
     SysError : nothing has changed
     """
     process = thread.process
-    assert process is not None
     space = system.processes.new_space()
     try:
         start = await load(system, process.fs, space, path, arguments, environment)
@@ -144,10 +143,9 @@ async def execute(
     process.actions.reset_handlers()
 
 
-def become(system: System, thread: Thread, space: AddressSpace, start: Start) -> None:
+def become(system: System, thread: UserThread, space: AddressSpace, start: Start) -> None:
     """Point of no return: give a thread on a processor a new address space and a new frame."""
     process = thread.process
-    assert process is not None
     system.processes.end_other_threads(process, thread)
     old, process.space = process.space, space
     cpu = system.cpus[thread.cpu]

@@ -18,7 +18,7 @@ from pykern.kernel.task.sigaction import SA_NOCLDWAIT, SIG_IGN, SigInfo, Signal
 if TYPE_CHECKING:
     from pykern.kernel.task.process import Process
     from pykern.kernel.task.system import System
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
 
 CLD_EXITED, CLD_KILLED, CLD_DUMPED, CLD_STOPPED, CLD_CONTINUED = 1, 2, 3, 5, 6
 
@@ -28,7 +28,7 @@ def exit_status(code: int) -> int:
     return (code & 0xFF) << 8
 
 
-def exit_thread(system: System, thread: Thread, status: int) -> None:
+def exit_thread(system: System, thread: UserThread, status: int) -> None:
     """End a thread; the last one ends its process.
 
     Parameters
@@ -36,7 +36,6 @@ def exit_thread(system: System, thread: Thread, status: int) -> None:
     status : wait status of the process, unless that has one already
     """
     process = thread.process
-    assert process is not None
     if thread.state is State.ZOMBIE:
         return
     _abandon_hosted(thread)
@@ -64,7 +63,7 @@ def exit_group(system: System, process: Process, status: int) -> None:
         kill_thread(system, thread, status)
 
 
-def kill_thread(system: System, thread: Thread, status: int) -> None:
+def kill_thread(system: System, thread: UserThread, status: int) -> None:
     """End a thread wherever it is."""
     running_elsewhere = (
         thread.state is State.RUNNING and system.clock.this_cpu is not system.cpus[thread.cpu]
@@ -76,7 +75,7 @@ def kill_thread(system: System, thread: Thread, status: int) -> None:
     exit_thread(system, thread, status)
 
 
-def _abandon_hosted(thread: Thread) -> None:
+def _abandon_hosted(thread: UserThread) -> None:
     """Let the hosted functions it sleeps in clean up, the innermost first."""
     if thread.wait is not None:
         thread.wait.on_wake = None
@@ -86,7 +85,7 @@ def _abandon_hosted(thread: Thread) -> None:
         thread.hosted.pop().coroutine.close()
 
 
-def _clear_child_tid(system: System, thread: Thread) -> None:
+def _clear_child_tid(system: System, thread: UserThread) -> None:
     """Tell who joins the thread (CLONE_CHILD_CLEARTID)."""
     if not thread.clear_child_tid or thread.process is None:
         return

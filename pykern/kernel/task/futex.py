@@ -17,17 +17,20 @@ if TYPE_CHECKING:
 
 
 class Futexes:
-    """The queues of all words somebody sleeps on, by physical address: shared memory has one."""
+    """The queues of all words somebody sleeps on, by what shared memory calls them.
+
+    A physical address would not do: copy-on-write moves a word of private memory to another frame.
+    """
 
     def __init__(self) -> None:
-        self._queues: dict[int, WaitQueue] = {}
+        self._queues: dict[tuple[object, int], WaitQueue] = {}
 
     @staticmethod
-    def _key(space: AddressSpace, uaddr: int) -> int:
+    def _key(space: AddressSpace, uaddr: int) -> tuple[object, int]:
         if uaddr % 4:
             raise SysError(Errno.EINVAL)
         space.read_u32(uaddr)
-        return space.pages.table.translate(uaddr) or 0
+        return space.shared_key(uaddr)
 
     async def wait(
         self, space: AddressSpace, uaddr: int, expected: int, deadline_ns: int | None
@@ -60,9 +63,7 @@ class Futexes:
         queue = self._queues.get(self._key(space, uaddr))
         return queue.wake(count) if queue else 0
 
-    def requeue(
-        self, space: AddressSpace, uaddr: int, count: int, limit: int, other: int
-    ) -> int:
+    def requeue(self, space: AddressSpace, uaddr: int, count: int, limit: int, other: int) -> int:
         """Wake `count` sleepers, and as many others as `limit` says as if they slept on `other`.
 
         Sleepers of this kernel are not moved between queues: the others are woken as well, find

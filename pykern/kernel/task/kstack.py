@@ -1,4 +1,4 @@
-"""Kernel stacks: each in its own pages of the kernel's address space, above a page that is not there.
+"""Kernel stacks: each in pages of its own, above a page that is not there.
 
 An overflow hits the guard page and is a double fault on a stack of its own, not somebody else's
 data (MEL-22, MEL-27).
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.mm.kernel_space import KernelLayout
 from pykern.kernel.x86 import paging
@@ -67,11 +68,16 @@ class KernelStacks:
 
         Raises
         ------
-        SysError(ENOMEM) : no frames
+        SysError(ENOMEM) : no frames; nothing has changed
         """
         paddr = self._frames.alloc(self.size // PAGE_SIZE)
         bottom = self._free.pop() if self._free else self._new_range()
-        self._table.map(bottom, paddr, self.size, paging.RW | paging.NX)
+        try:
+            self._table.map(bottom, paddr, self.size, paging.RW | paging.NX | paging.G)
+        except SysError:
+            self._free.append(bottom)
+            self._frames.free(paddr, self.size // PAGE_SIZE)
+            raise
         return KernelStack(bottom, self.size, paddr)
 
     def _new_range(self) -> int:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pykern.kernel.fs.context import FsContext
     from pykern.kernel.fs.table import FileTable
     from pykern.kernel.mm.space import AddressSpace
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
 
 
 @dataclass(eq=False)
@@ -44,7 +44,7 @@ class Process:
     sid: int
     actions: SignalActions = field(default_factory=SignalActions)
     pending: PendingSignals = field(default_factory=PendingSignals)
-    threads: list[Thread] = field(default_factory=list)
+    threads: list[UserThread] = field(default_factory=list)
     children: dict[int, Process] = field(default_factory=dict)
     arguments: tuple[bytes, ...] = ()
     executable: bytes = b""

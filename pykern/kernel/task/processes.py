@@ -8,7 +8,7 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.mm.space import AddressSpace
 from pykern.kernel.task.exit import kill_thread
 from pykern.kernel.task.process import Process
-from pykern.kernel.task.thread import Thread
+from pykern.kernel.task.thread import UserThread
 from pykern.kernel.task.threads import FIRST_PID
 from pykern.kernel.x86.layout import RFLAGS
 
@@ -93,7 +93,7 @@ class Processes:
         self.by_pid[pid] = process
         return process
 
-    def new_thread(self, process: Process, name: str, tid: int | None = None) -> Thread:
+    def new_thread(self, process: Process, name: str, tid: int | None = None) -> UserThread:
         """Make a thread of a process that will enter user mode with the frame it is given.
 
         Raises
@@ -103,7 +103,7 @@ class Processes:
         system = self._system
         stack = system.stacks.alloc()
         tid = system.threads.new_tid() if tid is None else tid
-        thread = Thread(tid, name, system.machine, stack, system.tables, process)
+        thread = UserThread(tid, name, system.machine, stack, system.tables, process)
         thread.system = system
         thread.context.rip = system.symbols["return_to_user"]
         thread.context.rsp = stack.top - thread.FRAME_SIZE
@@ -113,7 +113,7 @@ class Processes:
         system.threads.by_tid[tid] = thread
         return thread
 
-    def end_other_threads(self, process: Process, thread: Thread) -> None:
+    def end_other_threads(self, process: Process, thread: UserThread) -> None:
         """Leave one thread of a process, as execve does.
 
         One that is on another processor ends when it next enters the kernel; it finds itself in a

@@ -57,10 +57,12 @@ SA_NODEFER, SA_RESETHAND = 0x4000_0000, 0x8000_0000
 IGNORED = frozenset({Signal.SIGCHLD, Signal.SIGURG, Signal.SIGWINCH, Signal.SIGCONT})
 """Signals whose default action is to do nothing (SIGCONT: beside going on)."""
 STOPPING = frozenset({Signal.SIGSTOP, Signal.SIGTSTP, Signal.SIGTTIN, Signal.SIGTTOU})
-DUMPING = frozenset({
-    *(Signal.SIGQUIT, Signal.SIGILL, Signal.SIGTRAP, Signal.SIGABRT, Signal.SIGBUS),
-    *(Signal.SIGFPE, Signal.SIGSEGV, Signal.SIGXCPU, Signal.SIGXFSZ, Signal.SIGSYS),
-})
+DUMPING = frozenset(
+    {
+        *(Signal.SIGQUIT, Signal.SIGILL, Signal.SIGTRAP, Signal.SIGABRT, Signal.SIGBUS),
+        *(Signal.SIGFPE, Signal.SIGSEGV, Signal.SIGXCPU, Signal.SIGXFSZ, Signal.SIGSYS),
+    }
+)
 """Signals that say something went wrong in the program itself."""
 
 

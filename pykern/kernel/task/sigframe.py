@@ -16,7 +16,7 @@ from pykern.kernel.x86.layout import SELECTORS
 from pykern.kernel.x86.trapframe import sanitised_rflags
 
 if TYPE_CHECKING:
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import UserThread
     from pykern_c import Vcpu
 
 _GENERAL = (
@@ -40,7 +40,7 @@ SS_ONSTACK, SS_DISABLE = 1, 2
 _FAULTS = (Signal.SIGSEGV, Signal.SIGBUS, Signal.SIGILL, Signal.SIGFPE, Signal.SIGTRAP)
 
 
-def push(thread: Thread, vcpu: Vcpu, action: SigAction, info: SigInfo, mask: int) -> None:
+def push(thread: UserThread, vcpu: Vcpu, action: SigAction, info: SigInfo, mask: int) -> None:
     """Make a thread enter a handler: write its frame and change its registers.
 
     Parameters
@@ -51,7 +51,6 @@ def push(thread: Thread, vcpu: Vcpu, action: SigAction, info: SigInfo, mask: int
     ------
     SysError(EFAULT) : there is no room on the stack
     """
-    assert thread.process is not None
     space, fields = thread.process.space, thread.frame.read()
     fpstate = (_stack_top(thread, action, fields["rsp"]) - fxsave.SIZE) & -64
     where = ((fpstate - FRAME_SIZE) & -16) - 8
@@ -88,7 +87,7 @@ def push(thread: Thread, vcpu: Vcpu, action: SigAction, info: SigInfo, mask: int
     thread.frame.write(fields)
 
 
-def _stack_top(thread: Thread, action: SigAction, rsp: int) -> int:
+def _stack_top(thread: UserThread, action: SigAction, rsp: int) -> int:
     stack = thread.signal_stack
     if action.flags & SA_ONSTACK and stack.size and not stack.holds(rsp):
         return stack.base + stack.size
@@ -105,14 +104,13 @@ def siginfo(info: SigInfo) -> bytes:
     return (head + body).ljust(_SIGINFO_SIZE, b"\0")
 
 
-def pop(thread: Thread, vcpu: Vcpu) -> int:
+def pop(thread: UserThread, vcpu: Vcpu) -> int:
     """Undo `push`, with what the handler made of the frame; return the mask to go on with.
 
     Raises
     ------
     SysError(EFAULT) : RSP does not point to a frame
     """
-    assert thread.process is not None
     space, fields = thread.process.space, thread.frame.read()
     raw = space.copy_in(fields["rsp"] - _PRETCODE.size, FRAME_SIZE)
     values = _SIGCONTEXT.unpack_from(raw, _CONTEXT)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pykern.kernel.task.process import Process
     from pykern.kernel.task.sigaction import SigAction
     from pykern.kernel.task.system import System
-    from pykern.kernel.task.thread import Thread
+    from pykern.kernel.task.thread import Thread, UserThread
     from pykern.kernel.x86.processor import Processor
 
 _ERESTARTSYS, _EINTR = 512, 4
@@ -69,10 +69,10 @@ class Signals:
                 self._notify(thread, fatal=self._is_fatal(process, info.signal))
                 return
 
-    def send_thread(self, thread: Thread, info: SigInfo) -> None:
+    def send_thread(self, thread: UserThread, info: SigInfo) -> None:
         """Send a signal to one thread."""
         process = thread.process
-        if process is None or not self._prepare(process, info.signal):
+        if not self._prepare(process, info.signal):
             return
         thread.pending.add(info)
         if not thread.blocked & bit(info.signal):
@@ -109,7 +109,7 @@ class Signals:
             action.handler == SIG_DFL and number not in IGNORED and number not in STOPPING
         )
 
-    def _notify(self, thread: Thread, *, fatal: bool) -> None:
+    def _notify(self, thread: UserThread, *, fatal: bool) -> None:
         """Have a thread look at its signals soon."""
         thread.need_work = True
         if thread.wait is not None:
@@ -119,7 +119,7 @@ class Signals:
         elif thread.state is State.RUNNING:
             self.kick(thread)
 
-    def kick(self, thread: Thread) -> None:
+    def kick(self, thread: UserThread) -> None:
         """Make the processor a thread runs on look at its work before user code goes on."""
         system = self._system
         thread.need_work = True
@@ -139,14 +139,13 @@ class Signals:
             return False
         return bool((thread.pending.mask | process.pending.mask) & ~thread.blocked)
 
-    def deliver(self, cpu: Processor, thread: Thread) -> None:
+    def deliver(self, cpu: Processor, thread: UserThread) -> None:
         """Act on the signals of the thread that is about to go on in user mode.
 
         Afterwards it is the same thread in a handler, or one that goes on, or a thread that has
         ended or stopped.
         """
         process = thread.process
-        assert process is not None
         while thread.state is State.RUNNING:
             if thread.exiting:
                 exit_group(self._system, process, process.group_status or 0)
@@ -164,10 +163,9 @@ class Signals:
             if thread.saved_mask is not None:
                 thread.blocked, thread.saved_mask = thread.saved_mask, None
 
-    def _act(self, cpu: Processor, thread: Thread, info: SigInfo) -> bool:
+    def _act(self, cpu: Processor, thread: UserThread, info: SigInfo) -> bool:
         """Do what one signal asks for; return whether a handler was entered."""
         process = thread.process
-        assert process is not None
         number, action = info.signal, process.actions.get(info.signal)
         if number == Signal.SIGKILL or (action.handler == SIG_DFL and number not in IGNORED):
             if number in STOPPING:
@@ -181,10 +179,9 @@ class Signals:
         return True
 
     def _enter_handler(
-        self, cpu: Processor, thread: Thread, action: SigAction, info: SigInfo
+        self, cpu: Processor, thread: UserThread, action: SigAction, info: SigInfo
     ) -> None:
         process = thread.process
-        assert process is not None
         self._restart(thread, action)
         mask = thread.blocked if thread.saved_mask is None else thread.saved_mask
         thread.saved_mask = None
@@ -200,7 +197,7 @@ class Signals:
             process.actions.reset(info.signal)
 
     @staticmethod
-    def _restart(thread: Thread, action: SigAction | None) -> None:
+    def _restart(thread: UserThread, action: SigAction | None) -> None:
         """Have an interrupted system call made again, or fail with EINTR."""
         frame = thread.frame
         if frame["vector"] not in {VECTOR_SYSCALL, _INT80}:

@@ -1,4 +1,4 @@
-"""A thread: what is scheduled, with its kernel stack and what its hosted code is in the middle of."""
+"""A thread: what is scheduled, its kernel stack, and what its hosted code is in the middle of."""
 
 from __future__ import annotations
 
@@ -116,3 +116,10 @@ class Thread(Schedulable):
     def __repr__(self) -> str:
         """Return what names it in messages."""
         return f"<thread {self.tid} {self.name}>"
+
+
+class UserThread(Thread):
+    """A thread of a process."""
+
+    process: Process
+    stack: KernelStack

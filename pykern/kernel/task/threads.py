@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pykern.kernel.task.thread import Thread
+from pykern.kernel.task.thread import Thread, UserThread
 from pykern.kernel.x86.hostcall import hostcall
 from pykern.kernel.x86.layout import RFLAGS
 
@@ -43,8 +43,18 @@ class Threads:
         self._next_tid += 1
         return tid
 
+    def user(self, tid: int) -> UserThread | None:
+        """Return a thread of a process; None: there is none."""
+        thread = self.by_tid.get(tid)
+        return thread if isinstance(thread, UserThread) else None
+
     def spawn_kernel_thread(
-        self, name: str, body: Coroutine[Any, Any, None], *, priority: int = 0, cpu: int | None = None
+        self,
+        name: str,
+        body: Coroutine[Any, Any, None],
+        *,
+        priority: int = 0,
+        cpu: int | None = None,
     ) -> Thread:
         """Make a thread of the kernel that runs a coroutine, and let it run.
 

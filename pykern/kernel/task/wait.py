@@ -60,14 +60,12 @@ async def wait(
 
 
 def _wanted(process: Process, pid: int) -> Iterator[Process]:
-    for child in process.children.values():
-        if (
-            pid == -1
-            or child.pid == pid
-            or (pid == 0 and child.pgid == process.pgid)
-            or (pid < -1 and child.pgid == -pid)
-        ):
-            yield child
+    if pid > 0:
+        return (child for child in process.children.values() if child.pid == pid)
+    if pid == -1:
+        return iter(process.children.values())
+    group = -pid if pid else process.pgid
+    return (child for child in process.children.values() if child.pgid == group)
 
 
 def _news(child: Process, options: int) -> int | None:

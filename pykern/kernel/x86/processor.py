@@ -1,7 +1,7 @@
 """One processor as the kernel knows it: its number, its registers, its data behind GS.
 
-The per-CPU page holds, from its start: the per-CPU fields (`layout.PERCPU_FIELDS`), the TSS, the GDT
-and the `cpu_setup` that entry.S loads. GS points at its first byte while the kernel runs.
+The per-CPU page holds, from its start: the per-CPU fields (`layout.PERCPU_FIELDS`), the TSS, the
+GDT and the `cpu_setup` that entry.S loads. GS points at its first byte while the kernel runs.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Processor:
             where = self.page + layout.PERCPU["syscall_table"]
             self._memory.write(where, struct.pack("<4Q", *tables.syscall, *tables.int80))
 
-    def set_work(self, pending: bool) -> None:  # noqa: FBT001 - it is what the field holds
+    def set_work(self, pending: bool) -> None:
         """Say whether something has to be done before user code goes on (`exit_to_user`)."""
         if pending is not self._work:
             self._work = pending

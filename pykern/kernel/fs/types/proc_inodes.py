@@ -96,7 +96,7 @@ class ProcFile(Inode):
     ) -> None:
         super().__init__(fs, S_IFREG | mode, ino=ino)
         self.generate = generate
-        self.store = store
+        self.accept = store
 
     def content(self) -> bytes:
         """Return the content as of now."""
@@ -154,10 +154,10 @@ class ProcText(File):
         SysError(EIO) : nothing can be written to it
         """
         self.require_writable()
-        if self._source.store is None:
+        if self._source.accept is None:
             raise SysError(Errno.EIO)
         data = src.take(src.remaining)
-        self._source.store(data)
+        self._source.accept(data)
         self._content = None
         return len(data)
 

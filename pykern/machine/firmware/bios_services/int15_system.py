@@ -21,6 +21,7 @@ SMAP = 0x534D4150
 _DESCRIPTOR_SIZE = 20
 _MIB, _16_MIB = 1 << 20, 16 << 20
 _A20_BIT = 1 << 1
+_WRITE_OUTPUT_PORT, _OUTPUT_PORT = 0xD1, 0xCD  # reset high, clock and data lines idle
 _US = 1000  # ns
 _TICK_NS = 54_925_494
 _EBDA_SEGMENT = e820.EBDA_BASE >> 4
@@ -58,21 +59,25 @@ def serve(bios: Bios, call: Call) -> None:
 
 def _a20(bios: Bios, call: Call) -> None:
     """AL: 0 off, 1 on, 2 state, 3 what can do it."""
-    port = bios.board.port92
-    state = port.read(0, 1)
     match call.al:
-        case 0:
-            port.write(0, 1, state & ~_A20_BIT & 0xFE)
-        case 1:
-            port.write(0, 1, (state | _A20_BIT) & 0xFE)
+        case 0 | 1:
+            _gate_a20(bios, on=bool(call.al))
         case 2:
-            call.al = state >> 1 & 1
+            call.al = int(bios.board.a20.level)
         case 3:
             call.bx = 3  # keyboard controller and port 92h
         case _:
             bios.unsupported(0x15, call)
             return
     call.succeed()
+
+
+def _gate_a20(bios: Bios, *, on: bool) -> None:
+    """Set both gates: address bit 20 passes as long as one of them is open."""
+    port92, controller = bios.board.port92, bios.board.i8042
+    port92.write(0, 1, (port92.read(0, 1) & ~_A20_BIT & 0xFE) | (_A20_BIT if on else 0))
+    controller.write(4, 1, _WRITE_OUTPUT_PORT)
+    controller.write(0, 1, _OUTPUT_PORT | (_A20_BIT if on else 0))
 
 
 def _wait(bios: Bios, call: Call) -> None:

@@ -85,6 +85,7 @@ _START = bytes.fromhex(
     "2e ff 2e 84 e0"  # jmp far ptr cs:[0xE084]
 )
 _FAULTS = (0, 6, 7, 12, 13)  # #DE #UD #NM #SS #GP: they would come again for ever
+_FOR_PROGRAMS = (0x05, 0x1B, 0x1C)  # print screen, break, tick: called by the BIOS itself
 _TIMER, _KEY, _RTC = 0x08, 0x09, 0x70
 
 
@@ -102,6 +103,8 @@ def _handler(vector: int) -> bytes:
         return special[vector]
     if vector in _FAULTS:
         return bytes.fromhex(_STOP)
+    if vector in _FOR_PROGRAMS:
+        return bytes.fromhex(_IRET)
     if 0x08 <= vector < 0x10:
         return bytes.fromhex(_END_MASTER)
     if 0x70 <= vector < 0x78:

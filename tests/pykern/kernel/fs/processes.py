@@ -37,10 +37,10 @@ class View:
         ]
 
     def cmdline(self):
-        return b"init\0--verbose\0" if self.files else b""
+        return b"init\0--verbose\0" if self.files is not None else b""
 
     def environ(self):
-        return b"HOME=/\0" if self.files else b""
+        return b"HOME=/\0" if self.files is not None else b""
 
     def link(self, name):
         return self.links.get(name)

@@ -12,6 +12,7 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.wait import Interrupted, wait_any
 from pykern.kernel.ipc.port import Message, PortLimits, PortTable
 from pykern.kernel.sched.metrics import Metrics
+from tests.call_count import calls_of
 from tests.contracts.waitqueue import WaitQueueContract
 from tests.virtual_time import Runner, run
 
@@ -194,6 +195,27 @@ def test_a_receive_gives_up_at_its_deadline(ports, runner):
     runner.run()
     assert task.error.errno is Errno.ETIMEDOUT
     assert runner.clock.now_ns == 500
+
+
+def test_no_operation_costs_more_where_there_is_more(metrics):
+    """MEL-40: send is O(1) to queue and O(1) to wake, receive is O(1)."""
+
+    def costs(queued: int, waiting: int) -> list[int]:
+        table = PortTable(PortLimits(messages=2000), metrics)
+        port, busy = table.create(), table.create()
+        runner = Runner()
+        for _ in range(waiting):
+            runner.spawn(table.receive(port))
+        runner.settle()
+        for _ in range(queued):
+            table.send(busy, b"x")
+        return [
+            calls_of(lambda: table.send(busy, b"x")),
+            calls_of(lambda: table.try_receive(busy)),
+            calls_of(lambda: table.send(port, b"x")),
+        ]
+
+    assert costs(queued=1, waiting=1) == costs(queued=1000, waiting=1000)
 
 
 # --- the end of tasks and ports ------------------------------------------------------------------

@@ -22,7 +22,8 @@ def test_a_new_thread_goes_where_there_is_room():
 
 def test_a_thread_that_wakes_goes_back_to_its_last_cpu_while_that_idles():
     sim = simulate(cpus=4)
-    threads = [sim.spawn([("run", MS), ("sleep", 9 * MS)], repeat=True) for _ in range(4)]
+    naps = (("sleep", nap * MS) for nap in (9, 14, 5, 7))
+    threads = [sim.spawn([("run", MS), nap], repeat=True) for nap in naps]
     sim.run(200 * MS)
     assert [thread.cpu for thread in threads] == [0, 1, 2, 3]
     assert sim.metrics.migrations == 0

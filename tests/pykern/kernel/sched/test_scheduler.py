@@ -10,7 +10,8 @@ from pykern.kernel.core.bug import KernelBug
 from pykern.kernel.core.log import STYLES, Log
 from pykern.kernel.sched import POLICIES, Metrics, Scheduler, State
 from pykern.kernel.sched.policies import TaskPriority
-from tests.pykern.kernel.sched.simulation import MS, TICK_NS, Simulation
+from tests.call_count import calls_of
+from tests.pykern.kernel.sched.simulation import MS, TICK_NS, Simulation, Thread
 from tests.virtual_time import VirtualClock
 
 PRIORITY3 = POLICIES.get("priority3")
@@ -331,6 +332,21 @@ def test_any_threads_run_and_finish(policy, threads, cpus):
     for thread, (steps, _, _) in zip(sim.threads, threads, strict=True):
         wanted = sum(step[1] for step in steps if step[0] == "run")
         assert thread.cpu_ns == wanted
+
+
+def test_a_switch_costs_the_same_with_1_task_waiting_and_with_1000():
+    """MEL-11, MEL-40."""
+
+    def cost(waiting: int) -> int:
+        clock = VirtualClock()
+        scheduler = Scheduler(1, PRIORITY3, clock, Metrics())
+        for tid in range(waiting + 1):
+            scheduler.add(Thread(tid, []))
+        scheduler.pick_next(0)
+        clock.advance(TICK_NS)
+        return calls_of(lambda: (scheduler.tick(0), scheduler.pick_next(0)))
+
+    assert cost(1) == cost(1000)
 
 
 def test_two_runs_are_the_same():

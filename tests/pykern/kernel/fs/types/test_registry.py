@@ -33,5 +33,7 @@ class TestProc(ReadOnlyContract):
 
 def test_every_type_has_its_contract():
     tested = {value for value in globals().values() if isinstance(value, type)}
-    names = {c.type_name for c in tested if issubclass(c, FilesystemContract) and "type_name" in vars(c)}
+    names = {
+        c.type_name for c in tested if issubclass(c, FilesystemContract) and "type_name" in vars(c)
+    }
     assert names == set(types.names())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pykern.kernel.sched import POLICIES, Metrics, Reason, Scheduler, State
+from pykern.kernel.sched import POLICIES, Metrics, Reason, Scheduler
 from pykern.kernel.sched.policies.fair import NICE_0_WEIGHT, Fair, weight_of
 from tests.contracts.policy import Thread
 from tests.pykern.kernel.sched.simulation import MS, Simulation
@@ -38,23 +38,17 @@ def test_fair_lets_who_slept_go_first_and_no_further():
     assert hog.cpu_ns + sleeper.cpu_ns == 1100 * MS
 
 
-def test_the_time_since_the_last_tick_counts_when_somebody_wakes():
+def test_the_time_since_the_last_tick_counts_when_somebody_comes():
     clock = VirtualClock()
     scheduler = Scheduler(1, FAIR, clock, Metrics())
-    running, sleeper = Thread(1), Thread(2)
-    for thread in (sleeper, running):
-        scheduler.add(thread)
-    assert scheduler.pick_next(0) is sleeper
-    scheduler.block(0, State.BLOCKED)
-    assert scheduler.pick_next(0) is running
+    for tid in (1, 2):
+        scheduler.add(Thread(tid))
+    assert scheduler.pick_next(0).tid == 1
     clock.advance(MS)
-    scheduler.wake(sleeper)
+    scheduler.add(Thread(3))
     assert not scheduler.need_resched(0)
-    assert scheduler.pick_next(0) is sleeper
-    scheduler.block(0, State.BLOCKED)
-    assert scheduler.pick_next(0) is running
-    clock.advance(9 * MS)  # no tick in between
-    scheduler.wake(sleeper)
+    clock.advance(8 * MS)  # no tick in between
+    scheduler.add(Thread(4))
     assert scheduler.need_resched(0)
 
 

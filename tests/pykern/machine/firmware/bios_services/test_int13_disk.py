@@ -43,7 +43,7 @@ HARD_DISK = [
     Bios(0x13, 0x0800, edx=0x80),
     Bios(0x13, 0x1500, edx=0x80),
     Bios(0x13, 0x4100, ebx=0x55AA, edx=0x80, ignore="ecx"),  # no locking or ejecting here
-    Bios(0x13, 0x4100, ebx=0x1234, edx=0x80),
+    Bios(0x13, 0x4100, ebx=0x1234, edx=0x80, ignore="eax ebx ecx carry"),  # not looked at there
     Bios(0x13, 0x4800, edx=0x80, at=b"\x1a\0", dump=0x1A),
     Bios(0x13, 0x4800, edx=0x80, at=b"\x19\0", dump=0x1A),
     Bios(0x13, 0x0201, ebx=BUFFER, dump=512, **chs(LAST)),
@@ -56,8 +56,8 @@ HARD_DISK = [
     Bios(0x13, 0x4200, edx=0x80, at=packet(LAST), dump=528),
     Bios(0x13, 0x4200, edx=0x80, at=packet(LAST, 2), dump=1040),
     Bios(0x13, 0x4200, edx=0x80, at=packet(1 << 33), ignore="data"),  # the count becomes 0 here
-    Bios(0x13, 0x4200, edx=0x80, at=packet(0, size=15)),
-    Bios(0x13, 0x0301, ebx=0x7C00, **chs(LAST - 5)),
+    Bios(0x13, 0x4200, edx=0x80, at=packet(0, size=15), ignore="eax carry"),
+    Bios(0x13, 0x0301, ebx=0x7E00, **chs(LAST - 5)),
     Bios(0x13, 0x0201, ebx=BUFFER, dump=64, **chs(LAST - 5)),
     Bios(0x13, 0x4300, edx=0x80, at=packet(LAST - 9) + b"written"),
     Bios(0x13, 0x4200, edx=0x80, at=packet(LAST - 9) + bytes(8), dump=32),
@@ -120,8 +120,8 @@ def on_cd(tmp_path):
         ours = results(Host(tmp_path).start(iso), list(calls))
         there = Qemu(tmp_path).start(iso, "-cdrom", f"{tmp_path}/medium", "-boot", "d")
         theirs = results(there, list(calls))
-        wrong = [differences(*three) for three in zip(calls, ours, theirs, strict=True)]
-        assert sum(wrong, []) == []
+        triples = zip(calls, ours, theirs, strict=True)
+        assert [line for three in triples for line in differences(*three)] == []
         return iso, ours
 
     return run
