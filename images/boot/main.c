@@ -1,4 +1,7 @@
-/* The order of things: configuration, files, kernel, what it asks for, page tables, and go. */
+/* The order of things: configuration, files, kernel, what it asks for, page tables, and go.
+ *
+ * Nothing is printed where nothing is wrong: the console is the kernel's.
+ */
 #include "loader.h"
 
 #define EFER_NXE 0x800u
@@ -49,9 +52,6 @@ void loader_main(u32 drive)
     disk_init((u8)drive);
     memory_init();
     config_read(&boot.entry);
-    print("pykern: loading ");
-    print(boot.entry.name);
-    print("\n");
     load_files();
     kernel_load(&boot.kernel);
     int limine = limine_find(&boot.kernel);

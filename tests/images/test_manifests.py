@@ -74,6 +74,20 @@ def test_xorriso_writes_it_from_the_same_tree(iso, tmp_path):
     assert NOT_HOSTED in qemu(made)
 
 
-def test_it_boots_through_our_own_bios(iso):
-    command = (sys.executable, "-m", "pykern", "boot", iso, "--firmware", "bios", "--timeout", 60)
-    assert b"pykern" in output(*command)
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_our_bios_boots_it_to_the_same_console_as_the_direct_path(iso, cpus):
+    """The same ISO, `--firmware bios` and without: the same lines on the serial console."""
+    command = [sys.executable, "-m", "pykern", "boot", iso, "--timeout", "3", "--smp", str(cpus)]
+    direct, bios = (
+        subprocess.run(
+            [*command, *options],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=100,
+        )
+        for options in ([], ["--firmware", "bios", "--framebuffer", "1024x768"])
+    )
+    assert direct.stdout.count(b"\n") > 5, direct.stderr.decode()
+    assert bios.stdout.decode() == direct.stdout.decode()
+    assert bios.returncode == direct.returncode

@@ -160,6 +160,7 @@ def test_limine_requests_are_answered(guest, boot, revision):
     assert report.lines["file_medium"] == ["1"] * 3
     assert (report["width"], report["height"], report["bpp"]) == (800, 600, 32)
     assert (report["memory_model"], report["red"]) == (1, 0x810)
+    assert (report["mode_count"], report["mode"]) == (1, 1)
 
 
 # --- on our own machine --------------------------------------------------------------------------
