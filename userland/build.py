@@ -135,10 +135,10 @@ class Compiler:
         built_in = _run([self._command, "-print-file-name=include"]).strip()
         include = ["-I", str(SOURCES / "include"), "-I", str(self._include), "-isystem", built_in]
         mapped = [
-            f"-ffile-prefix-map={SOURCES}=userland",
-            f"-ffile-prefix-map={self._directory}=userland/build",
-            f"-ffile-prefix-map={built_in}=include",
-            "-fdebug-prefix-map=" + str(Path.cwd()) + "=.",
+            # The last one that fits counts.
+            f"-ffile-prefix-map={SOURCES.parent}=.",
+            f"-ffile-prefix-map={self._directory}=./build",
+            f"-ffile-prefix-map={built_in}=./include",
             "-gno-record-gcc-switches",
         ]
         partial = target.with_suffix(f".{os.getpid()}")
@@ -187,7 +187,9 @@ def _compiler() -> str:
 def _run(command: Sequence[str]) -> str:
     # The compiler's environment variables must not change what is built.
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    result = subprocess.run(command, capture_output=True, text=True, check=False, env=kept)
+    result = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=kept, cwd=SOURCES.parent
+    )
     if result.returncode:
         raise BuildError(f"{command[0]} ended with status {result.returncode}:\n{result.stderr}")
     return result.stdout

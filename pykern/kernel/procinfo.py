@@ -229,7 +229,7 @@ class SystemFiles:
         tree.add("version", lambda: f"Linux version {RELEASE} (hosted in Python) #1 SMP\n")
         tree.add("cmdline", lambda: f"{kernel.boot.command_line}\n")
         tree.add("mounts", lambda: format_mounts(root))
-        tree.add("filesystems", lambda: format_filesystems([name for name, _ in types.items()]))
+        tree.add("filesystems", lambda: format_filesystems(dict(types.items())))
         tree.add("metrics", kernel.metrics.text)
         tree.add("ipc", self.ipc)
         tree.add("sys/kernel/hostname", lambda: "pykern\n")

@@ -49,7 +49,8 @@ static void dump(FILE *file, unsigned long skip, unsigned long limit)
         memcpy(before, bytes, 16);
         offset += size;
     }
-    printf("%08lx\n", offset);
+    if (offset > skip)
+        printf("%08lx\n", offset);
 }
 
 int main(int argc, char *argv[])

@@ -1,4 +1,4 @@
-/* pingpong: two processes hand a byte to and fro through two pipes; -n ROUNDS (1000). */
+/* pingpong: two processes hand a byte there and back through two pipes; -n ROUNDS (1000). */
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>

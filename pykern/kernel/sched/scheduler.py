@@ -101,8 +101,14 @@ class Scheduler(RunQueues):
         self.transition(thread, _RUNNABLE, self.clock.now_ns)
         if old is _SLEEPING:
             self.metrics.wake_count += 1
+        self._let_run_somewhere(thread)
         self.enqueue(thread, select_cpu(self, thread), Reason.WAKEUP)
         return True
+
+    def _let_run_somewhere(self, thread: Schedulable) -> None:
+        """Let a thread whose CPUs have all gone off line run on any: better there than never."""
+        if not thread.affinity & self.online:
+            thread.affinity = ANY_CPU
 
     def block(self, cpu: int, state: State) -> None:
         """Take the running thread off its CPU: it sleeps, is blocked or stopped.
@@ -303,7 +309,8 @@ class Scheduler(RunQueues):
     def set_online(self, cpu: int, online: bool) -> None:
         """Have a CPU take threads from now on, or no more; then its threads go to the others.
 
-        A thread that may run on no CPU that is left may run on any: better there than never.
+        A thread that may run on no CPU that is left may run on any from then on, when it is next
+        runnable.
 
         Raises
         ------
@@ -317,8 +324,7 @@ class Scheduler(RunQueues):
             raise ValueError(f"CPU {cpu} is the last one on line")
         self.online &= ~rq.bit
         for thread in (*rq.policy, *filter(None, (rq.current,))):
-            if not thread.affinity & self.online:
-                thread.affinity = ANY_CPU
+            self._let_run_somewhere(thread)
             if thread is not rq.current:
                 self.migrate(thread, select_cpu(self, thread))
         self.resched(rq)

@@ -243,10 +243,11 @@ static int run_pipeline(const struct Node *node, int flags)
 static int run_background(const struct Node *node)
 {
     struct Job *job = job_make(node->source, 1);
+    int own_group = shell.monitor;
     pid_t pid = job_fork(job);
 
     if (pid == 0) {
-        if (!shell.monitor) {
+        if (!own_group) { /* else reading from the terminal stops it */
             int null = open("/dev/null", O_RDONLY);
             if (null > 0) {
                 dup2(null, STDIN_FILENO);

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pykern.kernel.core.bug import KernelBug
 from pykern.kernel.core.log import STYLES, Log
-from pykern.kernel.sched import POLICIES, Metrics, Scheduler, State
+from pykern.kernel.sched import POLICIES, Metrics, SchedClass, Scheduler, State
 from pykern.kernel.sched.policies import TaskPriority
 from tests.call_count import calls_of
 from tests.pykern.kernel.sched.simulation import MS, TICK_NS, Simulation, Thread
@@ -332,6 +332,86 @@ def test_any_threads_run_and_finish(policy, threads, cpus):
     for thread, (steps, _, _) in zip(sim.threads, threads, strict=True):
         wanted = sum(step[1] for step in steps if step[0] == "run")
         assert thread.cpu_ns == wanted
+
+
+REQUEST = st.tuples(
+    st.sampled_from(("affinity", "urgency", "class_", "online", "exit", "wake", "pause", "spawn")),
+    st.integers(0, 255),
+    st.integers(1, 15),
+)
+
+
+@pytest.mark.parametrize("policy", POLICIES.names())
+@settings(max_examples=25)
+@given(requests=st.lists(REQUEST, max_size=40), cpus=st.integers(1, 4))
+def test_nothing_breaks_whatever_is_asked_of_it(policy, requests, cpus):
+    """Changes of everything at any time; `Simulation.check` looks after each."""
+    sim = Simulation(POLICIES.get(policy), cpus)
+    asked = _Requests(sim)
+    for kind, number, ms in requests:
+        getattr(asked, kind)(number)
+        sim.run(ms * MS)
+    asked.finish()
+
+
+class _Requests:
+    """What system calls may ask of a scheduler."""
+
+    def __init__(self, sim: Simulation) -> None:
+        self.sim = sim
+        self.scheduler = sim.scheduler
+        for number in range(4):
+            self.spawn(number)
+
+    def _thread(self, number: int) -> Thread:
+        return self.sim.threads[number % len(self.sim.threads)]
+
+    def spawn(self, number: int) -> None:
+        steps = [("run", (number % 30 + 1) * MS), ("block",), ("yield",), ("run", 3 * MS)]
+        self.sim.spawn(steps * 2, priority=number % 5, nice=number % 40 - 20)
+
+    def affinity(self, number: int) -> None:
+        mask = number >> 4 & self.scheduler.online
+        if mask and self._thread(number).state is not State.ZOMBIE:
+            self.scheduler.set_affinity(self._thread(number), mask)
+
+    def urgency(self, number: int) -> None:
+        thread = self._thread(number)
+        self.scheduler.set_priority(thread, priority=number % 5, nice=number % 40 - 20)
+
+    def class_(self, number: int) -> None:
+        classes = (SchedClass.OTHER, SchedClass.FIFO, SchedClass.RR)
+        self.scheduler.set_priority(
+            self._thread(number), sched_class=classes[number % 3], rt_priority=number % 99 + 1
+        )
+
+    def online(self, number: int) -> None:
+        cpu, online = number % len(self.sim.cpus), bool(number & 128)
+        if online or self.scheduler.online & ~(1 << cpu):
+            self.scheduler.set_online(cpu, online)
+
+    def exit(self, number: int) -> None:
+        if self._thread(number).state is not State.ZOMBIE:
+            self.scheduler.exit(self._thread(number))
+
+    def wake(self, number: int) -> None:
+        if self._thread(number).state is State.BLOCKED:
+            self.scheduler.wake(self._thread(number))
+
+    def pause(self, number: int) -> None:
+        cpu = number % len(self.sim.cpus)
+        self.scheduler.preempt_disable(cpu)
+        self.scheduler.tick(cpu)
+        self.scheduler.preempt_enable(cpu)
+
+    def finish(self) -> None:
+        """Wake whoever is blocked until all have ended."""
+        while any(thread.state is not State.ZOMBIE for thread in self.sim.threads):
+            assert self.sim.clock.now_ns < 50_000 * MS, "threads do not end"
+            for thread in self.sim.threads:
+                if thread.state is State.BLOCKED:
+                    self.scheduler.wake(thread)
+            self.sim.run(10 * MS)
 
 
 def test_a_switch_costs_the_same_with_1_task_waiting_and_with_1000():
