@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from images import cpio, iso_writer
 from images.errors import ImageError
 from images.manifest import INITRD
+from images.strip import strip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,14 +119,12 @@ def initrd(wanted: Initrd, programs: Mapping[str, Path], file: str) -> bytes:
     ------
     ImageError : a program does not exist, a file cannot be read, a path is used twice
     """
-    members = [
-        cpio.Member(
-            posixpath.join(wanted.program_directory, name),
-            _read(programs[name], f"{file}: {INITRD}.programs, {name}"),
-            stat.S_IFREG | 0o755,
-        )
-        for name in _program_names(wanted, programs, file)
-    ]
+    members = []
+    for name in _program_names(wanted, programs, file):
+        data = _read(programs[name], f"{file}: {INITRD}.programs, {name}")
+        path = posixpath.join(wanted.program_directory, name)
+        mode = stat.S_IFREG | 0o755
+        members.append(cpio.Member(path, strip(data) if wanted.strip else data, mode))
     members += [_member(item, f"{file}: {INITRD}.files, {item.path}") for item in wanted.files]
     try:
         return cpio.archive(members, iso_writer.EPOCH)

@@ -12,6 +12,7 @@ r"""What an image contains, as a TOML file says it.
     [initrd]                           # a cpio archive, the module named "initrd"
     path = "/boot/initrd.cpio"
     programs = ["init", "mellos/*"]    # go to program_directory, "/bin", under these names
+    strip = true                       # leave symbols and debug information out of them
     [[initrd.files]]
     path = "/etc/motd"
     text = "Welcome\n"                 # or source = "FILE" or link = "TARGET"
@@ -84,11 +85,19 @@ class Module:
 
 @dataclass(frozen=True)
 class Initrd:
-    """The archive of the first root file system."""
+    """The archive of the first root file system.
+
+    Attributes
+    ----------
+    programs : names or patterns
+    program_directory : where they go
+    strip : leave out of programs what is not loaded
+    """
 
     path: str
     programs: tuple[str, ...] = ()
     program_directory: str = "/bin"
+    strip: bool = False
     files: tuple[File, ...] = ()
 
 
@@ -233,9 +242,10 @@ def _initrd(table: Table, folder: Path) -> Initrd:
         path=table.text("path", _PATH, "/boot/initrd.cpio", _is_path),
         programs=table.names("programs", 'a list of program names or patterns such as "*"', []),
         program_directory=table.text("program_directory", _PATH, "/bin", _is_path),
+        strip=table.flag("strip", default=False),
         files=tuple(_file(item, folder) for item in table.tables("files")),
     )
-    table.finish("path, programs, program_directory, files")
+    table.finish("path, programs, program_directory, strip, files")
     return initrd
 
 

@@ -65,6 +65,10 @@ class Table:
             raise self.error(key, value, expected)
         return int(value)
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Return true or false."""
+        return bool(self._take(key, bool, "true or false", default))
+
     def names(self, key: str, expected: str, default: Any = _MISSING) -> tuple[str, ...]:
         """Return a list of strings."""
         value = self._take(key, list, expected, default)

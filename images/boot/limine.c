@@ -13,6 +13,7 @@
 #define NAME "pykern"
 #define VERSION "1"
 #define OPTICAL 1
+#define RGB 1
 
 enum {
     BOOTLOADER_INFO, FIRMWARE_TYPE, STACK, HHDM_OFFSET, FRAMEBUFFERS, PAGING_MODE, MEMORY_MAP,
@@ -52,11 +53,20 @@ struct limine_file {
     u8 uuids[48];
 };
 
-struct limine_framebuffer {
-    u64 address, width, height, pitch;
+struct limine_pixels {
     u16 bpp;
     u8 memory_model, red_size, red_shift, green_size, green_shift, blue_size, blue_shift;
     u8 unused[7];
+};
+
+struct limine_mode {
+    u64 pitch, width, height;
+    struct limine_pixels pixels;
+};
+
+struct limine_framebuffer {
+    u64 address, width, height, pitch;
+    struct limine_pixels pixels;
     u64 edid_size, edid, mode_count, modes;
 };
 
@@ -162,16 +172,21 @@ static u64 limine_file(const void *data, u32 size, const char *path, const char 
 
 static void answer_framebuffer(const struct framebuffer *found)
 {
-    u64 *words = answer(FRAMEBUFFERS, 2), *list = room(8);
-    struct limine_framebuffer *out = room(sizeof *out);
-    *out = (struct limine_framebuffer){
-        .address = HHDM + found->address, .width = found->width, .height = found->height,
-        .pitch = found->pitch, .bpp = found->bpp, .memory_model = 1,
-        .red_size = found->red_size, .red_shift = found->red_shift,
-        .green_size = found->green_size, .green_shift = found->green_shift,
-        .blue_size = found->blue_size, .blue_shift = found->blue_shift,
+    u64 *words = answer(FRAMEBUFFERS, 2), *list = room(16);
+    struct limine_framebuffer *screen = room(sizeof *screen);
+    struct limine_mode *mode = room(sizeof *mode);
+    struct limine_pixels pixels = {
+        found->bpp, RGB, found->red_size, found->red_shift, found->green_size, found->green_shift,
+        found->blue_size, found->blue_shift, {0},
     };
-    list[0] = hhdm(out);
+    *screen = (struct limine_framebuffer){
+        .address = HHDM + found->address, .width = found->width, .height = found->height,
+        .pitch = found->pitch, .pixels = pixels, .mode_count = 1, .modes = hhdm(&list[1]),
+    };
+    *mode = (struct limine_mode){found->pitch, found->width, found->height, pixels};
+    list[0] = hhdm(screen);
+    list[1] = hhdm(mode);
+    words[-1] = 1; /* the revision in which framebuffers have modes */
     words[0] = 1;
     words[1] = hhdm(list);
 }

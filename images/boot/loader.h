@@ -56,7 +56,6 @@ void *memset(void *to, int value, u32 size);
 int memcmp(const void *one, const void *other, u32 size);
 u32 strlen(const char *text);
 int same_text(const char *one, const char *other, u32 size, int fold_case);
-void print(const char *text);
 void fail(const char *what, const char *name) __attribute__((noreturn));
 
 /* ------------------------------------------------------------------- disk.c */

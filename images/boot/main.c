@@ -1,4 +1,7 @@
-/* The order of things: configuration, files, kernel, what it asks for, page tables, and go. */
+/* The order of things: configuration, files, kernel, what it asks for, page tables, and go.
+ *
+ * Nothing is printed where nothing is wrong: the console is the kernel's.
+ */
 #include "loader.h"
 
 #define EFER_NXE 0x800u
@@ -14,6 +17,13 @@ static void load_files(void)
     for (u32 i = 0; i < entry->modules; i++)
         entry->module[i].data = file_load(entry->module[i].path, &entry->module[i].size);
     files_are_loaded();
+}
+
+static void add_framebuffer(const struct framebuffer *screen)
+{
+    u64 base = screen->address & ~(u64)(PAGE - 1);
+    u64 end = screen->address + (u64)screen->pitch * screen->height;
+    memory_add(base, (end - base + PAGE - 1) & ~(u64)(PAGE - 1), FRAMEBUFFER);
 }
 
 static void enter(u32 stack_size)
@@ -42,20 +52,14 @@ void loader_main(u32 drive)
     disk_init((u8)drive);
     memory_init();
     config_read(&boot.entry);
-    print("pykern: loading ");
-    print(boot.entry.name);
-    print("\n");
     load_files();
     kernel_load(&boot.kernel);
     int limine = limine_find(&boot.kernel);
     if (!limine || limine_wants_framebuffer())
         boot.has_framebuffer = video_set(boot.entry.width, boot.entry.height, boot.entry.bpp,
                                          &boot.framebuffer);
-    if (boot.has_framebuffer) {
-        u64 size = (u64)boot.framebuffer.pitch * boot.framebuffer.height;
-        memory_add(boot.framebuffer.address & ~(u64)(PAGE - 1),
-                   (size + 2 * PAGE - 1) & ~(u64)(PAGE - 1), FRAMEBUFFER);
-    }
+    if (boot.has_framebuffer)
+        add_framebuffer(&boot.framebuffer);
     if (limine)
         limine_answer(&boot);
     else

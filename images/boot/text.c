@@ -52,7 +52,7 @@ static void put(char c)
     bios_interrupt(0x10);
 }
 
-void print(const char *text)
+static void print(const char *text)
 {
     for (; *text; text++) {
         if (*text == '\n')

@@ -64,7 +64,7 @@ def build(out: Path) -> None:
 
 def _compile(source: Path, work: Path, extra: tuple[str, ...] = ()) -> Path:
     target = work / f"{source.name}.o"
-    prefix = [f"-ffile-prefix-map={ROOT}/=", f"-ffile-prefix-map={work}/=pykern/"]
+    prefix = [f"-ffile-prefix-map={ROOT}/=", f"-ffile-prefix-map={work}=pykern"]
     include = (f"-I{work}", f"-I{SOURCE}")
     files = ("-c", str(source), "-o", str(target))
     _run([_compiler(), *C_FLAGS, *extra, *prefix, *include, *files], cwd=work)

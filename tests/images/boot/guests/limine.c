@@ -103,6 +103,10 @@ void report(void)
         say("bpp", screen[4] & 0xFFFF);
         say("memory_model", screen[4] >> 16 & 0xFF);
         say("red", (screen[4] >> 24 & 0xFF) << 8 | (screen[4] >> 32 & 0xFF));
+        const u64 *mode = *(const u64 *const *)screen[9];
+        say("mode_count", screen[8]);
+        say("mode", mode[0] == screen[3] && mode[1] == screen[1] && mode[2] == screen[2] &&
+                        mode[3] == screen[4]);
     }
     say_text("end", "");
 }
