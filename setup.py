@@ -8,11 +8,13 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
-from pykern_c.isa import generate  # noqa: E402 - needs the path above
+from images import prebuilt  # noqa: E402 - needs the path above
+from pykern_c.isa import generate  # noqa: E402
 
 DEBUG = os.environ.get("PYKERN_BUILD") == "debug"
 # Objects and C text of the two builds must not be taken for each other.
@@ -82,7 +84,18 @@ def extensions() -> list[Extension]:
     return modules
 
 
+class BuildAll(build_ext):
+    """Compile the core, then what the emulated machine runs: kernel, loader, programs, image."""
+
+    def run(self) -> None:
+        """Build into the source tree, or into what becomes the wheel."""
+        super().run()
+        root = ROOT if self.inplace else Path(self.build_lib)
+        prebuilt.build(root / "images" / "prebuilt")
+
+
 setup(
+    cmdclass={"build_ext": BuildAll},
     ext_modules=cythonize(
         extensions(),
         build_dir=f"{BUILD_BASE}/cython",

@@ -9,7 +9,7 @@ from pykern_c.flags cimport get_rflags, set_arith_flags
 from pykern_c.memory cimport page_written, phys_read, phys_write, ram_find
 from pykern_c.mmu cimport (
     ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, Walk, context_changed, load_pdptes, page_walk,
-    tlb_flush,
+    tlb_flush, tlb_invalidate,
 )
 from pykern_c.apic_registers cimport apic_read_cr8, apic_write_cr8
 
@@ -189,6 +189,16 @@ cdef class Vcpu:
         return memoryview(exporter)
 
     # -- the bus, as an instruction of this processor would use it
+
+    def invalidate(self, u64 laddr, u64 size):
+        """Forget the translations of a range of linear addresses, as INVLPG of each page does."""
+        cdef u64 page = laddr & ~<u64>0xFFF
+        if size > 64 << 12:
+            tlb_flush(self.cpu, True)
+            return
+        while page < laddr + size:
+            tlb_invalidate(self.cpu, page)
+            page += 4096
 
     def port_read(self, int port, int size):
         """Return what IN reads from a port; `size` is 1, 2 or 4 bytes."""

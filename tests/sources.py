@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("pykern", "pykern_c", "gdbstub")
+PACKAGES = ("pykern", "pykern_c", "gdbstub", "images")
 
 # Host clocks, sleeps and unseeded randomness, by the module they come from.
 HOST_CLOCK = {

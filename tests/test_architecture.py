@@ -55,6 +55,9 @@ TESTS_OF_WHOLES: dict[str, str] = {
 
 # Sources whose behaviour is shown by the test of something else: which one.
 TESTED_ELSEWHERE: dict[str, str] = {
+    "images/errors.py": "tests/images/test_build.py",
+    "images/toml_table.py": "tests/images/test_manifest.py",
+    "pykern/machine/media/errors.py": "tests/pykern/machine/media/test_iso.py",
     "pykern/bench/machines.py": "tests/pykern/bench/test_peers.py",
     "pykern/bench/own.py": "tests/bench/test_programs.py",
     "pykern/bench/programs.py": "tests/bench/test_programs.py",

@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pykern {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_boot(commands)
+    _add_image(commands)
     _add_disasm(commands)
     _add_bench(commands)
     return parser
@@ -93,7 +94,13 @@ def _add_boot(commands: Subparsers) -> None:
 
 def _add_image_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("image")
-    group.add_argument("image", nargs="?", type=Path, metavar="FILE", help="what to boot")
+    group.add_argument(
+        "image",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help="what to boot; without any, the default image: a shell on the serial console",
+    )
     group.add_argument(
         "--kernel", "-kernel", type=Path, metavar="FILE", help="the same, as QEMU has it"
     )
@@ -145,10 +152,9 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--preset",
         choices=config.PRESETS,
-        default="single",
         help="number of processors by name: "
         + ", ".join(f"{name} {cpus}" for name, cpus in config.PRESETS.items())
-        + " (default single)",
+        + " (default smp4 for the default image, else single)",
     )
     group.add_argument(
         "-m",
@@ -231,8 +237,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--clock",
         choices=config.CLOCKS,
-        default="virtual",
-        help="as fast as possible (virtual, default), or not faster than the wall clock (host)",
+        help="as fast as possible (virtual), or not faster than the wall clock (host); default: "
+        "host where a terminal is typed on, else virtual",
     )
     group.add_argument(
         "--no-reboot", "-no-reboot", action="store_true", help="end when the guest resets"
@@ -256,6 +262,53 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         type=_checked(config.parse_hashing),
         metavar="NS[:FILE]",
         help="write a hash of the whole state every NS of virtual time, to FILE or stderr",
+    )
+
+
+def _add_image(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "image",
+        allow_abbrev=False,
+        help="build a bootable image, look into one, check one",
+        description="Bootable ISO 9660 images: build, ls, extract, verify.",
+    )
+    parser.set_defaults(command=_command("pykern.cli.image"))
+    verbs = parser.add_subparsers(metavar="VERB", dest="verb", required=True)
+    _add_image_build(verbs)
+    ls = verbs.add_parser("ls", help="list names and boot catalog of an image")
+    ls.add_argument("iso", type=Path, metavar="ISO")
+    extract = verbs.add_parser("extract", help="copy files out of an image")
+    extract.add_argument("iso", type=Path, metavar="ISO")
+    extract.add_argument("path", nargs="?", default="/", help="file or directory (default /)")
+    extract.add_argument("-o", "--output", type=Path, metavar="FILE", help="file or directory")
+    verify = verbs.add_parser("verify", help="check that an image is whole and can be booted")
+    verify.add_argument("iso", type=Path, metavar="ISO")
+    verify.add_argument("manifest", nargs="?", help="what it is to contain: name or TOML file")
+
+
+def _add_image_build(verbs: Subparsers) -> None:
+    parser = verbs.add_parser(
+        "build",
+        allow_abbrev=False,
+        help="write an image; the same inputs give the same bytes",
+        description="Write the bootable image that a manifest describes.",
+    )
+    parser.add_argument("manifest", metavar="NAME|MANIFEST.toml", help="pykern, mellos, or a file")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="ISO", help="default: the manifest's name, .iso"
+    )
+    parser.add_argument(
+        "--kernel", type=Path, metavar="FILE", help="instead of the kernel that the manifest names"
+    )
+    parser.add_argument(
+        "--program",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="instead of the programs that come with pykern; may be repeated",
+    )
+    parser.add_argument(
+        "--loader", type=Path, metavar="FILE", help="instead of pykern's El Torito boot loader"
     )
 
 

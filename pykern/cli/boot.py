@@ -12,6 +12,7 @@ from pykern.cli.errors import UsageError
 from pykern.cli.host_clock import HostPacer
 from pykern.cli.terminal import opened_input, opened_output
 from pykern.config import DEFAULT_RESOLUTION, PRESETS, Resolution
+from pykern.kernel.host import KernelHost
 from pykern.machine.board import BoardOptions, FramebufferOptions
 from pykern.machine.computer import Computer, MachineConfig
 from pykern.machine.devices.framebuffer import BYTES_PER_PIXEL
@@ -43,7 +44,7 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     board = BoardOptions(
         com1=serial.write, debugcon=debugcon.write, framebuffer=_framebuffer(args, image)
     )
-    cpus = args.smp or PRESETS[args.preset]
+    cpus = args.smp or PRESETS[args.preset or ("smp4" if image.is_default else "single")]
     if args.numa > cpus:
         raise UsageError(f"--numa {args.numa} with {cpus} processors, expected one for each node")
     config = MachineConfig(cpus, args.memory, args.cpu, args.seed, board, args.numa)
@@ -71,14 +72,21 @@ def _framebuffer(args: argparse.Namespace, image: Image) -> FramebufferOptions |
 def _session(
     args: argparse.Namespace, image: Image, computer: Computer, console: Console
 ) -> Session:
+    host = KernelHost(computer.machine)
+
+    def start() -> None:
+        host.reset()
+        computer.start(image)
+
     session = Session(
         machine=computer.machine,
-        start=lambda: computer.start(image),
+        start=start,
+        hostcall=host.hostcall,
         send=computer.board.com1.receive,
         console=console,
         timeout_ns=args.timeout,
         reboot=not args.no_reboot,
-        pacer=HostPacer() if args.clock == "host" else None,
+        pacer=HostPacer() if _paced(args) else None,
         note=lambda line: _note(f"pykern: {line}"),
     )
     if "int" in args.trace:
@@ -86,6 +94,12 @@ def _session(
     if "insn" in args.trace:
         trace.trace_instructions(computer.machine, _note)
     return session
+
+
+def _paced(args: argparse.Namespace) -> bool:
+    """Tell whether virtual time is kept from running ahead of the wall clock."""
+    typed = args.serial.kind == "stdio" and sys.stdin is not None and sys.stdin.isatty()
+    return bool((args.clock or ("host" if typed else "virtual")) == "host")
 
 
 def _note(line: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from images import prebuilt
 from pykern.cli.errors import UsageError
 from pykern.machine import boot
 from pykern.machine.boot import iso
@@ -42,7 +44,8 @@ def read_image(args: argparse.Namespace) -> Image:
     selected = iso.select(data, options)
     size = selected.resolution
     resolution = None if size is None else (size.width, size.height)
-    return Image(selected.kernel, selected.protocol, selected.options, resolution)
+    is_default = path == prebuilt.default_image()
+    return Image(selected.kernel, selected.protocol, selected.options, resolution, is_default)
 
 
 def _chosen(args: argparse.Namespace) -> tuple[Path, str | None]:
@@ -53,16 +56,35 @@ def _chosen(args: argparse.Namespace) -> tuple[Path, str | None]:
         if given:
             raise UsageError(f"--firmware {firmware} is an image of its own; {given[0]} is another")
         return firmware, "firmware"
+    if not given:
+        given = [_default_image()]
     if len(given) != 1:
         raise UsageError(
-            "boot needs exactly one of FILE, --kernel, --cdrom and --firmware ROM; given are "
-            f"{len(given)}"
+            "boot needs one of FILE, --kernel, --cdrom and --firmware ROM, or none of them for the "
+            f"default image; given are {len(given)}"
         )
     if firmware is None:
         return given[0], "iso" if args.cdrom else args.protocol
     if args.kernel is not None or args.protocol is not None:
         raise UsageError("--firmware bios starts what a medium's boot record holds: give FILE only")
     return given[0], BUILT_IN_FIRMWARE
+
+
+def _default_image() -> Path:
+    """Return the image that came with the package; it is built if it did not.
+
+    Raises
+    ------
+    UsageError : it is not there, and cannot be built
+    """
+    path = prebuilt.default_image()
+    if not path.exists():
+        print("pykern: building the default image, once", file=sys.stderr)
+        try:
+            prebuilt.build()
+        except Exception as error:
+            raise UsageError(f"no default image, and it cannot be built: {error}") from None
+    return path
 
 
 def _module(text: str) -> boot.BootModule:

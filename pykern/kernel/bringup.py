@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.units import PAGE_SIZE
-from pykern.kernel.drivers import acpi
+from pykern.kernel.core.wait import WaitQueue, sleep_until
+from pykern.kernel.drivers import acpi, pic8259
+from pykern.kernel.ipc.port import PortTable
 from pykern.kernel.mm.frames import FrameAllocator
+from pykern.kernel.mm.heap import BuddyHeap
+from pykern.kernel.mm.kernel_space import KernelSpace, Section
 from pykern.kernel.sched import POLICIES, Scheduler, State
 from pykern.kernel.task.kstack import KernelStacks
 from pykern.kernel.task.runner import Runner
 from pykern.kernel.task.thread import Thread
+from pykern.kernel.usermode import explain
 from pykern.kernel.x86 import (
     boot_parameters,
     descriptors,
     lapic,
     layout,
-    paging,
     smp,
     vectors,
 )
-from pykern.kernel.x86.ioapic import Ioapic
-from pykern.kernel.x86.processor import Processor
-from pykern.kernel.core.wait import WaitQueue, sleep_until
 from pykern.kernel.x86.hostcall import hostcall
+from pykern.kernel.x86.ioapic import ACTIVE_LOW, LEVEL, Ioapic
+from pykern.kernel.x86.processor import NO_CALLS, Processor
 
 if TYPE_CHECKING:
     from pykern.kernel.kernel import Kernel
-    from pykern.kernel.sched import Schedulable
 
 _LOW_MEMORY = 1 << 20
 _IST_SIZE = PAGE_SIZE
@@ -52,14 +55,214 @@ class BringUp:
         """Return a processor that is not the kernel's yet: on its way from trampoline to kernel."""
         if index not in self._early:
             kernel = self._kernel
-            page = kernel.frames.alloc()
             vcpu = kernel.machine.vcpus[index]
-            self._early[index] = cpu = Processor(index, index, vcpu, kernel.machine, page)
+            self._early[index] = cpu = Processor(index, index, vcpu, kernel.machine)
             cpu.idle = cpu.current = self._idle_thread(index)
         return self._early[index]
 
     def _idle_thread(self, number: int) -> Thread:
-        thread = Thread(0, f"idle/{number}", self._kernel.machine, None, self._kernel.tables)
+        thread = Thread(0, f"idle/{number}", self._kernel.machine, None, NO_CALLS)
         thread.state = State.RUNNING
         thread.cpu = number
         return thread
+
+    # -- memory
+
+    @hostcall
+    def setup_memory(self, cpu: Processor, boot_info: int) -> int:
+        """Read what the loader says, and make the kernel's own page tables; return their PML4."""
+        kernel = self._kernel
+        del boot_info
+        kernel.boot = boot_parameters.read(kernel.acting, kernel.symbols["limine_requests"])
+        kernel.choose_profile(kernel.boot.options.get("profile", kernel.profile.name))
+        kernel.serial.initialize()
+        kernel.log.subsystem("MM").log("Initializing memory management...")
+        usable = (r for r in kernel.boot.memory_map if r.type == boot_parameters.USABLE)
+        kernel.frames = FrameAllocator(kernel.machine, [(r.base, r.length) for r in usable])
+        # Real mode starts there, and what firmware left below 1 MiB is not for long.
+        kernel.frames.reserve(0, _LOW_MEMORY)
+        self._map_kernel()
+        kernel.stacks = KernelStacks(kernel.table, kernel.frames, kernel.profile.kernel_stack)
+        self._write_idt()
+        return kernel.table.root
+
+    def _map_kernel(self) -> None:
+        """Map all RAM at the HHDM, the image with the rights of its sections, the heap (MEL-25)."""
+        kernel = self._kernel
+        space = kernel.space = KernelSpace(
+            kernel.machine, kernel.frames, invalidate=self._invalidate_kernel
+        )
+        kernel.table = space.table
+        space.map_direct(kernel.machine.ram_ranges)
+        space.map_image(self._sections())
+        space.map_new(space.layout.heap, space.layout.heap_size)
+        space.seal()
+        kernel.heap = BuddyHeap(space.layout.heap, space.layout.heap_size, space)
+
+    def _sections(self) -> list[Section]:
+        """Return the parts of the kernel image by their rights."""
+        symbols, (physical, linear) = self._kernel.symbols, self._kernel.boot.kernel
+        return [
+            Section(
+                name,
+                symbols[f"__{name}_start"],
+                symbols[f"__{name}_start"] - linear + physical,
+                symbols[f"__{name}_end"] - symbols[f"__{name}_start"],
+                writable=name == "data",
+                executable=name == "text",
+            )
+            for name in ("text", "rodata", "data")
+        ]
+
+    def _invalidate_kernel(self, laddr: int, size: int) -> None:
+        """Let all processors forget what they have cached of the kernel half."""
+        for cpu in self._kernel.cpus:
+            cpu.vcpu.invalidate(laddr, size)
+
+    def _write_idt(self) -> None:
+        kernel = self._kernel
+        page = kernel.frames.alloc()
+        kernel.machine.write(page, descriptors.idt(kernel.symbols["vector_stubs"]))
+        self._idt = layout.HHDM_BASE + page
+
+    # -- processors
+
+    @hostcall
+    def setup_cpu(self, cpu: Processor, number: int) -> int:
+        """Prepare a processor's tables; return the address of what `load_cpu` loads."""
+        kernel = self._kernel
+        ist = {
+            stack: layout.HHDM_BASE + kernel.frames.alloc() + _IST_SIZE
+            for stack in descriptors.IST_STACKS.values()
+        }
+        page = kernel.frames.alloc()
+        return cpu.prepare(page, (self._idt, 16 * 256), kernel.symbols, ist)
+
+    @hostcall
+    def secondary_online(self, cpu: Processor, number: int) -> None:
+        """Take a processor that has reached the kernel into the scheduler."""
+        kernel = self._kernel
+        lapic.enable(cpu.vcpu, spurious=vectors.SPURIOUS, error=vectors.APIC_ERROR)
+        kernel.clock.add_cpu(cpu)
+        kernel.cpus.append(cpu)
+        kernel.scheduler.online |= 1 << number
+        kernel.log.subsystem("SMP").log(f"AP#{number} online")
+        kernel.log.subsystem("APIC").log(f"core{number} timer @1000000Hz")
+        self._online.wake_all()
+
+    # -- the rest of the boot processor's way
+
+    @hostcall
+    def start_kernel(self, cpu: Processor) -> None:
+        """Start what everything else is started by: the kernel's first thread."""
+        kernel = self._kernel
+        kernel.cpus.append(cpu)
+        kernel.acpi = acpi.read(kernel.machine, kernel.boot.rsdp)
+        log = kernel.log.subsystem("ACPI")
+        log.log(f"RSDP found at {kernel.boot.rsdp:#x}")
+        log.log(f"MADT found at {kernel.acpi.addresses['APIC']:#x}")
+        self._start_interrupts(cpu)
+        kernel.scheduler = Scheduler(
+            len(self._apic_ids()),
+            POLICIES.get(kernel.profile.policy),
+            kernel.clock,
+            kernel.metrics,
+            log=kernel.log,
+            narrated=kernel.profile.narrated,
+        )
+        kernel.scheduler.online = 1
+        kernel.scheduler.on_resched_ipi = self._send_resched
+        kernel.runner = Runner(
+            kernel.scheduler,
+            kernel.clock,
+            kernel.machine,
+            kernel.symbols["guest_call_return"],
+            kernel.threads.reap,
+        )
+        kernel.runner.signal_pending = kernel.signals.pending
+        kernel.threads.spawn_kernel_thread("kernel_init", self.kernel_init(), cpu=0)
+        kernel.runner.reschedule(cpu)
+
+    def _apic_ids(self) -> tuple[int, ...]:
+        """Return the processors to use, as many as the profile takes."""
+        kernel = self._kernel
+        return kernel.acpi.apic_ids[: kernel.profile.max_cpus]
+
+    def _start_interrupts(self, cpu: Processor) -> None:
+        kernel = self._kernel
+        lapic.enable(cpu.vcpu, spurious=vectors.SPURIOUS, error=vectors.APIC_ERROR)
+        kernel.clock.add_cpu(cpu)
+        pic8259.disable(cpu.vcpu, vectors.FIRST_ISA)
+        for base, first in kernel.acpi.ioapics:
+            Ioapic(base, first).mask_all(cpu.vcpu)
+
+    def route_isa(self, irq: int) -> None:
+        """Send an ISA interrupt to the boot processor, at the vector that is its own."""
+        kernel = self._kernel
+        gsi, flags = kernel.acpi.overrides.get(irq, (irq, 0))
+        polarity_low, trigger_level = flags & 3 == 3, flags >> 2 & 3 == 3
+        for base, first in kernel.acpi.ioapics:
+            ioapic = Ioapic(base, first)
+            if first <= gsi < first + ioapic.inputs(kernel.acting):
+                ioapic.route(
+                    kernel.acting,
+                    gsi,
+                    vector=vectors.FIRST_ISA + irq,
+                    apic_id=kernel.cpus[0].apic_id,
+                    flags=(ACTIVE_LOW if polarity_low else 0) | (LEVEL if trigger_level else 0),
+                )
+
+    def _send_resched(self, number: int) -> None:
+        kernel = self._kernel
+        lapic.send_fixed(kernel.acting, kernel.cpus[number].apic_id, vectors.RESCHEDULE)
+
+    # -- the first thread
+
+    async def kernel_init(self) -> None:
+        """Start the other processors, then user mode."""
+        kernel = self._kernel
+        await self._start_processors()
+        kernel.ports = PortTable(kernel.profile.ports, kernel.metrics)
+        for number in range(kernel.profile.system_ports):
+            kernel.ports.create(number)
+        try:
+            await kernel.usermode.start()
+        except SysError as error:
+            path = kernel.boot.options.get("init", kernel.profile.init)
+            assert kernel.clock.this_cpu is not None
+            kernel.panic(kernel.clock.this_cpu, explain(error, path))
+
+    async def _start_processors(self) -> None:
+        kernel, log = self._kernel, self._kernel.log.subsystem("SMP")
+        ids = self._apic_ids()
+        log.log(f"CPUs detected: {len(ids)} (apic_ids={list(ids)})".replace(", ", ","))
+        kernel.log.subsystem("APIC").log(
+            f"BSP LAPIC initialized at {lapic.BASE:#X}".replace("X", "x")
+        )
+        log.log(f"BSP online (apic_id={ids[0]})")
+        smp.copy_trampoline(kernel.machine, kernel.acting, kernel.symbols)
+        log.log(f"Trampoline copied to {layout.TRAMPOLINE:#x}")
+        kernel.table.map(layout.TRAMPOLINE, layout.TRAMPOLINE, PAGE_SIZE, 0)
+        for number, apic_id in enumerate(ids[1:], 1):
+            await self._start_processor(number, apic_id)
+        kernel.table.unmap(layout.TRAMPOLINE, PAGE_SIZE)
+
+    async def _start_processor(self, number: int, apic_id: int) -> None:
+        kernel, log = self._kernel, self._kernel.log.subsystem("SMP")
+        smp.set_parameters(
+            kernel.machine,
+            kernel.symbols,
+            cr3=kernel.table.root,
+            stack=kernel.stacks.alloc().top - 8,
+            number=number,
+        )
+        log.log(f"Sending INIT to AP#{number} (apic_id={apic_id})")
+        smp.send_init(kernel.acting, apic_id)
+        await sleep_until(kernel.clock.now_ns + smp.INIT_DELAY_NS)
+        log.log(f"Sending SIPI to AP#{number} (vector=0x{smp.STARTUP_VECTOR:02x})")
+        smp.send_startup(kernel.acting, apic_id)
+        limit = kernel.clock.now_ns + _STARTED_WITHIN_NS
+        while len(kernel.cpus) <= number:
+            if not await self._online.wait(deadline_ns=limit):
+                log.error(f"AP#{number} (apic_id={apic_id}) did not come up")
+                return

@@ -6,10 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from pykern.kernel.bringup import BringUp
 from pykern.kernel.core.log import STYLES, Log
+from pykern.kernel.drivers import power
 from pykern.kernel.drivers.serial import COM1, Serial
+from pykern.kernel.faults import Faults
 from pykern.kernel.profiles import PROFILES
 from pykern.kernel.sched import Metrics, State
+from pykern.kernel.syscalls import files, io, ipc, memory, process, signal, system, time
+from pykern.kernel.syscalls.entry import SystemCalls, handlers
+from pykern.kernel.task.futex import Futexes
+from pykern.kernel.task.processes import Processes
+from pykern.kernel.task.signals import Signals
+from pykern.kernel.task.system import System
+from pykern.kernel.task.threads import Threads
 from pykern.kernel.traps import Traps
+from pykern.kernel.usermode import UserMode
 from pykern.kernel.x86 import attach, layout, vectors
 from pykern.kernel.x86.clock import KernelClock
 from pykern.kernel.x86.hostcall import bound_methods
@@ -20,13 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pykern.kernel.drivers.acpi import Acpi
-    from pykern.kernel.mm.frames import FrameAllocator
+    from pykern.kernel.fs.tty import Tty
     from pykern.kernel.profiles import Profile
-    from pykern.kernel.sched import Scheduler
-    from pykern.kernel.task.kstack import KernelStacks
-    from pykern.kernel.task.runner import Runner
+    from pykern.kernel.task.process import Process
     from pykern.kernel.x86.boot_parameters import BootParameters
-    from pykern.kernel.x86.paging import PageTable
     from pykern.kernel.x86.processor import Processor
     from pykern_c import Machine, Vcpu
     from pykern_c.exits import Exit
@@ -39,9 +46,10 @@ _NS_PER_S = 1_000_000_000
 HOSTCALL_NS = 100
 """What a hostcall costs of virtual time, beside its instructions."""
 _RUNNING = State.RUNNING
+SYSCALL_MODULES = (files, io, ipc, memory, process, signal, system, time)
 
 
-class Kernel:
+class Kernel(System):
     """The kernel that one machine runs.
 
     Parameters
@@ -51,26 +59,27 @@ class Kernel:
 
     boot: BootParameters
     profile: Profile
-    frames: FrameAllocator
-    table: PageTable
-    stacks: KernelStacks
     acpi: Acpi
-    scheduler: Scheduler
-    runner: Runner
-    clock: KernelClock
-    tables: CallTables
+    console: Tty
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.profile = PROFILES.get("pykern")
         self.image: attach.KernelImage | None = None
-        self.cpus: list[Processor] = []
+        self.cpus = []
         self.acting: Vcpu = machine.vcpus[0]
         self.metrics = Metrics()
+        self._random = SplitMix64(machine.seed)
         self.serial = Serial(COM1, lambda: self.acting)
         self.log = Log(self._print, now_ns=lambda: machine.now)
         self.bringup = BringUp(self)
         self.traps = Traps(self)
+        self.threads = Threads(self)
+        self.processes = Processes(self)
+        self.signals = Signals(self)
+        self.futexes = Futexes()
+        self.faults = Faults(self)
+        self.usermode = UserMode(self)
         self._table: list[Callable[[Processor], None]] = []
         machine.hostcall_port = layout.HOSTCALL_PORT
 
@@ -88,6 +97,8 @@ class Kernel:
         cpu = self.cpus[index] if index < len(self.cpus) else self.bringup.early(index)
         self.acting = cpu.vcpu
         self.clock.this_cpu = cpu
+        if self.cpus:  # from start_kernel on there is a scheduler
+            self.scheduler.this_cpu = cpu.number
         self._table[number](cpu)
         if cpu.current.state is not _RUNNING:
             self.runner.reschedule(cpu)
@@ -98,13 +109,13 @@ class Kernel:
         if self.image is not None or not attach.looks_attached(vcpu):
             return
         self.image = attach.read(vcpu, vcpu.gprs[_RDI])
-        self.clock = KernelClock(
-            self.machine, vectors.TIMER, _NS_PER_S // self.profile.tick_hz
-        )
+        self.symbols = self.image.symbols
+        self.clock = KernelClock(self.machine, vectors.TIMER, _NS_PER_S // self.profile.tick_hz)
         known = {
             name: _plain(function)
-            for name, function in bound_methods([self.bringup, self.traps]).items()
+            for name, function in bound_methods([self.bringup, self.traps, self.threads]).items()
         }
+        known.update(self._system_calls())
         missing = [name for name in self.image.hostcalls if name not in known]
         if missing:
             raise attach.ImageError(
@@ -114,11 +125,10 @@ class Kernel:
         self._table = [_no_such_hostcall, *(known[name] for name in self.image.hostcalls)]
         vcpu.gprs[_RAX] = layout.HOSTCALL_ATTACHED
 
-    @property
-    def symbols(self) -> dict[str, int]:
-        """Linear addresses of what the image exports."""
-        assert self.image is not None
-        return self.image.symbols
+    def _system_calls(self) -> dict[str, Callable[[Processor], None]]:
+        """Return what serves the hostcalls of system calls, by symbol."""
+        calls = SystemCalls(self)
+        return {name: calls.bind(name, f) for name, f in handlers(SYSCALL_MODULES).items()}
 
     # -- for the handlers
 
@@ -153,6 +163,40 @@ class Kernel:
             raise ValueError(f"trap frame at {laddr:#x}, which is not mapped")
         return TrapFrame(self.machine, paddr)
 
+    def random_bytes(self, size: int) -> bytes:
+        """Return bytes of the machine's seeded random numbers."""
+        words = (self._random.next().to_bytes(8, "little") for _ in range(-(-size // 8)))
+        return b"".join(words)[:size]
+
+    def power_off(self) -> None:
+        """Turn the machine off by ACPI, or stop it where ACPI does not say how."""
+        if not power.power_off(self.acting, self.acpi):
+            self.machine.stop("power-off")
+
+    def restart(self) -> None:
+        """Reset the machine."""
+        power.restart(self.acting, self.acpi)
+
+    def first_process_ended(self, process: Process) -> None:
+        """Panic: without its first process a system cannot go on."""
+        assert self.clock.this_cpu is not None
+        status = process.status or 0
+        how = f"signal {status & 0x7F}" if status & 0x7F else f"status {status >> 8}"
+        self.panic(self.clock.this_cpu, f"the first process, {process.last_name}, ended: {how}")
+
+    def oops(self, error: Exception, trace: str) -> None:
+        """Panic because hosted code has raised something."""
+        log = self.log.subsystem("PANIC")
+        for line in trace.rstrip().splitlines():
+            log.debug(line)
+        cpu = self.clock.this_cpu if self.image is not None else None
+        what = f"{type(error).__name__} in hosted code: {error}"
+        if cpu is None:
+            log.error(what)
+            self.machine.stop("panic")
+        else:
+            self.panic(cpu, what)
+
     def panic(
         self, cpu: Processor, what: str, trap: TrapFrame | None = None, laddr: int | None = None
     ) -> None:
@@ -169,6 +213,25 @@ class Kernel:
             for line in cpu.vcpu.translate(laddr).explain().splitlines():
                 log.error(line)
         self.machine.stop("panic")
+
+
+class SplitMix64:
+    """Random numbers from a seed.
+
+    References
+    ----------
+    Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators (2014).
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._state = seed & _MASK
+
+    def next(self) -> int:
+        """Return 64 bits."""
+        self._state = z = (self._state + 0x9E37_79B9_7F4A_7C15) & _MASK
+        z = (z ^ (z >> 30)) * 0xBF58_476D_1CE4_E5B9 & _MASK
+        z = (z ^ (z >> 27)) * 0x94D0_49BB_1331_11EB & _MASK
+        return z ^ (z >> 31)
 
 
 def _plain(function: Callable[..., Any]) -> Callable[[Processor], None]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pykern.kernel.core.errno import Errno
+from pykern.kernel.sched import State
 from pykern.kernel.x86 import lapic, vectors
 from pykern.kernel.x86.hostcall import hostcall
-from pykern.kernel.x86.trapframe import TrapFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pykern.kernel.x86.processor import Processor
 
 
-class Traps:
+class Traps:  # noqa: PLR0904 - one handler for each exception
     """Handlers of every vector.
 
     Parameters
@@ -60,6 +61,24 @@ class Traps:
         if self._kernel.clock.expire(cpu, busy=busy):
             self._kernel.scheduler.tick(cpu.number)
 
+    # -- on the way out
+
+    @hostcall
+    def exit_to_user(self, cpu: Processor, frame: int) -> None:
+        """Do what has to be done before user code goes on: signals, room for another thread."""
+        del frame
+        thread = cpu.current
+        thread.need_work = False
+        cpu.set_work(False)
+        self._kernel.signals.deliver(cpu, thread)
+        if thread.state is State.RUNNING and self._kernel.scheduler.need_resched(cpu.number):
+            self._kernel.runner.reschedule(cpu)
+
+    @hostcall
+    def sys_ni_syscall(self, _cpu: Processor) -> int:
+        """Answer a system call that there is not."""
+        return -Errno.ENOSYS
+
     # -- exceptions
 
     @hostcall
@@ -67,10 +86,7 @@ class Traps:
         """#PF: give the page, or end the process that has no right to it."""
         laddr = cpu.vcpu.read_register("cr2")
         trap = self._kernel.frame_at(cpu, frame)
-        process = cpu.current.process
-        if process is not None and trap.from_user:
-            if process.space.fault(laddr, trap["error_code"]):
-                return
+        if trap.from_user:
             self._kernel.faults.page_fault(cpu, trap, laddr)
             return
         self._kernel.panic(cpu, "page fault in the kernel", trap, laddr)

@@ -55,12 +55,14 @@ class Image:
     protocol : that loads it
     options : for the protocol
     resolution : width and height of the framebuffer it asks for, if it does, in pixels
+    is_default : nobody has named it: it came with the package
     """
 
     data: bytes
     protocol: boot.BootProtocol
     options: boot.BootOptions
     resolution: tuple[int, int] | None = None
+    is_default: bool = False
 
 
 class Computer:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pykern.exit_status import ExitStatus
 from pykern.machine.shutdown import explain_shutdown
+from pykern_c.exits import ExitReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -106,6 +107,8 @@ class Session:
     timeout_ns : virtual time at which the run ends; None: never
     reboot : boot again when the guest resets the machine
     pacer : None: as fast as possible
+    hostcall : serves the exits by which a hosted kernel asks for what Python does; without it
+        they are as if nothing were at their port
     checkpoint : called at multiples of `checkpoint_ns` of virtual time, with the time
     slice_ns : virtual time between two looks at the host
     note : takes a line for the user
@@ -118,6 +121,7 @@ class Session:
     timeout_ns: int | None = None
     reboot: bool = True
     pacer: Pacer | None = None
+    hostcall: Callable[[Any], None] = field(default=lambda _exit: None)
     checkpoint: Callable[[int], None] | None = None
     checkpoint_ns: int = 0
     slice_ns: int = SLICE_NS
@@ -135,7 +139,11 @@ class Session:
         self._next_checkpoint = self.machine.events.now + self.checkpoint_ns
         while True:
             self._receive()
-            ended = self.machine.run(until_ns=self._slice_end())
+            end = self._slice_end()
+            ended = self.machine.run(until_ns=end)
+            while ended.reason is ExitReason.HOSTCALL:
+                self.hostcall(ended)
+                ended = self.machine.run(until_ns=end)
             self._reach_checkpoint()
             outcome = self._react(ended)
             if isinstance(outcome, Outcome):

@@ -43,6 +43,7 @@ CALLS = parse("""
  24 sched_yield
  25 mremap                   old_address old_size new_size flags new_address
  26 msync                    addr length flags
+ 27 mincore                  addr length vec
  28 madvise                  addr length advice
  32 dup                      oldfd
  33 dup2                     oldfd newfd
@@ -168,6 +169,7 @@ CALLS = parse("""
 204 sched_getaffinity        pid cpusetsize mask
 217 getdents64               fd dirp count
 218 set_tid_address          tidptr
+219 restart_syscall
 221 fadvise64                fd offset len advice
 227 clock_settime            clockid tp
 228 clock_gettime            clockid tp

@@ -78,13 +78,10 @@ def read(memory: PhysicalMemory, rsdp: int) -> Acpi:
         tables,
         addresses,
         tuple(
-            cpu.APICID
-            for cpu in by_type.get(at.LOCAL_APIC, [])
-            if cpu.Flags & at.PROCESSOR_ENABLED
+            cpu.APICID for cpu in by_type.get(at.LOCAL_APIC, []) if cpu.Flags & at.PROCESSOR_ENABLED
         ),
         tuple(
-            (io.IOAPICAddress, io.GlobalSystemInterruptBase)
-            for io in by_type.get(at.IO_APIC, [])
+            (io.IOAPICAddress, io.GlobalSystemInterruptBase) for io in by_type.get(at.IO_APIC, [])
         ),
         {
             line.Source: (line.GlobalSystemInterrupt, line.Flags)

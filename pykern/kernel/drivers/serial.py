@@ -22,6 +22,7 @@ _FIFO_ENABLE_CLEAR = 0x07
 _DTR_RTS_OUT2 = 0x0B
 _RX_INTERRUPT = 0x01
 _DATA_READY, _THR_EMPTY = 0x01, 0x20
+_FIFO_MOST = 4096
 _PATIENCE = 100_000
 """Looks at the line status register before a transmitter that is stuck is given up."""
 
@@ -42,11 +43,16 @@ class Serial:
     def __init__(self, port: int, processor: Callable[[], Vcpu]) -> None:
         self._port = port
         self._processor = processor
+        self._early = b""
         self.received: Callable[[bytes], None] = lambda _data: None
 
     def initialize(self, divisor: int = 1) -> None:
-        """Set 8 data bits, no parity, 1 stop bit, and empty both FIFOs; 115200/divisor baud."""
+        """Set 8 data bits, no parity, 1 stop bit, and empty both FIFOs; 115200/divisor baud.
+
+        What was typed before is kept for when the receiver is enabled.
+        """
         vcpu = self._processor()
+        self._early = self._take()
         self._out(vcpu, _IER, 0)
         self._out(vcpu, _LCR, _DLAB)
         self._out(vcpu, _DLL, divisor & 0xFF)
@@ -57,6 +63,9 @@ class Serial:
 
     def enable_receiver(self) -> None:
         """Have it interrupt when something arrives."""
+        if self._early:
+            self.received(self._early)
+            self._early = b""
         self._out(self._processor(), _IER, _RX_INTERRUPT)
 
     def write(self, data: bytes) -> None:
@@ -70,11 +79,15 @@ class Serial:
 
     def interrupt(self, _cpu: object = None) -> None:
         """Take what has arrived."""
-        vcpu, data = self._processor(), bytearray()
-        while self._in(vcpu, _LSR) & _DATA_READY:
-            data.append(self._in(vcpu, _DATA))
+        data = self._take()
         if data:
-            self.received(bytes(data))
+            self.received(data)
+
+    def _take(self) -> bytes:
+        vcpu, data = self._processor(), bytearray()
+        while self._in(vcpu, _LSR) & _DATA_READY and len(data) < _FIFO_MOST:
+            data.append(self._in(vcpu, _DATA))
+        return bytes(data)
 
     def _in(self, vcpu: Vcpu, register: int) -> int:
         return vcpu.port_read(self._port + register, 1)

@@ -85,13 +85,11 @@ class Port:
     number : its own
     owner : pid it is closed with; None: it stays
     readable : who waits for a message; poll() watches it
-    closed : receivers and senders are told EIDRM
     """
 
     def __init__(self, number: int, capacity: int, owner: int | None) -> None:
         self.number = number
         self.owner = owner
-        self.closed = False
         self.readable = WaitQueue(self._take_back)
         self._capacity = capacity
         self._queue: deque[Message] = deque()
@@ -143,7 +141,9 @@ class Port:
         self._received += 1
         return self._queue.popleft()
 
-    async def get(self, capacity: int, deadline_ns: int | None = None) -> Message | None:
+    async def get(
+        self, capacity: int, deadline_ns: int | None = None, *, killable: bool = False
+    ) -> Message | None:
         """Take the first message, or wait for one; None: the deadline passed.
 
         Raises
@@ -155,7 +155,7 @@ class Port:
         message = self.try_get(capacity)
         if message is not None:
             return message
-        place = self.readable.join(deadline_ns=deadline_ns)
+        place = self.readable.join(killable=killable, deadline_ns=deadline_ns)
         if not await place:
             return None
         if place.value is None:
@@ -170,14 +170,13 @@ class Port:
 
     def close(self) -> None:
         """Drop what is queued and turn away who waits."""
-        self.closed = True
         self._queue.clear()
         self.readable.wake_all()
 
     def _take_back(self, wait: Wait) -> None:
         """Give the message of a receiver that cannot take it to the next, or queue it in front."""
         message = wait.value
-        if message is not None and not self.closed and not self.readable.hand_over(message):
+        if message is not None and not self.readable.hand_over(message):
             self._queue.appendleft(message)
 
 

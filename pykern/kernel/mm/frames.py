@@ -22,14 +22,21 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import MIB, PAGE_SHIFT, PAGE_SIZE, page_down, page_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pykern.kernel.core.memory import PhysicalMemory
+
+    _Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
+    _Counts = np.ndarray[tuple[int], np.dtype[np.uint32]]
 
 _WORD = 64
 _FULL = (1 << _WORD) - 1
 _NEAR_WORDS = 8
+# How far a run of frames is looked for at first, then, and in the end.
+_WINDOWS = (64, 4096, 1 << 60)
 _ZEROS = bytes(MIB)
+# From so many frames on, numpy is faster than a loop.
+_MANY = 32
 
 
 class Region:
@@ -86,16 +93,26 @@ class Region:
         limit = min(self.frames, (below - self.base) >> PAGE_SHIFT)
         if self.free < count or limit < count:
             return None
-        frame = self._find_run(count, align, limit)
-        if frame is not None:
-            self.mark_used(frame, count)
-        return frame
+        for words in _WINDOWS:
+            stop = min(limit, (self._first + words) * _WORD)
+            frame = self._find_run(count, align, stop)
+            if frame is not None:
+                self.mark_used(frame, count)
+                return frame
+            if stop == limit:
+                break
+        return None
 
-    def _find_run(self, count: int, align: int, limit: int) -> int | None:
-        """Return the first frame of the lowest suitable run of free frames."""
+    def _find_run(self, count: int, align: int, stop: int) -> int | None:
+        """Return the first frame of the lowest suitable run of free frames below `stop`."""
         start = self._first * _WORD
-        bits = np.unpackbits(self._bits[self._first :].view(np.uint8), bitorder="little")
-        edges = np.flatnonzero(np.diff(bits[: max(limit - start, 0)], prepend=0, append=0))
+        words = self._bits[self._first : -(-stop // _WORD)]
+        bits = np.unpackbits(words.view(np.uint8), bitorder="little")[: max(stop - start, 0)]
+        edges = np.flatnonzero(bits[1:] != bits[:-1]) + 1
+        if bits.size and bits[0]:
+            edges = np.concatenate(([0], edges))
+        if edges.size % 2:
+            edges = np.append(edges, bits.size)
         begins, ends = edges[::2] + start, edges[1::2] + start
         step, base = max(align >> PAGE_SHIFT, 1), self.base >> PAGE_SHIFT
         begins += -(begins + base) % step
@@ -131,7 +148,36 @@ class Region:
             words[index] ^= ((1 << n) - 1) << bit
             frame, count = frame + n, count - n
 
-    def used(self, frame: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
+    def counts(self, frames: _Numbers) -> _Counts:
+        """Return the references of frames by number."""
+        return self._references[frames]
+
+    def add_references(self, frames: _Numbers) -> bool:
+        """Add one to each; return whether all of them were in use."""
+        if not self._references[frames].all():
+            return False
+        np.add.at(self._references, frames, 1)
+        return True
+
+    def drop_references(self, frames: _Numbers) -> int | None:
+        """Take one from each and free those that had the last; return a frame with none left.
+
+        Nothing is changed then.
+        """
+        named, times = np.unique(frames, return_counts=True)
+        before = self._references[named]
+        if (before < times).any():
+            return int(named[before < times][0])
+        self._references[named] = before - times.astype(np.uint32)
+        gone = named[before == times]
+        if gone.size:
+            bits = np.left_shift(np.uint64(1), (gone % _WORD).astype(np.uint64))
+            np.bitwise_or.at(self._bits, gone // _WORD, bits)
+            self.free += gone.size
+            self._first = min(self._first, int(gone[0]) // _WORD)
+        return None
+
+    def used(self, frame: int, count: int) -> _Counts:
         """Return the reference counts of a run of frames."""
         return self._references[frame : frame + count]
 
@@ -285,6 +331,40 @@ class FrameAllocator:
     def owns(self, paddr: int) -> bool:
         """Say whether an address lies in RAM that this allocator looks after."""
         return any(region.base <= paddr < region.end for region in self.regions)
+
+    def get_each(self, paddrs: Sequence[int]) -> None:
+        """Add a reference to each of many frames; one that is named twice gets two."""
+        if len(paddrs) < _MANY:
+            for paddr in paddrs:
+                self.get(paddr)
+            return
+        for region, numbers in self._by_region(paddrs):
+            if not region.add_references(numbers):
+                free = numbers[region.counts(numbers) == 0]
+                self._complain("get", region.base + int(free[0]) * PAGE_SIZE, 0)
+
+    def put_each(self, paddrs: Sequence[int]) -> None:
+        """Drop a reference of each of many frames."""
+        if len(paddrs) < _MANY:
+            for paddr in paddrs:
+                self.put(paddr)
+            return
+        for region, numbers in self._by_region(paddrs):
+            wrong = region.drop_references(numbers)
+            if wrong is not None:
+                self._complain("put", region.base + wrong * PAGE_SIZE, 0)
+
+    def _by_region(self, paddrs: Sequence[int]) -> Iterator[tuple[Region, _Numbers]]:
+        """Sort frames by region: yields (region, numbers of frames)."""
+        every = np.array(paddrs, dtype=np.int64)
+        left = every.size
+        for region in self.regions:
+            mine = every[(every >= region.base) & (every < region.end)]
+            if mine.size:
+                yield region, (mine - region.base) >> PAGE_SHIFT
+            left -= mine.size
+        if left:
+            raise KernelBug(f"{left} of {every.size} frames are none of this allocator's")
 
     # -- contents
 

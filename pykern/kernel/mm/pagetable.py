@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class PageTable(Protocol):
@@ -29,6 +29,14 @@ class PageTable(Protocol):
 
     def change(self, laddr: int, size: int, new: Callable[[int, int], int], /) -> None:
         """Replace every entry that is not 0 in a range; then invalidate."""
+        ...
+
+    def spans(self, laddr: int, size: int, /) -> Iterator[tuple[int, list[int]]]:
+        """Iterate over what tables hold in a range: (laddr of the first page, entries)."""
+        ...
+
+    def set_span(self, laddr: int, entries: list[int], /) -> None:
+        """Put the pages of one such span, whatever was there; nobody is told."""
         ...
 
     def user_flags(self, prot: int, /) -> int:

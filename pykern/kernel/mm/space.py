@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.core.units import GIB, MIB, PAGE_SIZE, page_down, page_up
-from pykern.kernel.mm.pager import NotResident, SharedMemory
-from pykern.kernel.mm.user import UserMemory
-from pykern.kernel.mm.user_pages import UserPages
+from pykern.kernel.core.units import PAGE_SIZE, page_down, page_up
+from pykern.kernel.mm.fault import PagedMemory
+from pykern.kernel.mm.layout import Limits, UserLayout
+from pykern.kernel.mm.maps import describe, maps
+from pykern.kernel.mm.pager import SharedMemory
 from pykern.kernel.mm.vma import (
     MAP_ANONYMOUS,
     MAP_FIXED,
@@ -30,9 +31,10 @@ from pykern.kernel.mm.vma import (
     PROT_READ,
     PROT_WRITE,
     Vma,
-    VmaMap,
 )
-from pykern.kernel.x86.paging import PF_I, PF_RSVD, PF_W, user_table
+from pykern.kernel.x86.paging import user_table
+
+__all__ = ["AddressSpace", "Backing", "Limits", "SpaceStatistics", "UserLayout"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,45 +48,15 @@ _PROT = PROT_READ | PROT_WRITE | PROT_EXEC
 
 
 @dataclass(frozen=True)
-class UserLayout:
-    """Where user memory lies: linear addresses, page aligned.
-
-    Parameters
-    ----------
-    bottom : lowest address that may be mapped; what lies below catches null pointers
-    top : end of the user half and of the stack of a program
-    mmap_top : areas without an address are put below it, downward
-    """
-
-    bottom: int = 0x1_0000
-    top: int = 0x7FFF_FFFF_F000
-    mmap_top: int = 0x7FFF_F7FF_F000
-
-
-@dataclass
-class Limits:
-    """What one address space may take: bytes, and areas.
-
-    Parameters
-    ----------
-    address_space, data, stack : RLIMIT_AS, RLIMIT_DATA (of brk), RLIMIT_STACK
-    areas : as vm.max_map_count of Linux
-    allow_wx : let memory be writable and executable at once
-    """
-
-    address_space: int = 128 << 40
-    data: int = 128 * GIB
-    stack: int = 8 * MIB
-    areas: int = 65530
-    allow_wx: bool = False
-
-
-@dataclass(frozen=True)
 class Backing:
-    """A pager and where in it a mapping begins, bytes."""
+    """A pager and where in it a mapping begins, bytes.
+
+    `read_only` : shared mappings of it can never be written, as the file is open for reading.
+    """
 
     pager: Pager
     offset: int = 0
+    read_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +68,7 @@ class SpaceStatistics:
     peak: int
 
 
-class AddressSpace(UserMemory):
+class AddressSpace(PagedMemory):
     """The memory of a process.
 
     Parameters
@@ -118,17 +90,14 @@ class AddressSpace(UserMemory):
         limits: Limits | None = None,
         on_unmap: Callable[[AddressSpace, int, int], object] | None = None,
     ) -> None:
-        self.frames, self.layout = frames, layout or UserLayout()
-        self.limits = limits or Limits()
-        self._kernel_half, self._on_unmap = kernel_half, on_unmap
+        limits = limits or Limits()
         table: PageTable = user_table(memory, frames, kernel_half)
-        table.allow_wx = self.limits.allow_wx
+        table.allow_wx = limits.allow_wx
         table.invalidate = self._invalidate
-        super().__init__(memory, UserPages(table, frames))
-        self.vmas = VmaMap()
+        super().__init__(frames, memory, table, layout or UserLayout(), limits)
+        self._kernel_half, self._on_unmap = kernel_half, on_unmap
         self._pagers: Counter[Pager] = Counter()
         self.start_brk = self.end_brk = 0
-        self._peak = 0
 
     @property
     def pml4(self) -> int:
@@ -163,20 +132,21 @@ class AddressSpace(UserMemory):
         SysError(ENOMEM) : no room, too many areas, or over the limit
         SysError(EEXIST) : MAP_FIXED_NOREPLACE and something is there
         SysError(EPERM) : MAP_FIXED below the lowest address
-        SysError(EACCES) : writable and executable at once, where that is not allowed
+        SysError(EACCES) : writable and executable at once, where that is not allowed; a shared
+            writable mapping of what is read-only
         SysError(EOVERFLOW) : the range leaves the 64-bit offsets of a file
         """
         size = page_up(size)
         self._check_mmap(size, prot, flags, backing)
         fixed = bool(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))
-        start = self._place_fixed(laddr, size, flags) if fixed else self._place(laddr, size)
+        start = self._place_fixed(laddr, size, flags) if fixed else self.place(laddr, size)
         replaced = sum(v.slice(start, start + size).size for v in self._touched(start, size))
-        self._check_growth(size - replaced)
+        self.check_growth(size - replaced)
         if flags & MAP_SHARED and backing is None:
             backing = Backing(SharedMemory(self.frames, size))
         if replaced:
-            self._remove(start, start + size)
-        self._insert(
+            self.remove(start, start + size)
+        self.insert(
             Vma(
                 start,
                 start + size,
@@ -186,6 +156,7 @@ class AddressSpace(UserMemory):
                 pager=backing.pager if backing else None,
                 offset=backing.offset if backing else 0,
                 name=name,
+                may=_PROT & ~PROT_WRITE if _is_read_only(backing, flags) else _PROT,
             )
         )
         return start
@@ -202,7 +173,7 @@ class AddressSpace(UserMemory):
         if size == 0:
             raise SysError(Errno.EINVAL)
         self._check_areas(1)
-        self._remove(laddr, laddr + size)
+        self.remove(laddr, laddr + size)
 
     def mprotect(self, laddr: int, size: int, prot: int) -> None:
         """Change the rights of a range that is mapped throughout.
@@ -211,7 +182,8 @@ class AddressSpace(UserMemory):
         ------
         SysError(EINVAL) : unaligned, or unknown bits in prot
         SysError(ENOMEM) : some page is not mapped, or too many areas
-        SysError(EACCES) : writable and executable at once, where that is not allowed
+        SysError(EACCES) : writable and executable at once, where that is not allowed; more than
+            the file behind it was opened for
         """
         size = self._check_range(laddr, size)
         self._check_prot(prot)
@@ -219,6 +191,8 @@ class AddressSpace(UserMemory):
             return
         if not self.vmas.covers(laddr, laddr + size):
             raise SysError(Errno.ENOMEM)
+        if any(prot & ~vma.may for vma in self._touched(laddr, size)):
+            raise SysError(Errno.EACCES)
         self._check_areas(2)
         for vma in self.vmas.remove(laddr, laddr + size):
             self.pages.protect(vma.start, vma.end, prot)
@@ -234,15 +208,15 @@ class AddressSpace(UserMemory):
         if laddr < self.start_brk or laddr - self.start_brk > self.limits.data:
             return self.end_brk
         if new < old:
-            self._remove(new, old)
+            self.remove(new, old)
         elif new > old:
             if new > self.layout.top or not self.vmas.is_free(old, new):
                 return self.end_brk
             try:
-                self._check_growth(new - old)
+                self.check_growth(new - old)
             except SysError:
                 return self.end_brk
-            self._insert(Vma(old, new, PROT_READ | PROT_WRITE, name="[heap]"))
+            self.insert(Vma(old, new, PROT_READ | PROT_WRITE, name="[heap]"))
         self.end_brk = laddr
         return laddr
 
@@ -268,100 +242,6 @@ class AddressSpace(UserMemory):
             raise SysError(Errno.ENOMEM)
         self.pages.remove(laddr, laddr + size)
 
-    # -- pages
-
-    def fault(self, laddr: int, error_code: int) -> bool:
-        """Handle a page fault; return whether the instruction may be tried again.
-
-        Parameters
-        ----------
-        laddr : CR2
-        error_code : as the processor pushed it
-
-        Raises
-        ------
-        NotResident : the page must be loaded first: use `fault_in`
-        BusError : the file behind the area has no such page (SIGBUS)
-        SysError(ENOMEM) : no frame is free; nothing has changed
-
-        References
-        ----------
-        SDM Vol. 3A, Page-Fault Exceptions.
-        """
-        if error_code & PF_RSVD:
-            return False
-        return self.resolve(laddr, write=bool(error_code & PF_W), fetch=bool(error_code & PF_I))
-
-    async def fault_in(self, laddr: int, error_code: int) -> bool:
-        """As `fault`, and load the page if need be."""
-        while True:
-            try:
-                return self.fault(laddr, error_code)
-            except NotResident as missing:
-                pager, offset = missing.pager, missing.offset
-            await pager.load(offset)
-
-    def resolve(self, laddr: int, *, write: bool, fetch: bool = False) -> bool:
-        """Make the page of an address accessible; False: the access is not allowed."""
-        vma = self.vmas.find(laddr) or self._grown_stack(laddr)
-        if vma is None or not vma.permits(write=write, fetch=fetch):
-            return False
-        page = page_down(laddr)
-        entry = self.pages.entry(page)
-        if not entry:
-            self._bring_in(vma, page, write=write)
-            self._peak = max(self._peak, self.pages.resident)
-        elif write and not self.pages.table.is_writable(entry):
-            self._make_writable(vma, page, self.pages.table.paddr_of(entry))
-        else:  # another processor was faster, or ours remembers narrower rights
-            self._invalidate(page, PAGE_SIZE)
-        return True
-
-    def _bring_in(self, vma: Vma, page: int, *, write: bool) -> None:
-        """Map a page that is not resident."""
-        prot, frames = vma.prot, self.frames
-        if vma.pager is None:
-            paddr = frames.alloc()
-        else:
-            offset = vma.offset + page - vma.start
-            source = vma.pager.frame(offset)
-            if source is None:
-                raise NotResident(vma.pager, offset)
-            if vma.shared and write:
-                vma.pager.dirtied(offset)
-            copies = write and not vma.shared
-            paddr = frames.copy(source) if copies else frames.get(source)
-            prot = prot if write else prot & ~PROT_WRITE
-        try:
-            self.pages.install(page, paddr, prot)
-        except SysError:
-            frames.put(paddr)
-            raise
-
-    def _make_writable(self, vma: Vma, page: int, paddr: int) -> None:
-        """Serve the first write to a resident page."""
-        if vma.shared and vma.pager:
-            vma.pager.dirtied(vma.offset + page - vma.start)
-        elif not self.pages.is_exclusive(page, paddr):
-            paddr = self.frames.copy(paddr)
-        self.pages.exchange(page, paddr, vma.prot)
-
-    def _grown_stack(self, laddr: int) -> Vma | None:
-        """Return the stack right above an address, after it has grown down to it."""
-        vma = self.vmas.above(laddr)
-        if vma is None or not vma.grows_down or laddr < self.layout.bottom:
-            return None
-        start = page_down(laddr)
-        if vma.end - start > self.limits.stack:
-            return None
-        below = self.vmas.below(start)
-        if below is not None and below.end > start - vma.guard_gap and below.prot:
-            return None
-        if self.vmas.bytes + vma.start - start > self.limits.address_space:
-            return None
-        self.vmas.remove(vma.start, vma.end)
-        return self.vmas.insert(replace(vma, start=start))
-
     # -- life
 
     def fork(self) -> AddressSpace:
@@ -382,18 +262,18 @@ class AddressSpace(UserMemory):
         child.start_brk, child.end_brk = self.start_brk, self.end_brk
         try:
             for vma in self.vmas:
-                child._insert(vma)
+                child.insert(vma)
                 if not vma.shared:
                     self.pages.share_with(child.pages, vma.start, vma.end)
         except BaseException:
             child.release()
             raise
-        child._peak = child.pages.resident
+        child.peak = child.pages.resident
         return child
 
     def clear(self) -> None:
         """Unmap everything (exec)."""
-        self._remove(0, page_up(self.layout.top))
+        self.remove(0, page_up(self.layout.top))
         self.start_brk = self.end_brk = 0
 
     def release(self) -> None:
@@ -406,11 +286,34 @@ class AddressSpace(UserMemory):
     def statistics(self) -> SpaceStatistics:
         """Return the sizes that ps shows."""
         rss = self.pages.resident * PAGE_SIZE
-        return SpaceStatistics(self.vmas.bytes, rss, max(self._peak * PAGE_SIZE, rss))
+        return SpaceStatistics(self.vmas.bytes, rss, max(self.peak * PAGE_SIZE, rss))
 
-    # -- inside
+    def shared_key(self, uaddr: int) -> tuple[object, int]:
+        """Return what names a word of memory for all who share it (futex).
 
-    def _insert(self, vma: Vma) -> None:
+        Raises
+        ------
+        SysError(EFAULT) : nothing is mapped there
+        """
+        vma = self.vmas.find(uaddr)
+        if vma is None:
+            raise SysError(Errno.EFAULT)
+        if vma.shared and vma.pager is not None:
+            return vma.pager, vma.offset + uaddr - vma.start
+        return self, uaddr
+
+    def maps(self) -> str:
+        """Return the text of /proc/PID/maps."""
+        return maps(self.vmas)
+
+    def describe(self, laddr: int) -> str:
+        """Say what lies at an address."""
+        return describe(self.vmas, laddr)
+
+    # -- what operations on areas are made of
+
+    def insert(self, vma: Vma) -> None:
+        """Add an area where there is none."""
         self.vmas.insert(vma)
         if vma.pager is None:
             return
@@ -418,7 +321,8 @@ class AddressSpace(UserMemory):
             vma.pager.opened()
         self._pagers[vma.pager] += vma.size
 
-    def _remove(self, start: int, end: int) -> None:
+    def remove(self, start: int, end: int) -> None:
+        """Cut a range out, pages and all."""
         cut = self.vmas.remove(start, end)
         if not cut:
             return
@@ -431,15 +335,8 @@ class AddressSpace(UserMemory):
                 del self._pagers[vma.pager]
                 vma.pager.closed()
 
-    def _touched(self, start: int, size: int) -> list[Vma]:
-        return self.vmas.overlapping(start, start + size)
-
-    def _invalidate(self, laddr: int, size: int) -> None:
-        if self._on_unmap is not None:
-            self._on_unmap(self, laddr, size // PAGE_SIZE)
-
-    def _place(self, hint: int | None, size: int) -> int:
-        """Choose an address."""
+    def place(self, hint: int | None, size: int) -> int:
+        """Choose an address for a new area; SysError(ENOMEM) if there is none."""
         layout = self.layout
         if hint:
             start = max(page_down(hint), layout.bottom)
@@ -450,6 +347,20 @@ class AddressSpace(UserMemory):
             if found is not None:
                 return found
         raise SysError(Errno.ENOMEM)
+
+    def check_growth(self, size: int) -> None:
+        """Raise SysError(ENOMEM) if `size` bytes more are over the limit."""
+        if self.vmas.bytes + size > self.limits.address_space:
+            raise SysError(Errno.ENOMEM)
+
+    # -- inside
+
+    def _invalidate(self, laddr: int, size: int) -> None:
+        if self._on_unmap is not None:
+            self._on_unmap(self, laddr, size // PAGE_SIZE)
+
+    def _touched(self, start: int, size: int) -> list[Vma]:
+        return self.vmas.overlapping(start, start + size)
 
     def _place_fixed(self, laddr: int | None, size: int, flags: int) -> int:
         """Return the address that is asked for, or say why not."""
@@ -471,6 +382,8 @@ class AddressSpace(UserMemory):
             raise SysError(Errno.EINVAL)
         if backing and backing.offset & (PAGE_SIZE - 1):
             raise SysError(Errno.EINVAL)
+        if prot & PROT_WRITE and _is_read_only(backing, flags):
+            raise SysError(Errno.EACCES)
         if backing and backing.offset + size > 1 << 63:
             raise SysError(Errno.EOVERFLOW)
         self._check_prot(prot)
@@ -492,10 +405,10 @@ class AddressSpace(UserMemory):
             raise SysError(Errno.EINVAL)
         return size
 
-    def _check_growth(self, size: int) -> None:
-        if self.vmas.bytes + size > self.limits.address_space:
-            raise SysError(Errno.ENOMEM)
-
     def _check_areas(self, more: int) -> None:
         if len(self.vmas) + more > self.limits.areas:
             raise SysError(Errno.ENOMEM)
+
+
+def _is_read_only(backing: Backing | None, flags: int) -> bool:
+    return backing is not None and backing.read_only and bool(flags & MAP_SHARED)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import starmap
 from typing import TYPE_CHECKING
 
+from pykern.kernel.core.bug import KernelBug
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import PAGE_SHIFT, PAGE_SIZE
 from pykern.kernel.mm.pager import BusError, NotResident
@@ -35,7 +36,12 @@ class UserBuffer:
     pages : where the pins are counted
     held : (page number, frame) of each pin
     segments : (physical address, bytes) in order of user address
+    size : bytes of all segments
     """
+
+    __slots__ = (
+        "_held", "_index", "_memory", "_offset", "_pages", "_segments", "consumed", "remaining",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -43,26 +49,31 @@ class UserBuffer:
         pages: UserPages,
         held: list[tuple[int, int]],
         segments: list[tuple[int, int]],
+        size: int,
     ) -> None:
         self._memory, self._pages, self._held = memory, pages, held
         self._segments = segments
-        self.remaining = sum(size for _, size in segments)
-        self.consumed = 0
+        self.remaining, self.consumed = size, 0
         self._index = self._offset = 0
 
     def __bool__(self) -> bool:
         return self.remaining > 0
 
-    def put(self, data: bytes | bytearray | memoryview) -> int:
-        """Copy as much of `data` to the user as there is room for; return the count."""
-        view = memoryview(data)
-        size = min(len(view), self.remaining)
-        done = 0
+    def put(self, data: bytes | bytearray | memoryview) -> None:
+        """Copy bytes to the user; at most `remaining`.
+
+        Raises
+        ------
+        KernelBug : there is no room for them
+        """
+        size = len(data)
+        if size > self.remaining:
+            raise KernelBug(f"{size} bytes into a user buffer with room for {self.remaining}")
+        view, done = memoryview(data), 0
         while done < size:
             paddr, step = self._step(size - done)
             self._memory.write(paddr, view[done : done + step])
             done += step
-        return size
 
     def take(self, size: int) -> bytes:
         """Return the next bytes of the user, at most `size`."""
@@ -77,14 +88,8 @@ class UserBuffer:
     def release(self) -> None:
         """Let the pages go; a second call does nothing."""
         held, self._held = self._held, []
-        for page, paddr in held:
-            pins = self._pages.pinned[page] - 1
-            if pins:
-                self._pages.pinned[page] = pins
-            else:
-                del self._pages.pinned[page]
-            self._pages.frames.put(paddr)
         self.remaining = 0
+        _unpin(self._pages, held)
 
     def _step(self, wanted: int) -> tuple[int, int]:
         """Consume the part of the current segment that is wanted; return where it is."""
@@ -207,25 +212,36 @@ class UserMemory:
         SysError(EFAULT) : some byte may not be accessed so
         NotResident : a page has to be loaded
         """
-        pages = self.pages
         held: list[tuple[int, int]] = []
         segments: list[tuple[int, int]] = []
-        buffer = UserBuffer(self.memory, pages, held, [])
         try:
             for uaddr, size in ranges:
-                for paddr, step in self._parts(uaddr, size, write):
-                    page = uaddr >> PAGE_SHIFT
-                    held.append((page, pages.frames.get(paddr & ~_OFFSET)))
-                    pages.pinned[page] = pages.pinned.get(page, 0) + 1
-                    if segments and sum(segments[-1]) == paddr:
-                        segments[-1] = (segments[-1][0], segments[-1][1] + step)
-                    else:
-                        segments.append((paddr, step))
-                    uaddr += step
+                self._pin_range(uaddr, size, write, held, segments)
         except BaseException:
-            buffer.release()
+            _unpin(self.pages, held)
             raise
-        return UserBuffer(self.memory, pages, held, segments)
+        size = sum(part for _, part in segments)
+        return UserBuffer(self.memory, self.pages, held, segments, size)
+
+    def _pin_range(
+        self,
+        uaddr: int,
+        size: int,
+        write: bool,
+        held: list[tuple[int, int]],
+        segments: list[tuple[int, int]],
+    ) -> None:
+        """Pin one range; add to what is held and to the segments, joining what is contiguous."""
+        get, pinned = self.pages.frames.get, self.pages.pinned
+        page = uaddr >> PAGE_SHIFT
+        for paddr, step in self._parts(uaddr, size, write):
+            held.append((page, get(paddr & ~_OFFSET)))
+            pinned[page] = pinned.get(page, 0) + 1
+            if segments and sum(segments[-1]) == paddr:
+                segments[-1] = (segments[-1][0], segments[-1][1] + step)
+            else:
+                segments.append((paddr, step))
+            page += 1
 
     async def pin(self, uaddr: int, size: int, *, write: bool) -> UserBuffer:
         """Make a user range resident and hold it.
@@ -282,3 +298,15 @@ class UserMemory:
         if paddr is None:
             raise SysError(Errno.EFAULT)
         return paddr
+
+
+def _unpin(pages: UserPages, held: list[tuple[int, int]]) -> None:
+    """Drop pins and the references they hold."""
+    pinned = pages.pinned
+    for page, paddr in held:
+        pins = pinned[page] - 1
+        if pins:
+            pinned[page] = pins
+        else:
+            del pinned[page]
+        pages.frames.put(paddr)

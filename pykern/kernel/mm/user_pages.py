@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.units import PAGE_SHIFT, PAGE_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pykern.kernel.mm.frames import FrameAllocator
     from pykern.kernel.mm.pagetable import PageTable
 
@@ -85,8 +83,32 @@ class UserPages:
         self.forget(start, end)
         self.table.change(start, end - start, take)
         self.resident -= len(gone)
-        for paddr in gone:
-            self.frames.put(paddr)
+        self.frames.put_each(gone)
+
+    def move(self, start: int, end: int, target: int) -> None:
+        """Map resident pages of a range elsewhere, where nothing is.
+
+        Raises
+        ------
+        SysError(ENOMEM) : no frame for a table; nothing has changed
+        """
+        entries = {
+            laddr + i * PAGE_SIZE: entry
+            for laddr, span in self.table.spans(start, end - start)
+            for i, entry in enumerate(span)
+            if entry
+        }
+        moved: list[int] = []
+        try:
+            for laddr, entry in entries.items():
+                self.table.set_span(target + laddr - start, [entry])
+                moved.append(target + laddr - start)
+        except BaseException:
+            for laddr in moved:
+                self.table.change(laddr, PAGE_SIZE, lambda _laddr, _entry: 0)
+            raise
+        self.forget(start, end)
+        self.table.change(start, end - start, lambda _laddr, _entry: 0)
 
     def protect(self, start: int, end: int, prot: int) -> None:
         """Change the rights of resident pages.
@@ -113,26 +135,36 @@ class UserPages:
         ------
         SysError(ENOMEM) : the child has got a part; the caller releases it
         """
-        table, frames = self.table, self.frames
-        inherited: list[tuple[int, int]] = []
-
-        def share(laddr: int, entry: int) -> int:
-            narrow = table.read_only(entry)
-            inherited.append((laddr, narrow))
-            return entry if laddr >> PAGE_SHIFT in self.pinned else narrow
-
         self.forget(start, end)
-        table.change(start, end - start, share)
-        for laddr, entry in inherited:
-            paddr = table.paddr_of(entry)
-            copied = laddr >> PAGE_SHIFT in self.pinned
-            own = frames.copy(paddr) if copied else frames.get(paddr)
-            try:
-                child.table.set_entry(laddr, own, entry - paddr)
-            except BaseException:
-                frames.put(own)
-                raise
-            child.resident += 1
+        for laddr, entries in self.table.spans(start, end - start):
+            if any(entries):
+                self._share_span(child, laddr, entries)
+        self.table.invalidate(start, end - start)
+
+    def _share_span(self, child: UserPages, laddr: int, entries: list[int]) -> None:
+        """Share the pages of one table."""
+        frames, paddr_of, read_only = self.frames, self.table.paddr_of, self.table.read_only
+        narrow = [read_only(entry) for entry in entries]
+        mine, theirs = narrow.copy(), narrow
+        first = laddr >> PAGE_SHIFT
+        copies = []
+        try:
+            for page in self.pinned.keys() & set(range(first, first + len(entries))):
+                i = page - first
+                if entries[i]:
+                    paddr = paddr_of(entries[i])
+                    copies.append(frames.copy(paddr))
+                    mine[i], theirs[i] = entries[i], narrow[i] - paddr + copies[-1]
+            child.table.set_span(laddr, theirs)
+        except BaseException:
+            frames.put_each(copies)
+            raise
+        own = set(copies)
+        held = [paddr_of(entry) for entry in theirs if entry]
+        frames.get_each([paddr for paddr in held if paddr not in own])
+        child.resident += len(held)
+        if mine != entries:
+            self.table.set_span(laddr, mine)
 
     def forget(self, start: int, end: int) -> None:
         """Drop cached translations of a range."""
@@ -144,12 +176,3 @@ class UserPages:
                 continue
             for page in [page for page in cache if first <= page < last]:
                 del cache[page]
-
-    def each(self, start: int, end: int, visit: Callable[[int, int], object]) -> None:
-        """Call `visit(laddr, entry)` for each resident page of a range."""
-
-        def look(laddr: int, entry: int) -> int:
-            visit(laddr, entry)
-            return entry
-
-        self.table.change(start, end - start, look)

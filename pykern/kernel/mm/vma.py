@@ -19,6 +19,11 @@ MAP_SHARED, MAP_PRIVATE = 0x01, 0x02
 MAP_FIXED, MAP_ANONYMOUS = 0x10, 0x20
 MAP_GROWSDOWN = 0x0100
 MAP_FIXED_NOREPLACE = 0x10_0000
+MAP_POPULATE = 0x8000
+# What an address space looks at; MAP_NORESERVE, MAP_STACK and the like are advice.
+MAP_TYPES = (
+    MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED_NOREPLACE
+)
 
 # What stays free below a stack, so that a large frame cannot step over into another area.
 STACK_GUARD_GAP = 256 * PAGE_SIZE
@@ -37,6 +42,7 @@ class Vma:
     pager : where pages come from; None: anonymous memory, zero at first
     offset : of `start` in the pager, bytes
     name : what maps() shows where there is no file, such as "[heap]"
+    may : PROT_ bits that mprotect may give; a file that is open for reading only stays so
     """
 
     start: int
@@ -47,6 +53,7 @@ class Vma:
     pager: Pager | None = None
     offset: int = 0
     name: str = ""
+    may: int = PROT_READ | PROT_WRITE | PROT_EXEC
 
     @property
     def size(self) -> int:
@@ -74,8 +81,8 @@ class Vma:
         """Say whether this area begins where another one ends and is of the same kind."""
         return (
             before.end == self.start
-            and (before.prot, before.shared, before.grows_down, before.name)
-            == (self.prot, self.shared, self.grows_down, self.name)
+            and (before.prot, before.may, before.shared, before.grows_down, before.name)
+            == (self.prot, self.may, self.shared, self.grows_down, self.name)
             and before.pager is self.pager
             and (self.pager is None or before.offset + before.size == self.offset)
         )

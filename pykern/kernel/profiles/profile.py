@@ -25,7 +25,7 @@ class Profile:
     init : path of the first program
     ports : limits of IPC ports
     system_ports : ports made at boot, from 0
-    banner : lines before the first program
+    narrated : switches of each processor, and interrupts to each, that the log tells of
     """
 
     name: str
@@ -40,7 +40,7 @@ class Profile:
     init: str = "/sbin/init"
     ports: PortLimits = field(default_factory=PortLimits)
     system_ports: int = 0
-    banner: tuple[str, ...] = ()
+    narrated: int = 0
 
 
 PROFILES: Registry[Profile] = Registry("profile")
@@ -56,5 +56,6 @@ PROFILES.register("mellos")(
         int80_table="mellos_call_table",
         init="/init",
         system_ports=16,
+        narrated=1,
     )
 )

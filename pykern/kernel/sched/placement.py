@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pykern.kernel.sched.run_queue import RunQueue
+    from pykern.kernel.sched.run_queues import RunQueues
     from pykern.kernel.sched.schedulable import Schedulable
-    from pykern.kernel.sched.scheduler import Scheduler
 
 __all__ = ["select_cpu"]
 
 
-def select_cpu(scheduler: Scheduler, thread: Schedulable) -> int:
+def select_cpu(run_queues: RunQueues, thread: Schedulable) -> int:
     """Choose a CPU that is on line and that the thread's affinity allows.
 
     In this order: its last one where idle, since its data may be in that cache; any idle one; one
@@ -24,19 +24,19 @@ def select_cpu(scheduler: Scheduler, thread: Schedulable) -> int:
     ------
     ValueError : there is none
     """
-    allowed = thread.affinity & scheduler.online
+    allowed = thread.affinity & run_queues.online
     if not allowed:
         raise ValueError(
             f"thread {thread.tid} may run on {thread.affinity:#x}, on line are"
-            f" {scheduler.online:#x}"
+            f" {run_queues.online:#x}"
         )
     last = thread.cpu
-    idle = allowed & scheduler.idle
+    idle = allowed & run_queues.idle
     if idle:
         return last if last >= 0 and idle >> last & 1 else lowest_bit(idle)
     if not allowed & (allowed - 1):
         return lowest_bit(allowed)
-    return _least_loaded(_in_order(scheduler, allowed, last), thread).cpu
+    return _least_loaded(_in_order(run_queues, allowed, last), thread).cpu
 
 
 def _least_loaded(queues: Iterator[RunQueue], thread: Schedulable) -> RunQueue:
@@ -51,9 +51,9 @@ def _least_loaded(queues: Iterator[RunQueue], thread: Schedulable) -> RunQueue:
     return best
 
 
-def _in_order(scheduler: Scheduler, allowed: int, last: int) -> Iterator[RunQueue]:
+def _in_order(run_queues: RunQueues, allowed: int, last: int) -> Iterator[RunQueue]:
     """Yield the allowed queues, the last one used first."""
-    queues = scheduler.queues
+    queues = run_queues.queues
     if last >= 0 and allowed >> last & 1:
         yield queues[last]
         allowed ^= 1 << last

@@ -25,6 +25,7 @@ class RunQueue:
     yielding : the running thread gives way of its own will
     preempt_count : how many reasons there are not to switch
     charged_ns : up to when time has been accounted
+    switches_to_tell, interrupts_to_tell : how many more go into the log
     """
 
     __slots__ = (
@@ -32,10 +33,12 @@ class RunQueue:
         "charged_ns",
         "cpu",
         "current",
+        "interrupts_to_tell",
         "loaded",
         "need_resched",
         "policy",
         "preempt_count",
+        "switches_to_tell",
         "times",
         "yielding",
     )
@@ -50,6 +53,8 @@ class RunQueue:
         self.need_resched = False
         self.yielding = False
         self.preempt_count = 0
+        self.switches_to_tell = 0
+        self.interrupts_to_tell = 0
         self.charged_ns = now_ns
 
     @property

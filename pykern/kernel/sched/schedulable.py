@@ -15,11 +15,11 @@ A thread that is destroyed where it stands goes from any state to ZOMBIE.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from pykern.kernel.core.bug import KernelBug
 
-__all__ = ["ANY_CPU", "SchedClass", "Schedulable", "State", "check_transition"]
+__all__ = ["ANY_CPU", "LEGAL", "SchedClass", "Schedulable", "State", "refuse_transition"]
 
 ANY_CPU = -1
 """The affinity mask in which every bit is set."""
@@ -40,8 +40,7 @@ class State(IntEnum):
 _TO_ZOMBIE = 1 << State.ZOMBIE
 _TO_RUNNABLE = 1 << State.RUNNABLE | _TO_ZOMBIE
 
-# By state: the set of states that may follow, as a bit mask.
-_LEGAL = (
+LEGAL = (
     _TO_RUNNABLE,
     1 << State.RUNNING | _TO_ZOMBIE,
     _TO_RUNNABLE | 1 << State.SLEEPING | 1 << State.BLOCKED | 1 << State.STOPPED,
@@ -50,6 +49,7 @@ _LEGAL = (
     _TO_RUNNABLE,
     0,
 )
+"""By state: the set of states that may follow, as a bit mask."""
 
 
 class SchedClass(IntEnum):
@@ -112,12 +112,11 @@ class Schedulable(Protocol):
     vruntime: int = 0
 
 
-def check_transition(thread: Schedulable, new: State) -> None:
-    """Refuse a change of state that the picture above does not have.
+def refuse_transition(thread: Schedulable, new: State) -> NoReturn:
+    """Report a change of state that the picture above does not have.
 
     Raises
     ------
     KernelBug : names the thread and both states
     """
-    if not _LEGAL[thread.state] >> new & 1:
-        raise KernelBug(f"thread {thread.tid} ({thread.name}): {thread.state.name} → {new.name}")
+    raise KernelBug(f"thread {thread.tid} ({thread.name}): {thread.state.name} → {new.name}")

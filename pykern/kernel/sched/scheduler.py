@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 from pykern.kernel.core.bug import KernelBug
 from pykern.kernel.sched.balance import Balancer
+from pykern.kernel.sched.load import LoadAverage
 from pykern.kernel.sched.placement import select_cpu
 from pykern.kernel.sched.policy import Reason
-from pykern.kernel.sched.run_queue import RunQueue
-from pykern.kernel.sched.schedulable import ANY_CPU, State, check_transition
+from pykern.kernel.sched.run_queues import RunQueues
+from pykern.kernel.sched.schedulable import ANY_CPU, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from pykern.kernel.core.clock import Clock
     from pykern.kernel.core.log import Log
     from pykern.kernel.sched.metrics import Metrics
     from pykern.kernel.sched.policy import PolicyFactory
+    from pykern.kernel.sched.run_queue import RunQueue
     from pykern.kernel.sched.schedulable import SchedClass, Schedulable
 
 __all__ = ["Scheduler"]
@@ -32,26 +32,22 @@ _ON_QUEUE = (State.RUNNABLE, State.RUNNING)
 _PREEMPTED, _YIELD = Reason.PREEMPTED, Reason.YIELD
 
 
-class Scheduler:
+class Scheduler(RunQueues):
     """Decide which thread runs on which CPU.
 
     Parameters
     ----------
-    cpus : how many CPUs there are; all are on line at first
+    cpus : how many CPUs there are
     policy_factory : makes the policy of one CPU
     clock : virtual time
     metrics : counts
     log : where the first choices are told
-    narrated : how many switches of each CPU, and interrupts to each CPU, are told
+    narrated : how many of each CPU, see `narrate`
+    online : mask of the CPUs that take threads from the start; None: all
 
     Attributes
     ----------
-    this_cpu : the CPU on whose behalf the kernel acts; another one is told by an interrupt
-    online : bit n is set while CPU n takes threads
-    idle : bit n is set while CPU n has none
-    waiting : bit n is set while threads are queued on CPU n
-    on_resched_ipi : tells another CPU to look at `need_resched`
-    on_transition : told of every change of state, after it: thread, old, new
+    load : averages over minutes
     """
 
     def __init__(
@@ -63,24 +59,12 @@ class Scheduler:
         *,
         log: Log | None = None,
         narrated: int = 0,
+        online: int | None = None,
     ) -> None:
-        if cpus < 1:
-            raise ValueError(f"a scheduler needs at least 1 CPU, not {cpus}")
-        now_ns = clock.now_ns
-        times = metrics.add_cpus(cpus)
-        self.queues: Sequence[RunQueue] = tuple(
-            RunQueue(cpu, policy_factory(), times[cpu], now_ns) for cpu in range(cpus)
-        )
-        self.clock = clock
-        self.metrics = metrics
-        self.this_cpu = 0
-        self.online = self.idle = (1 << cpus) - 1
-        self.waiting = 0
-        self.on_resched_ipi: Callable[[int], None] = lambda _cpu: None
-        self.on_transition: Callable[[Schedulable, State, State], None] | None = None
+        super().__init__(cpus, policy_factory, clock, metrics, log, online)
+        self.load = LoadAverage(clock.now_ns)
         self._balancer = Balancer(self)
-        self._log = log
-        self._narrated = narrated
+        self.narrate(switches=narrated, interrupts=narrated)
 
     # --- threads come and go ------------------------------------------------------------------
 
@@ -98,7 +82,7 @@ class Scheduler:
             cpu = select_cpu(self, thread)
         elif not thread.affinity & self.online >> cpu & 1:
             raise ValueError(f"thread {thread.tid} may not run on CPU {cpu}")
-        self._transition(thread, _RUNNABLE)
+        self.transition(thread, _RUNNABLE, self.clock.now_ns)
         self.enqueue(thread, cpu, Reason.NEW)
         return cpu
 
@@ -114,7 +98,7 @@ class Scheduler:
             return False
         if old not in _ASLEEP:
             raise KernelBug(f"wake-up of thread {thread.tid} ({thread.name}), a {old.name} one")
-        self._transition(thread, _RUNNABLE)
+        self.transition(thread, _RUNNABLE, self.clock.now_ns)
         if old is _SLEEPING:
             self.metrics.wake_count += 1
         self.enqueue(thread, select_cpu(self, thread), Reason.WAKEUP)
@@ -148,7 +132,7 @@ class Scheduler:
             self._leave(self.queues[thread.cpu], thread, State.ZOMBIE)
             return
         was_queued = thread.state is _RUNNABLE
-        self._transition(thread, State.ZOMBIE)
+        self.transition(thread, State.ZOMBIE, self.clock.now_ns)
         if was_queued:
             self.take_off(thread)
 
@@ -160,17 +144,13 @@ class Scheduler:
             )
         now_ns = self.clock.now_ns
         rq.account(now_ns)
-        self._transition(thread, state, now_ns)
+        self.transition(thread, state, now_ns)
         rq.policy.dequeue(thread)
         rq.current = None
         rq.yielding = False
         self.resched(rq)
 
     # --- the choice ---------------------------------------------------------------------------
-
-    def current(self, cpu: int) -> Schedulable | None:
-        """Return the thread that runs on a CPU; None: it is idle."""
-        return self.queues[cpu].current
 
     def need_resched(self, cpu: int) -> bool:
         """Return whether `pick_next` is to be called for a CPU before it goes on."""
@@ -202,9 +182,9 @@ class Scheduler:
             self.waiting &= ~rq.bit
         rq.current = thread
         if thread is None:
-            self.idle |= rq.bit & self.online
+            self.idle |= rq.bit
         else:
-            self._transition(thread, _RUNNING, now_ns)
+            self.transition(thread, _RUNNING, now_ns)
         if thread is not rq.loaded:
             if previous is not None and preempted:
                 self.metrics.preemptions += 1
@@ -213,7 +193,7 @@ class Scheduler:
         return thread
 
     def _put_back(self, rq: RunQueue, thread: Schedulable, now_ns: int) -> None:
-        self._transition(thread, _RUNNABLE, now_ns)
+        self.transition(thread, _RUNNABLE, now_ns)
         rq.current = None
         if thread.affinity & self.online & rq.bit:
             rq.policy.enqueue(thread, _YIELD if rq.yielding else _PREEMPTED)
@@ -229,7 +209,8 @@ class Scheduler:
         if thread is None:
             return
         thread.switches += 1
-        if rq.times.ctx_switches <= self._narrated and self._log is not None:
+        if rq.switches_to_tell and self._log is not None:
+            rq.switches_to_tell -= 1
             self._log.subsystem("SCHED", f"core{rq.cpu}").log(f"run {thread.name}")
 
     def tick(self, cpu: int) -> None:
@@ -238,11 +219,15 @@ class Scheduler:
         rq = self.queues[cpu]
         self.metrics.timer_ticks += 1
         rq.times.timer_ticks += 1
-        rq.account(self.clock.now_ns)
+        now_ns = self.clock.now_ns
+        rq.account(now_ns)
         current = rq.current
         if current is not None and rq.policy.tick(current):
             rq.need_resched = True
-        self._balancer.tick(rq)
+        if now_ns >= self.load.due_ns:
+            self.load.sample(now_ns, self.active)
+        if self.waiting:
+            self._balancer.tick(rq)
 
     def yield_now(self, cpu: int) -> None:
         """Let the running thread go behind those as urgent as itself."""
@@ -327,80 +312,13 @@ class Scheduler:
         rq = self.queues[cpu]
         if online:
             self.online |= rq.bit
-            self.idle |= rq.bit if rq.current is None else 0
             return
         if not self.online & ~rq.bit:
             raise ValueError(f"CPU {cpu} is the last one on line")
         self.online &= ~rq.bit
-        self.idle &= ~rq.bit
         for thread in (*rq.policy, *filter(None, (rq.current,))):
             if not thread.affinity & self.online:
                 thread.affinity = ANY_CPU
             if thread is not rq.current:
                 self.migrate(thread, select_cpu(self, thread))
         self.resched(rq)
-
-    # --- queues -------------------------------------------------------------------------------
-
-    def enqueue(self, thread: Schedulable, cpu: int, reason: Reason) -> None:
-        """Put a runnable thread on a CPU's queue, and interrupt the CPU if it is to run at once."""
-        rq = self.queues[cpu]
-        if thread.cpu != cpu:
-            self._note_cpu(thread, rq)
-        current = rq.current
-        if current is not None:
-            rq.account(self.clock.now_ns)
-        rq.policy.enqueue(thread, reason)
-        self.idle &= ~rq.bit
-        self.waiting |= rq.bit
-        if current is None or rq.policy.preempts(thread, current):
-            self.resched(rq)
-
-    def take_off(self, thread: Schedulable) -> None:
-        """Take a runnable thread off its queue."""
-        rq = self.queues[thread.cpu]
-        rq.policy.dequeue(thread)
-        if not len(rq.policy):
-            self.waiting &= ~rq.bit
-
-    def migrate(self, thread: Schedulable, cpu: int) -> None:
-        """Move a runnable thread to another CPU's queue."""
-        self.take_off(thread)
-        self.enqueue(thread, cpu, Reason.MIGRATED)
-
-    def resched(self, rq: RunQueue) -> None:
-        """Have a CPU choose anew; another one than this is interrupted."""
-        if rq.need_resched:
-            return
-        rq.need_resched = True
-        if rq.cpu == self.this_cpu:
-            return
-        self.metrics.resched_ipis += 1
-        rq.times.resched_ipis += 1
-        if rq.times.resched_ipis <= self._narrated and self._log is not None:
-            self._log.subsystem("SCHED").log(f"send RESCHED IPI → core{rq.cpu}")
-        self.on_resched_ipi(rq.cpu)
-
-    def _note_cpu(self, thread: Schedulable, rq: RunQueue) -> None:
-        if thread.cpu >= 0:
-            thread.migrations += 1
-            self.metrics.migrations += 1
-            rq.times.migrations += 1
-        thread.cpu = rq.cpu
-
-    # --- states -------------------------------------------------------------------------------
-
-    def _transition(self, thread: Schedulable, new: State, now_ns: int | None = None) -> None:
-        check_transition(thread, new)
-        old = thread.state
-        now_ns = self.clock.now_ns if now_ns is None else now_ns
-        spent_ns = now_ns - thread.since_ns
-        thread.state = new
-        thread.since_ns = now_ns
-        if old is _RUNNABLE:
-            thread.wait_ns += spent_ns
-        elif old in _ASLEEP:
-            thread.sleep_ns += spent_ns
-            thread.slept_ns = spent_ns
-        if self.on_transition is not None:
-            self.on_transition(thread, old, new)

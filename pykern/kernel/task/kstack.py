@@ -1,4 +1,4 @@
-"""Kernel stacks: each in its own pages of the kernel's address space, above a page that is not there.
+"""Kernel stacks: each in pages of its own, above a page that is not there.
 
 An overflow hits the guard page and is a double fault on a stack of its own, not somebody else's
 data (MEL-22, MEL-27).
@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.units import PAGE_SIZE
-from pykern.kernel.x86 import layout, paging
+from pykern.kernel.mm.kernel_space import KernelLayout
+from pykern.kernel.x86 import paging
 
 if TYPE_CHECKING:
     from pykern.kernel.mm.frames import FrameAllocator
@@ -58,7 +60,7 @@ class KernelStacks:
         self._table = table
         self._frames = frames
         self.size = size
-        self._next = layout.KSTACK_BASE
+        self._base = self._next = KernelLayout().stacks
         self._free: list[int] = []
 
     def alloc(self) -> KernelStack:
@@ -66,11 +68,16 @@ class KernelStacks:
 
         Raises
         ------
-        SysError(ENOMEM) : no frames
+        SysError(ENOMEM) : no frames; nothing has changed
         """
         paddr = self._frames.alloc(self.size // PAGE_SIZE)
         bottom = self._free.pop() if self._free else self._new_range()
-        self._table.map(bottom, paddr, self.size, paging.RW | paging.NX)
+        try:
+            self._table.map(bottom, paddr, self.size, paging.RW | paging.NX | paging.G)
+        except SysError:
+            self._free.append(bottom)
+            self._frames.free(paddr, self.size // PAGE_SIZE)
+            raise
         return KernelStack(bottom, self.size, paddr)
 
     def _new_range(self) -> int:
@@ -86,6 +93,6 @@ class KernelStacks:
 
     def guards(self, laddr: int) -> bool:
         """Tell whether an address lies in the page below a stack."""
-        if not layout.KSTACK_BASE <= laddr < self._next:
+        if not self._base <= laddr < self._next:
             return False
-        return (laddr - layout.KSTACK_BASE) % (self.size + PAGE_SIZE) < PAGE_SIZE
+        return (laddr - self._base) % (self.size + PAGE_SIZE) < PAGE_SIZE

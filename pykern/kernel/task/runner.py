@@ -1,12 +1,12 @@
 """Run threads: switch contexts, and run the hosted functions they are in.
 
 A hosted function that is a coroutine runs until it waits (the thread sleeps and another one gets
-the processor), until it calls a function of the image (the thread executes it), or until it is done.
+the processor), until it calls a function of the image (the thread executes it), or until its end.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pykern.kernel.sched.schedulable import State
 from pykern.kernel.task.thread import HostedCall, Thread
@@ -15,8 +15,8 @@ from pykern.kernel.x86.guest_call import GuestCall
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from pykern.kernel.core.wait import Wait
     from pykern.kernel.core.memory import PhysicalMemory
+    from pykern.kernel.core.wait import Wait
     from pykern.kernel.sched import Scheduler
     from pykern.kernel.x86.clock import KernelClock
     from pykern.kernel.x86.processor import Processor
@@ -59,7 +59,7 @@ class Runner:
         """Give a processor to the thread that is to have it, and bring that back into the guest."""
         while True:
             chosen = self._scheduler.pick_next(cpu.number)
-            thread = cpu.idle if chosen is None else chosen
+            thread: Thread = cpu.idle if chosen is None else cast("Thread", chosen)
             self._switch(cpu, thread)
             if not thread.resume:
                 return
@@ -114,7 +114,7 @@ class Runner:
                 thread.hosted.pop()
                 call.finish(done.value, None)
                 return
-            except Exception as error:  # noqa: BLE001 - finish decides
+            except Exception as error:
                 thread.hosted.pop()
                 call.finish(None, error)
                 return

@@ -1,4 +1,4 @@
-"""A thread: what is scheduled, with its kernel stack and what its hosted code is in the middle of."""
+"""A thread: what is scheduled, its kernel stack, and what its hosted code is in the middle of."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pykern.kernel.sched.schedulable import Schedulable
+from pykern.kernel.task.sigaction import PendingSignals
 from pykern.kernel.x86.layout import FRAME_SIZE
 from pykern.kernel.x86.trapframe import TrapFrame
 from pykern_c.context import Context
@@ -18,7 +19,20 @@ if TYPE_CHECKING:
     from pykern.kernel.core.wait import Wait
     from pykern.kernel.task.kstack import KernelStack
     from pykern.kernel.task.process import Process
+    from pykern.kernel.task.system import System
     from pykern.kernel.x86.processor import CallTables
+
+
+@dataclass(frozen=True)
+class SignalStack:
+    """Where handlers with SA_ONSTACK run (sigaltstack); size 0: nowhere."""
+
+    base: int = 0
+    size: int = 0
+
+    def holds(self, rsp: int) -> bool:
+        """Tell whether a stack pointer is in it."""
+        return self.base < rsp <= self.base + self.size
 
 
 @dataclass
@@ -55,7 +69,14 @@ class Thread(Schedulable):
     wait : what it sleeps on
     resume : its innermost hosted function is to go on when it has a processor again
     exiting : it has been told to end, and does so before it returns to user mode
+    need_work : something is to be done before its user code goes on
+    blocked : signals it does not take now
+    saved_mask : what to block again after the handler, while a call has changed `blocked`
+    clear_child_tid : where a 0 is written when it ends; 0: nowhere
     """
+
+    FRAME_SIZE = FRAME_SIZE
+    system: System
 
     def __init__(
         self,
@@ -78,6 +99,11 @@ class Thread(Schedulable):
         self.resume = False
         self.exiting = False
         self.need_work = False
+        self.blocked = 0
+        self.saved_mask: int | None = None
+        self.pending = PendingSignals()
+        self.signal_stack = SignalStack()
+        self.clear_child_tid = 0
         self._memory = memory
 
     @property
@@ -90,3 +116,10 @@ class Thread(Schedulable):
     def __repr__(self) -> str:
         """Return what names it in messages."""
         return f"<thread {self.tid} {self.name}>"
+
+
+class UserThread(Thread):
+    """A thread of a process."""
+
+    process: Process
+    stack: KernelStack

@@ -50,7 +50,7 @@ class KernelImage:
 
 
 def looks_attached(vcpu: Vcpu) -> bool:
-    """Tell whether an OUT to the hostcall port was an image attaching, and not some foreign code."""
+    """Tell whether an OUT to the hostcall port was an image attaching, not foreign code."""
     try:
         return vcpu.read_linear(vcpu.gprs[7], len(MAGIC)) == MAGIC
     except ValueError:

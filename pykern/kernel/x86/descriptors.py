@@ -69,9 +69,7 @@ def idt(stubs: int) -> bytes:
     stubs : linear address of `vector_stubs`
     """
     ist = {
-        vector: IST_STACKS[name]
-        for vector, name in layout.EXCEPTIONS.items()
-        if name in IST_STACKS
+        vector: IST_STACKS[name] for vector, name in layout.EXCEPTIONS.items() if name in IST_STACKS
     }
     return b"".join(
         _gate(stubs + vector * layout.VECTOR_STUB_SIZE, vector, ist.get(vector, 0))
@@ -110,8 +108,6 @@ def cpu_setup(
     gdtr, idtr : linear address and size in bytes of the tables
     msrs : index → value, written in this order
     """
-    tables = b"".join(
-        struct.pack("<HQ6x", size - 1, base) for base, size in (gdtr, idtr)
-    )
+    tables = b"".join(struct.pack("<HQ6x", size - 1, base) for base, size in (gdtr, idtr))
     head = struct.pack("<QQII", cr0, cr4, 0x1F80, len(msrs))
     return tables + head + b"".join(struct.pack("<QQ", *msr) for msr in msrs.items())

@@ -66,6 +66,7 @@ def enable(vcpu: Vcpu, *, spurious: int, error: int) -> None:
     """
     write(vcpu, Register.SVR, SOFTWARE_ENABLE | spurious)
     write(vcpu, Register.LVT_ERROR, error)
+    write(vcpu, Register.LVT_LINT0, MASKED)
     write(vcpu, Register.TPR, 0)
 
 
@@ -102,7 +103,7 @@ def _command(vcpu: Vcpu, apic_id: int, low: int) -> None:
 def start_timer(
     vcpu: Vcpu, *, vector: int, count: int, divisor: int = 1, periodic: bool = False
 ) -> None:
-    """Count down from `count` at the bus clock over `divisor`, then interrupt; 0 stops the timer."""
+    """Count down from `count` at the bus clock over `divisor`, then interrupt; 0 stops it."""
     write(vcpu, Register.TIMER_DIVIDE, DIVIDERS[divisor])
     write(vcpu, Register.LVT_TIMER, vector | (PERIODIC if periodic else 0))
     write(vcpu, Register.TIMER_INITIAL, count)

@@ -16,8 +16,6 @@ HOSTCALL_ATTACHED = 0x4E52454B
 
 KERNEL_BASE = 0xFFFFFFFF_80000000
 HHDM_BASE = 0xFFFF8000_00000000
-KSTACK_BASE = 0xFFFFC900_00000000
-"""Kernel stacks, each above a guard page."""
 
 SELECTORS = {
     "KERNEL_CS": 0x08,
@@ -88,21 +86,48 @@ MSR = {
 
 CR0 = {"PE": 1 << 0, "MP": 1 << 1, "ET": 1 << 4, "NE": 1 << 5, "WP": 1 << 16, "PG": 1 << 31}
 CR4 = {
-    **{"PAE": 1 << 5, "MCE": 1 << 6, "PGE": 1 << 7, "OSFXSR": 1 << 9, "OSXMMEXCPT": 1 << 10},
-    **{"UMIP": 1 << 11, "FSGSBASE": 1 << 16, "OSXSAVE": 1 << 18, "SMEP": 1 << 20},
+    "PAE": 1 << 5,
+    "MCE": 1 << 6,
+    "PGE": 1 << 7,
+    "OSFXSR": 1 << 9,
+    "OSXMMEXCPT": 1 << 10,
+    "UMIP": 1 << 11,
+    "FSGSBASE": 1 << 16,
+    "OSXSAVE": 1 << 18,
+    "SMEP": 1 << 20,
 }
 EFER = {"SCE": 1 << 0, "LME": 1 << 8, "LMA": 1 << 10, "NXE": 1 << 11}
 RFLAGS = {
-    **{"CF": 1, "FIXED": 2, "TF": 1 << 8, "IF": 1 << 9, "DF": 1 << 10, "IOPL": 3 << 12},
-    **{"NT": 1 << 14, "RF": 1 << 16, "AC": 1 << 18},
+    "CF": 1,
+    "FIXED": 2,
+    "TF": 1 << 8,
+    "IF": 1 << 9,
+    "DF": 1 << 10,
+    "IOPL": 3 << 12,
+    "NT": 1 << 14,
+    "RF": 1 << 16,
+    "AC": 1 << 18,
 }
 
 EXCEPTIONS = {
-    **{0: "divide_error", 1: "debug", 2: "nmi", 3: "int3", 4: "overflow", 5: "bounds"},
-    **{6: "invalid_op", 7: "device_not_available", 8: "double_fault", 10: "invalid_tss"},
-    **{11: "segment_not_present", 12: "stack_segment", 13: "general_protection"},
-    **{14: "page_fault", 16: "coprocessor_error", 17: "alignment_check", 18: "machine_check"},
-    **{19: "simd_error"},
+    0: "divide_error",
+    1: "debug",
+    2: "nmi",
+    3: "int3",
+    4: "overflow",
+    5: "bounds",
+    6: "invalid_op",
+    7: "device_not_available",
+    8: "double_fault",
+    10: "invalid_tss",
+    11: "segment_not_present",
+    12: "stack_segment",
+    13: "general_protection",
+    14: "page_fault",
+    16: "coprocessor_error",
+    17: "alignment_check",
+    18: "machine_check",
+    19: "simd_error",
 }
 """Vector → name of its handler without `do_` (Linux's names)."""
 

@@ -1,14 +1,4 @@
-"""The 4-level page tables of an x86-64 processor, in guest memory.
-
-An entry that maps a page (PTE; PDE or PDPTE with PS set)::
-
-     63  62…52  51           …           12  11…9  8  7   6  5  4    3    2   1   0
-    +---+------+---------------------------+------+--+---+--+--+----+----+---+---+---+
-    |NX | free | physical address          | free |G |PS |D |A |PCD |PWT |US |RW | P |
-    +---+------+---------------------------+------+--+---+--+--+----+----+---+---+---+
-
-PS is the PAT bit in a PTE; this kernel leaves it 0 there. An entry with P clear that is not 0 holds
-a page that no access reaches (PROT_NONE), or whatever else the memory manager wants to find again.
+"""The 4-level page tables of an x86-64 processor, in guest memory: making and changing them.
 
 References
 ----------
@@ -17,48 +7,75 @@ SDM Vol. 3A, 4-Level Paging and 5-Level Paging; Access Rights; Page-Fault Except
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import struct
 from typing import TYPE_CHECKING, Protocol
 
 from pykern.kernel.core.bug import KernelBug
 from pykern.kernel.core.errno import SysError
-from pykern.kernel.core.units import GIB, MIB, PAGE_SIZE
+from pykern.kernel.core.units import PAGE_SIZE
+from pykern.kernel.x86.pte import (
+    ADDRESS,
+    ENTRIES,
+    LOWER_END,
+    NX,
+    PAGE_1G,
+    PAGE_2M,
+    PCD,
+    PF_I,
+    PF_P,
+    PF_RSVD,
+    PF_U,
+    PF_W,
+    PS,
+    PWT,
+    RIGHTS,
+    RW,
+    SHIFTS,
+    US,
+    A,
+    D,
+    G,
+    Leaf,
+    P,
+    flag_names,
+    is_canonical,
+)
+from pykern.kernel.x86.table_walk import TableReader, Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pykern.kernel.core.memory import PhysicalMemory
 
-P, RW, US, PWT, PCD, A, D, PS, G = (1 << bit for bit in range(9))
-NX = 1 << 63
-ADDRESS = 0x000F_FFFF_FFFF_F000
-RIGHTS = P | RW | US | PWT | PCD | G | NX
+__all__ = [
+    "NX",
+    "PAGE_1G",
+    "PAGE_2M",
+    "PCD",
+    "PF_I",
+    "PF_P",
+    "PF_RSVD",
+    "PF_U",
+    "PF_W",
+    "PS",
+    "PWT",
+    "RW",
+    "US",
+    "A",
+    "D",
+    "FrameSource",
+    "G",
+    "Leaf",
+    "P",
+    "PageTable",
+    "Walk",
+    "flag_names",
+    "is_canonical",
+    "user_table",
+]
 
-# Error code of #PF.
-PF_P, PF_W, PF_U, PF_RSVD, PF_I = (1 << bit for bit in range(5))
-
-PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
-
-ENTRIES = 512
-PAGE_2M, PAGE_1G = 2 * MIB, GIB
-LEVELS = ("PML4E", "PDPTE", "PDE", "PTE")
-_SHIFTS = (39, 30, 21, 12)
 _LEAF_SHIFTS = (30, 21)
-_FLAG_NAMES = (
-    (P, "P"), (RW, "RW"), (US, "US"), (PWT, "PWT"), (PCD, "PCD"),
-    (A, "A"), (D, "D"), (PS, "PS"), (G, "G"), (NX, "NX"),
-)  # fmt: skip
 _NOTHING = bytes(PAGE_SIZE)
-
-
-def is_canonical(laddr: int) -> bool:
-    """Say whether bits 63 to 47 of a linear address are equal."""
-    return 0 <= laddr < 1 << 47 or (1 << 64) - (1 << 47) <= laddr < 1 << 64
-
-
-def flag_names(entry: int) -> str:
-    """Spell the flags of an entry: "P RW US"."""
-    return " ".join(name for bit, name in _FLAG_NAMES if entry & bit)
 
 
 class FrameSource(Protocol):
@@ -73,63 +90,7 @@ class FrameSource(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Leaf:
-    """One mapped page: where it begins, how large it is, and its entry."""
-
-    laddr: int
-    size: int
-    entry: int
-
-    @property
-    def paddr(self) -> int:
-        """Physical address of the page's first byte."""
-        return self.entry & ADDRESS & -self.size
-
-    @property
-    def flags(self) -> int:
-        """Bits of the entry without its address; PS is left out."""
-        return self.entry & ~ADDRESS & ~(PS if self.size > PAGE_SIZE else 0)
-
-
-@dataclass(frozen=True)
-class Walk:
-    """What the hardware reads when it translates: (level, physical address, entry) from the top."""
-
-    laddr: int
-    steps: tuple[tuple[str, int, int], ...]
-
-    @property
-    def leaf(self) -> Leaf | None:
-        """The page that is mapped, or None."""
-        level, _, entry = self.steps[-1]
-        size = 1 << _SHIFTS[LEVELS.index(level)]
-        return Leaf(self.laddr & -size, size, entry) if entry & P else None
-
-    def explain(self) -> str:
-        """Return one line per level, and what it comes to."""
-        lines = [
-            f"{level:5} at {paddr:#x}: {entry:#018x}  {flag_names(entry) or 'not present'}"
-            for level, paddr, entry in self.steps
-        ]
-        leaf = self.leaf
-        if leaf is None:
-            return "\n".join([*lines, f"{self.laddr:#x} is not mapped: {self.steps[-1][0]}.P = 0"])
-        entries = [entry for _, _, entry in self.steps]
-        rights = (
-            ("r", True),
-            ("w", all(entry & RW for entry in entries)),
-            ("x", not any(entry & NX for entry in entries)),
-            ("u", all(entry & US for entry in entries)),
-        )
-        letters = "".join(letter if has else "-" for letter, has in rights)
-        paddr = leaf.paddr + self.laddr % leaf.size
-        return "\n".join([
-            *lines, f"{self.laddr:#x} -> {paddr:#x} {letters}, page of {leaf.size // 1024} KiB",
-        ])  # fmt: skip
-
-
-class PageTable:
+class PageTable(TableReader):
     """A tree of page tables under one PML4.
 
     The table owns the frames of its tables, never the pages it maps. Changes are made in memory;
@@ -155,12 +116,12 @@ class PageTable:
         invalidate: Callable[[int, int], object] | None = None,
         allow_wx: bool = False,
     ) -> None:
-        self._memory, self._frames = memory, frames
-        self.root = frames.alloc() if root is None else root
+        super().__init__(memory, frames.alloc() if root is None else root)
+        self._frames = frames
         self.largest, self.allow_wx = largest, allow_wx
+        # Upper entries of this PML4 have been copied: none may be added any more.
+        self.sealed = False
         self.invalidate = invalidate or (lambda _laddr, _size: None)
-        # Read-only windows on tables: of RAM, hence never stale.
-        self._views: dict[int, memoryview] = {}
 
     # -- changing
 
@@ -241,97 +202,25 @@ class PageTable:
         """
         if flags & (P | RW | NX) == P | RW:
             self._check_rights(flags)
-        table = self._table_for(laddr, 12, flags)
+        leaf = self._leaf_tables.get(laddr >> 21)
+        table = leaf[0] if leaf else self._table_for(laddr, 12, flags)
         self._memory.write(table + (laddr >> 9 & 0xFF8), (paddr | flags).to_bytes(8, "little"))
 
-    # -- looking
+    def set_span(self, laddr: int, entries: list[int]) -> None:
+        """Put many 4 KiB pages that lie in one table, whatever was there; nobody is told.
 
-    def entry(self, laddr: int) -> int:
-        """Return the PTE of a 4 KiB page, or 0 where there is none or a larger page."""
-        table = self.root
-        views = self._views
-        for shift in (39, 30, 21):
-            view = views.get(table) or self._view(table)
-            entry = view[laddr >> shift & 511]
-            if not entry & P or entry & PS:
-                return 0
-            table = entry & ADDRESS
-        view = views.get(table) or self._view(table)
-        return int(view[laddr >> 12 & 511])
+        Raises
+        ------
+        SysError(ENOMEM) : no frame for a table; nothing has changed
+        """
+        table = self._table_for(laddr, 12, US if laddr < LOWER_END else 0)
+        self._write(table, laddr >> 12 & (ENTRIES - 1), entries)
 
-    def walk(self, laddr: int) -> Walk:
-        """Translate as the hardware does and keep what was read."""
-        steps = []
-        table = self.root
-        for level, shift in zip(LEVELS, _SHIFTS, strict=True):
-            index = laddr >> shift & (ENTRIES - 1)
-            entry = self._view(table)[index]
-            steps.append((level, table + 8 * index, entry))
-            if not entry & P or entry & PS:
-                break
-            table = entry & ADDRESS
-        return Walk(laddr, tuple(steps))
+    def ensure_top(self, laddr: int) -> None:
+        """Make sure that the PML4 has an entry for an address."""
+        self._table_for(laddr, 30, 0)
 
-    def lookup(self, laddr: int) -> Leaf | None:
-        """Return the page that holds a linear address, or None."""
-        return self.walk(laddr).leaf if is_canonical(laddr) else None
-
-    def translate(self, laddr: int) -> int | None:
-        """Return the physical address of a linear one, or None."""
-        leaf = self.lookup(laddr)
-        return None if leaf is None else leaf.paddr + laddr - leaf.laddr
-
-    def leaves(self, laddr: int = 0, size: int = 1 << 64) -> Iterator[Leaf]:
-        """Iterate over the mapped pages of a range in order of address."""
-        for start, table, index, count, shift in self._spans(laddr, laddr + size):
-            for i, entry in enumerate(self._view(table)[index : index + count].tolist()):
-                if entry & P:
-                    yield Leaf(start + (i << shift), 1 << shift, entry)
-
-    def mappings(self, laddr: int = 0, size: int = 1 << 64) -> Iterator[tuple[int, int, int, int]]:
-        """Iterate over runs of equal rights: (laddr, size, paddr, flags without A and D)."""
-        run: tuple[int, int, int, int] | None = None
-        for leaf in self.leaves(laddr, size):
-            flags = leaf.flags & RIGHTS
-            if run and (run[0] + run[1], run[2] + run[1], run[3]) == (
-                leaf.laddr, leaf.paddr, flags,
-            ):  # fmt: skip
-                run = (run[0], run[1] + leaf.size, run[2], flags)
-                continue
-            if run:
-                yield run
-            run = (leaf.laddr, leaf.size, leaf.paddr, flags)
-        if run:
-            yield run
-
-    # -- user halves
-
-    @staticmethod
-    def user_flags(prot: int) -> int:
-        """Return the flags of a user page with PROT_READ, PROT_WRITE and PROT_EXEC."""
-        if not prot:
-            return US | NX
-        return P | US | (RW if prot & PROT_WRITE else 0) | (0 if prot & PROT_EXEC else NX)
-
-    @staticmethod
-    def is_present(entry: int) -> bool:
-        """Say whether any access to the page can succeed."""
-        return bool(entry & P)
-
-    @staticmethod
-    def is_writable(entry: int) -> bool:
-        """Say whether a write to the page can succeed."""
-        return entry & (P | RW) == P | RW
-
-    @staticmethod
-    def read_only(entry: int) -> int:
-        """Return an entry without the right to write."""
-        return entry & ~RW
-
-    @staticmethod
-    def paddr_of(entry: int) -> int:
-        """Return the frame of an entry."""
-        return entry & ADDRESS
+    # -- life
 
     def release(self) -> None:
         """Free the tables of the lower half and the PML4; the pages are somebody else's."""
@@ -340,6 +229,7 @@ class PageTable:
             if entry & P:
                 self._free_tree(entry & ADDRESS, 1)
         self._free_table(self.root)
+        self._leaf_tables.clear()
         self.root = 0
 
     # -- inside
@@ -361,16 +251,8 @@ class PageTable:
         if flags & (P | RW | NX) == P | RW and not (wx or self.allow_wx):
             raise KernelBug(f"page with flags {flag_names(flags)} is writable and executable")
 
-    def _view(self, table: int) -> memoryview:
-        view = self._views.get(table)
-        if view is None:
-            view = self._memory.view(table, PAGE_SIZE).cast("Q")
-            self._views[table] = view
-        return view
-
     def _write(self, table: int, index: int, entries: list[int]) -> None:
-        data = b"".join([entry.to_bytes(8, "little") for entry in entries])
-        self._memory.write(table + 8 * index, data)
+        self._memory.write(table + 8 * index, struct.pack(f"<{len(entries)}Q", *entries))
 
     def _map_span(self, laddr: int, paddr: int, size: int, flags: int) -> int:
         """Map pages of one size that lie in one table; return the bytes mapped."""
@@ -403,12 +285,14 @@ class PageTable:
     def _table_for(self, laddr: int, shift: int, flags: int) -> int:
         """Return the table whose entries map pages of 1 << shift bytes; make what is missing."""
         table = self.root
-        for level in _SHIFTS[: _SHIFTS.index(shift)]:
+        for level in SHIFTS[: SHIFTS.index(shift)]:
             index = laddr >> level & (ENTRIES - 1)
             entry = self._view(table)[index]
             if entry & PS:
                 raise KernelBug(f"linear {laddr:#x} lies in a larger page: entry {entry:#x}")
             if not entry:
+                if self.sealed and level == 39 and index >= ENTRIES // 2:
+                    raise KernelBug(f"linear {laddr:#x} needs a new PML4 entry of a sealed table")
                 # Rights are narrowed at the leaf; a user page needs US at every level.
                 entry = self._frames.alloc() | P | RW | flags & US
                 self._write(table, index, [entry])
@@ -417,38 +301,10 @@ class PageTable:
             table = entry & ADDRESS
         return table
 
-    def _spans(self, laddr: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
-        """Iterate over the parts of a range that lie in one table each and hold leaves.
-
-        Yields (laddr, table, index, count, shift). A table is left as soon as its entries point to
-        further tables, so a span may hold leaves and zeros only.
-        """
-        yield from self._spans_under(self.root, 0, laddr, min(end, 1 << 64))
-
-    def _spans_under(
-        self, table: int, depth: int, laddr: int, end: int
-    ) -> Iterator[tuple[int, int, int, int, int]]:
-        shift = _SHIFTS[depth]
-        first = laddr >> shift & (ENTRIES - 1)
-        last = end - 1 >> shift & (ENTRIES - 1)
-        if depth == 3:
-            yield laddr, table, first, last - first + 1, shift
-            return
-        for index, entry in enumerate(self._view(table)[first : last + 1].tolist(), first):
-            if not entry:
-                continue
-            start = _sign_extend((laddr >> shift + 9 << shift + 9) + (index << shift), depth)
-            if entry & PS or not entry & P:
-                yield start, table, index, 1, shift
-                continue
-            yield from self._spans_under(
-                entry & ADDRESS, depth + 1, max(laddr, start), min(end, start + (1 << shift))
-            )
-
     def _split(self, laddr: int) -> None:
         """Make sure that no page begins before `laddr` and ends after it."""
         table = self.root
-        for depth, shift in enumerate(_SHIFTS[:3]):
+        for depth, shift in enumerate(SHIFTS[:3]):
             if not laddr & ((1 << shift) - 1):
                 return
             index = laddr >> shift & (ENTRIES - 1)
@@ -456,7 +312,7 @@ class PageTable:
             if not entry & P:
                 return
             if entry & PS:
-                entry = self._split_entry(table, index, entry, _SHIFTS[depth + 1])
+                entry = self._split_entry(table, index, entry, SHIFTS[depth + 1])
                 self.invalidate(laddr >> shift << shift, 1 << shift)
             table = entry & ADDRESS
 
@@ -481,7 +337,7 @@ class PageTable:
             self._free_table(table)
 
     def _prune_under(self, table: int, depth: int, laddr: int, end: int, empty: list[int]) -> None:
-        shift = _SHIFTS[depth]
+        shift = SHIFTS[depth]
         first, last = laddr >> shift & (ENTRIES - 1), end - 1 >> shift & (ENTRIES - 1)
         for index in range(first, last + 1):
             entry = self._view(table)[index]
@@ -497,6 +353,8 @@ class PageTable:
             if not shared and self._memory.read(lower, PAGE_SIZE) == _NOTHING:
                 self._write(table, index, [0])
                 empty.append(lower)
+                if depth == 2:
+                    self._leaf_tables.pop(laddr >> 30 << 9 | index, None)
 
     def _free_tree(self, table: int, depth: int) -> None:
         if depth < 3:
@@ -508,11 +366,6 @@ class PageTable:
     def _free_table(self, table: int) -> None:
         self._views.pop(table, None)
         self._frames.free(table)
-
-
-def _sign_extend(laddr: int, depth: int) -> int:
-    """Make an address composed from indices canonical again; only the top level needs it."""
-    return laddr | 0xFFFF_0000_0000_0000 if depth == 0 and laddr >> 47 & 1 else laddr
 
 
 def user_table(

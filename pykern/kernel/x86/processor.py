@@ -1,7 +1,7 @@
 """One processor as the kernel knows it: its number, its registers, its data behind GS.
 
-The per-CPU page holds, from its start: the per-CPU fields (`layout.PERCPU_FIELDS`), the TSS, the GDT
-and the `cpu_setup` that entry.S loads. GS points at its first byte while the kernel runs.
+The per-CPU page holds, from its start: the per-CPU fields (`layout.PERCPU_FIELDS`), the TSS, the
+GDT and the `cpu_setup` that entry.S loads. GS points at its first byte while the kernel runs.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ class CallTables:
     int80: tuple[int, int]
 
 
+NO_CALLS = CallTables((0, 0), (0, 0))
+"""Both gates closed."""
+
+
 class Processor:
     """A processor.
 
@@ -40,23 +44,21 @@ class Processor:
     apic_id : of its local APIC
     vcpu : the machine's side of it
     memory : guest RAM
-    page : physical address of its per-CPU page
 
     Attributes
     ----------
+    page : physical address of its per-CPU page; 0 before `prepare`
     gprs : the general registers, by their numbers in instruction encodings
     current : the thread it executes
     idle : the thread it executes when there is no other
     """
 
-    def __init__(
-        self, number: int, apic_id: int, vcpu: Vcpu, memory: PhysicalMemory, page: int
-    ) -> None:
+    def __init__(self, number: int, apic_id: int, vcpu: Vcpu, memory: PhysicalMemory) -> None:
         self.number = number
         self.apic_id = apic_id
         self.vcpu = vcpu
         self.gprs = vcpu.gprs
-        self.page = page
+        self.page = 0
         self.current: Any = None
         self.idle: Any = None
         self._memory = memory
@@ -68,15 +70,19 @@ class Processor:
         """Linear address of the per-CPU fields: what GS holds."""
         return layout.HHDM_BASE + self.page
 
-    def prepare(self, idt: tuple[int, int], stubs: dict[str, int], ist: dict[int, int]) -> int:
+    def prepare(
+        self, page: int, idt: tuple[int, int], stubs: dict[str, int], ist: dict[int, int]
+    ) -> int:
         """Write the per-CPU page; return the linear address of the `cpu_setup` in it.
 
         Parameters
         ----------
+        page : its physical address
         idt : linear address and size in bytes
         stubs : symbols of the kernel image
         ist : number of an interrupt stack → its top
         """
+        self.page = page
         gdt = descriptors.gdt(self.base + _TSS)
         setup = descriptors.cpu_setup(
             gdtr=(self.base + _GDT, len(gdt)),
@@ -125,7 +131,7 @@ class Processor:
             where = self.page + layout.PERCPU["syscall_table"]
             self._memory.write(where, struct.pack("<4Q", *tables.syscall, *tables.int80))
 
-    def set_work(self, pending: bool) -> None:  # noqa: FBT001 - it is what the field holds
+    def set_work(self, pending: bool) -> None:
         """Say whether something has to be done before user code goes on (`exit_to_user`)."""
         if pending is not self._work:
             self._work = pending

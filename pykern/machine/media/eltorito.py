@@ -142,7 +142,13 @@ def read_catalog(read: ReadSectors, name: str) -> tuple[BootImage, ...]:
     if len(catalog) < SECTOR:
         raise MediaError(f"{where} is beyond the end of the medium")
     platform = _check_validation(catalog[:_ENTRY], where)
-    return tuple(_entries(catalog, platform, where))
+    images = tuple(_entries(catalog, platform, where))
+    for image in images:
+        if image.bootable and not read(image.sector, 1):
+            raise MediaError(
+                f"{where}: the boot image at sector {image.sector} is beyond the end of the medium"
+            )
+    return images
 
 
 def _check_validation(entry: bytes, where: str) -> int:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import enum
 import io
 import posixpath
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,11 +30,12 @@ from pykern.machine.media.errors import MediaError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_RECORD_EXTENT, _RECORD_SIZE = 2, 33  # offsets in a directory record: sector and size, name
 _MOST_ENTRIES = 100_000
 _DEEPEST = 64
 _MOST_LINKS = 8
-_READS_ALLOWED = 8  # times the size of the image: every byte may be read again
-_BYTES_ALLOWED = 64 << 20
+_READS_ALLOWED = 2  # times the size of the image: the checks of boot images read it again
+_BYTES_ALLOWED = 16 << 20
 
 
 class EntryKind(enum.Enum):
@@ -112,6 +114,13 @@ class IsoImage:
                 f"{self.name}: offset 0x8000 holds {found.hex(' ') or 'nothing'}, expected "
                 f"01 43 44 30 30 31 (ISO 9660 primary volume descriptor)"
             )
+        descriptor = self.read_sectors(16, 1)
+        little, big = descriptor[80:84], descriptor[84:88]
+        if little != big[::-1]:
+            raise MediaError(
+                f"{self.name}: volume space size is {int.from_bytes(little, 'little')} in one byte "
+                f"order and {int.from_bytes(big, 'big')} in the other, expected the same number"
+            )
 
     def _guarded(self, doing: str, function: Any, *arguments: Any) -> Any:
         """Call into pycdlib; whatever it raises on a damaged image is one error."""
@@ -179,12 +188,26 @@ class IsoImage:
         if rock_ridge is not None and rock_ridge.is_symlink():
             return IsoEntry(path, EntryKind.SYMLINK, target=rock_ridge.symlink_path().decode())
         size, sector = record.get_data_length(), record.extent_location()
-        if size and sector * SECTOR + size > len(self.data):
-            raise MediaError(
-                f"{path}: {size} bytes at sector {sector} reach beyond the end of the medium "
-                f"({len(self.data)} bytes)"
-            )
+        if sector * SECTOR + size >= len(self.data):
+            self._check_size(path, record)
         return IsoEntry(path, EntryKind.FILE, size, sector=sector)
+
+    def _check_size(self, path: str, record: Any) -> None:
+        """Refuse a file that ends behind the medium; pycdlib would have cut it off in silence."""
+        sector, position = record.extent_location(), 0
+        folder = record.parent
+        start = folder.extent_location() * SECTOR
+        directory = self.data[start : start + folder.get_data_length()]
+        while position + _RECORD_SIZE < len(directory):
+            length = directory[position]
+            found, size = struct.unpack_from("<I4xI", directory, position + _RECORD_EXTENT)
+            ident = directory[position + _RECORD_SIZE :][: len(record.file_ident)]
+            if length and ident == record.file_ident and sector * SECTOR + size > len(self.data):
+                raise MediaError(
+                    f"{path}: {size} bytes at sector {found} reach beyond the end of the medium "
+                    f"({len(self.data)} bytes)"
+                )
+            position = position + length if length else (position // SECTOR + 1) * SECTOR
 
     def _fold(self) -> dict[str, str]:
         folded: dict[str, str] = {}

@@ -250,6 +250,19 @@ class WaitQueue:
         self._wake_first(value)
         return True
 
+    def requeue(self, n: int, other: WaitQueue) -> int:
+        """Let the first `n` wait in another line from now on, behind those there; return how many.
+
+        They sleep on: what would have woken them here wakes them there.
+        """
+        moved = 0
+        while moved < n and self._waiters:
+            wait, _ = self._waiters.popitem(last=False)
+            wait.queues = (other,)
+            other._waiters[wait] = None
+            moved += 1
+        return moved
+
     def watch(self, wait: Wait) -> None:
         """Add one that watches: every wake-up wakes it, and it uses none up."""
         self._observers[wait] = None

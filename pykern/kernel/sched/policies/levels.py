@@ -127,13 +127,23 @@ class LevelPolicy:
         """Compare levels."""
         return self.level_of(a) > self.level_of(b)
 
+    def holds(self, thread: Schedulable) -> bool:
+        """Return whether a thread is queued here."""
+        return thread in self._queues[thread.level]
+
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Schedulable]:
-        for queue in reversed(self._queues):
-            yield from queue
+        bitmap = self._bitmap
+        while bitmap:
+            level = bitmap.bit_length() - 1
+            yield from self._queues[level]
+            bitmap ^= 1 << level
 
     def __reversed__(self) -> Iterator[Schedulable]:
-        for queue in self._queues:
-            yield from reversed(queue)
+        bitmap = self._bitmap
+        while bitmap:
+            lowest = bitmap & -bitmap
+            yield from reversed(self._queues[lowest.bit_length() - 1])
+            bitmap ^= lowest

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["SLICES_NS", "Feedback", "MultilevelFeedback"]
 
 BOOST_NS = NS_PER_S
+_AFRESH = (Reason.NEW, Reason.CHANGED)
 
 
 class Feedback(IntEnum):
@@ -45,22 +46,31 @@ SLICES_NS = tuple((level + 1) * SLICE_NS for level in Feedback)
 class MultilevelFeedback(LevelPolicy):
     """Five levels with feedback."""
 
-    __slots__ = ("_since_boost_ns",)
+    __slots__ = ("_since_boost_ns", "_sunk")
 
     def __init__(self) -> None:
         super().__init__(len(Feedback))
         self._since_boost_ns = 0
+        # Those queued below their own level; few, however many there are.
+        self._sunk: dict[Schedulable, None] = {}
 
     def enqueue(self, thread: Schedulable, reason: Reason) -> None:
         """Queue at the level that the thread's own doing has brought it to."""
         base = super().level_of(thread)
-        if base in {Feedback.IDLE, Feedback.REALTIME} or reason in {Reason.NEW, Reason.CHANGED}:
+        if reason in _AFRESH or base == Feedback.IDLE or base == Feedback.REALTIME:
             thread.level = base
         elif reason is Reason.WAKEUP:
             thread.level = min(thread.level + 1, base)
         elif reason is Reason.PREEMPTED and thread.slice_ns < HALF_TICK_NS:
             thread.level = max(thread.level - 1, Feedback.LOW)
+        if thread.level < base:
+            self._sunk[thread] = None
         super().enqueue(thread, reason)
+
+    def dequeue(self, thread: Schedulable) -> None:
+        """Let go of a thread."""
+        self._sunk.pop(thread, None)
+        super().dequeue(thread)
 
     def level_of(self, thread: Schedulable) -> int:
         """Return where the thread is now."""
@@ -78,7 +88,17 @@ class MultilevelFeedback(LevelPolicy):
             self._since_boost_ns = 0
             self._boost()
 
+    def tick(self, current: Schedulable) -> bool:
+        """Make room when the slice is over, for lower levels too: the thread is to sink."""
+        sinks = current.slice_ns < HALF_TICK_NS and len(self) > 0
+        return sinks or super().tick(current)
+
     def _boost(self) -> None:
-        for thread in tuple(self):
-            self.dequeue(thread)
-            self.enqueue(thread, Reason.CHANGED)
+        sunk, self._sunk = self._sunk, {}
+        for thread in sunk:
+            if self.holds(thread):
+                self.dequeue(thread)
+                self.enqueue(thread, Reason.CHANGED)
+            else:  # it runs
+                thread.level = super().level_of(thread)
+                thread.slice_ns = self.quantum_of(thread)

@@ -24,7 +24,7 @@ C_FLAGS = (
     *("-mno-red-zone", "-mgeneral-regs-only", "-fno-stack-protector", "-fcf-protection=none"),
     *("-fno-asynchronous-unwind-tables", "-fno-omit-frame-pointer"),
 )
-THUNK_FLAGS = ("-Wno-unused-parameter", "-Wno-return-type")
+THUNK_FLAGS = ("-Wno-unused-parameter", "-Wno-return-type", "-Wno-override-init")
 LINK_FLAGS = (
     *("-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-Wl,-z,noexecstack"),
     *("-Wl,-z,max-page-size=4096", f"-Wl,-T,{SOURCE / 'kernel.ld'}"),
@@ -65,11 +65,9 @@ def build(out: Path) -> None:
 def _compile(source: Path, work: Path, extra: tuple[str, ...] = ()) -> Path:
     target = work / f"{source.name}.o"
     prefix = [f"-ffile-prefix-map={ROOT}/=", f"-ffile-prefix-map={work}/=pykern/"]
-    _run(
-        [_compiler(), *C_FLAGS, *extra, *prefix, f"-I{work}", f"-I{SOURCE}"]
-        + ["-c", str(source), "-o", str(target)],
-        cwd=work,
-    )
+    include = (f"-I{work}", f"-I{SOURCE}")
+    files = ("-c", str(source), "-o", str(target))
+    _run([_compiler(), *C_FLAGS, *extra, *prefix, *include, *files], cwd=work)
     return target
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 from pykern.kernel.x86 import layout
@@ -102,9 +103,9 @@ def c_source(functions: Sequence[HostedFunction], tables: dict[str, dict[int, st
     tables : symbol of a table → {number: symbol of the function}
     """
     parts = ["/* Written by pykern.kernel.x86.image.thunks. */", '#line 1 "pykern/thunks.c"']
-    parts += [_thunk(number, function) for number, function in enumerate(functions, 1)]
+    parts += list(starmap(_thunk, enumerate(functions, 1)))
     parts.append('#line 1 "pykern/thunks.c"')
-    parts += [_table(name, entries) for name, entries in tables.items()]
+    parts += list(starmap(_table, tables.items()))
     parts.append(_exceptions({function.symbol for function in functions}))
     parts.append(_image(functions, tables))
     return "\n".join(parts) + "\n"

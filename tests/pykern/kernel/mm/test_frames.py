@@ -140,6 +140,22 @@ def test_memory_of_the_wanted_node_comes_first_then_of_the_nearest():
     assert frames.statistics(2).free == 0
 
 
+def test_many_references_at_once_are_the_same_as_one_by_one():
+    frames = allocator((0, MIB), (2 * MIB, MIB))
+    taken = [frames.alloc() for _ in range(400)]
+    frames.get_each([*taken, *taken[:100]])
+    assert [frames.references(p) for p in taken] == [3] * 100 + [2] * 300
+    frames.put_each([*taken, *taken[:100], *taken[50:]])
+    assert [frames.references(p) for p in taken] == [1] * 50 + [0] * 350
+    assert frames.free_bytes == frames.total_bytes - 50 * PAGE_SIZE
+    with pytest.raises(KernelBug, match=f"put: frame {taken[60]:#x} is free already"):
+        frames.put_each([taken[0]] + [taken[60]] * 40)
+    with pytest.raises(KernelBug, match=f"get: frame {taken[60]:#x} is free"):
+        frames.get_each([taken[0]] * 40 + [taken[60]])
+    with pytest.raises(KernelBug, match="1 of 41 frames are none of this"):
+        frames.get_each([taken[0]] * 40 + [MIB])
+
+
 class Frames(RuleBasedStateMachine):
     """The allocator against a dictionary of reference counts."""
 
@@ -184,6 +200,20 @@ class Frames(RuleBasedStateMachine):
         paddr = data.draw(st.sampled_from(sorted(self.model)))
         self.frames.get(paddr)
         self.model[paddr] += 1
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data())
+    def get_and_put_many(self, data):
+        chosen = data.draw(st.lists(st.sampled_from(sorted(self.model)), min_size=33))
+        self.frames.get_each(chosen)
+        for paddr in chosen:
+            self.model[paddr] += 1
+        dropped = [*chosen, *self.model][: data.draw(st.integers(33, len(chosen) + 40))]
+        self.frames.put_each(dropped)
+        for paddr in dropped:
+            self.model[paddr] -= 1
+            if not self.model[paddr]:
+                del self.model[paddr]
 
     @precondition(lambda self: self.model)
     @rule(data=st.data())

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import MIB, PAGE_SIZE
-from pykern.kernel.mm.pager import SharedMemory
-from pykern.kernel.mm.space import Backing, Limits
+from pykern.kernel.mm.maps import rights
+from pykern.kernel.mm.space import Limits
 from pykern.kernel.mm.vma import (
     MAP_ANONYMOUS,
     MAP_FIXED,
@@ -17,10 +23,12 @@ from pykern.kernel.mm.vma import (
     PROT_EXEC,
     PROT_READ,
     PROT_WRITE,
-    STACK_GUARD_GAP,
 )
-from pykern.kernel.x86.paging import PF_P, PF_RSVD, PF_U, PF_W
+from tests.pykern.kernel.mm.conftest import World
 
+HOST = Path("/proc/self/maps")
+# Linux places memory from the top of the user half down, and never gets here.
+FAR_AWAY = 0x2000_0000_0000
 RW = PROT_READ | PROT_WRITE
 ANON = MAP_PRIVATE | MAP_ANONYMOUS
 BASE = 0x40_0000
@@ -28,37 +36,6 @@ BASE = 0x40_0000
 
 def fails(errno):
     return pytest.raises(SysError, match=f"^{errno.name}$")
-
-
-def test_memory_comes_with_the_first_access_and_is_zero(world):
-    """MEL-27, RMP-15: demand paging."""
-    world.machine.write(MIB, b"\xaa" * (8 * MIB))
-    space = world.space()
-    free = world.frames.free_bytes
-    laddr = space.mmap(None, 4 * MIB, RW, ANON)
-    assert world.frames.free_bytes == free
-    assert space.statistics().vsz == 4 * MIB
-    assert world.peek(space, laddr + 5) == 0
-    world.poke(space, laddr + MIB, 7)
-    assert world.peek(space, laddr + MIB) == 7
-    assert space.statistics().rss == 2 * PAGE_SIZE
-
-
-def test_what_is_not_allowed_stays_a_fault(world):
-    """MEL-27: write protection and NX of user pages; nothing below the lowest address."""
-    space = world.space()
-    read_only = space.mmap(None, PAGE_SIZE, PROT_READ, ANON)
-    code = space.mmap(None, PAGE_SIZE, PROT_READ | PROT_EXEC, ANON)
-    none = space.mmap(None, PAGE_SIZE, 0, ANON)
-    assert world.touch(space, read_only, "r")
-    assert world.touch(space, read_only, "w") is None
-    assert world.touch(space, read_only, "x") is None
-    assert world.touch(space, code, "x")
-    assert world.touch(space, code, "w") is None
-    assert world.touch(space, none, "r") is None
-    assert world.touch(space, 0) is None
-    assert not space.fault(0xFFFF_8000_0000_0000, PF_U)
-    assert not space.fault(read_only, PF_P | PF_RSVD | PF_U)
 
 
 def test_processes_do_not_see_each_other(world):
@@ -74,37 +51,6 @@ def test_processes_do_not_see_each_other(world):
     assert (world.peek(one, BASE), world.peek(two, BASE)) == (1, 2)
 
 
-def test_fork_copies_on_write(world):
-    """SCA-23, RMP-15: fork, write, diverge; the last owner does not copy."""
-    parent = world.space()
-    parent.mmap(BASE, 2 * PAGE_SIZE, RW, ANON | MAP_FIXED)
-    world.poke(parent, BASE, 1)
-    world.told.clear()
-    child = world.fork(parent)
-    assert (parent, BASE, 2) in world.told
-    assert world.translate(parent, BASE, "w").error == PF_P | PF_W | PF_U
-    frame = world.translate(parent, BASE).paddr
-    assert world.translate(child, BASE).paddr == frame
-    world.poke(child, BASE, 2)
-    assert (world.peek(parent, BASE), world.peek(child, BASE)) == (1, 2)
-    assert world.touch(parent, BASE, "w") == frame
-    world.poke(parent, BASE + PAGE_SIZE, 3)
-    assert world.peek(child, BASE + PAGE_SIZE) == 0
-
-
-def test_a_grandchild_outlives_everyone(world):
-    space = world.space()
-    space.mmap(BASE, PAGE_SIZE, RW, ANON | MAP_FIXED)
-    world.poke(space, BASE, 9)
-    child = world.fork(space)
-    grandchild = world.fork(child)
-    world.exit(space)
-    world.exit(child)
-    assert world.peek(grandchild, BASE) == 9
-    world.poke(grandchild, BASE, 8)
-    assert grandchild.statistics().rss == PAGE_SIZE
-
-
 def test_shared_memory_is_seen_by_the_child(world):
     """SCA-23: shm visible."""
     space = world.space()
@@ -116,22 +62,6 @@ def test_shared_memory_is_seen_by_the_child(world):
     assert (world.peek(child, laddr), world.peek(space, laddr + PAGE_SIZE)) == (3, 2)
     space.munmap(laddr, 3 * PAGE_SIZE)
     assert world.peek(child, laddr) == 3
-
-
-def test_a_private_mapping_of_shared_pages_keeps_its_writes(world):
-    space, other = world.space(), world.space()
-    memory = SharedMemory(world.frames, 2 * PAGE_SIZE, "/dev/shm/x")
-    shared = space.mmap(None, 2 * PAGE_SIZE, RW, MAP_SHARED, Backing(memory))
-    private = other.mmap(None, PAGE_SIZE, RW, MAP_PRIVATE, Backing(memory, PAGE_SIZE))
-    world.poke(space, shared + PAGE_SIZE, 1)
-    assert world.peek(other, private) == 1
-    world.poke(other, private, 2)
-    assert world.peek(space, shared + PAGE_SIZE) == 1
-    world.poke(space, shared, 5)
-    assert memory.resident == 2 * PAGE_SIZE
-    world.exit(space)
-    world.exit(other)
-    assert memory.resident == 0
 
 
 def test_unmapping_tells_the_processors_before_the_frame_is_free(world):
@@ -171,32 +101,10 @@ def test_mprotect_does_not_make_a_shared_frame_writable(world):
     space.mmap(BASE, PAGE_SIZE, RW, ANON | MAP_FIXED)
     world.poke(space, BASE, 1)
     child = world.fork(space)
-    for rights in (PROT_READ, 0, RW):
-        child.mprotect(BASE, PAGE_SIZE, rights)
+    for prot in (PROT_READ, 0, RW):
+        child.mprotect(BASE, PAGE_SIZE, prot)
     world.poke(child, BASE, 2)
     assert world.peek(space, BASE) == 1
-
-
-def test_the_stack_grows_to_its_limit_and_no_further(world):
-    """MEL-22, MEL-27: the guard below a stack."""
-    space = world.space(limits=Limits(stack=64 * 1024))
-    top = space.map_stack(8 * 1024)
-    world.poke(space, top - 1, 1)
-    world.poke(space, top - 5 * PAGE_SIZE, 2)
-    assert space.vmas.find(top - 1).size == 5 * PAGE_SIZE
-    world.poke(space, top - 64 * 1024, 3)
-    assert world.touch(space, top - 64 * 1024 - 1, "w") is None
-    assert len(space.vmas) == 1
-
-
-def test_the_stack_keeps_away_from_what_lies_below(world):
-    space = world.space()
-    top = space.map_stack(PAGE_SIZE)
-    neighbour = top - 2 * STACK_GUARD_GAP
-    space.mmap(neighbour, PAGE_SIZE, RW, ANON | MAP_FIXED)
-    limit = neighbour + PAGE_SIZE + STACK_GUARD_GAP
-    assert world.touch(space, limit, "w")
-    assert world.touch(space, limit - 1, "w") is None
 
 
 def test_brk(world):
@@ -285,10 +193,110 @@ def test_discarded_memory_is_zero_again(world):
         space.discard(laddr, 3 * PAGE_SIZE)
 
 
-def test_a_spurious_fault_makes_the_processor_forget(world):
+def test_a_word_has_one_name_for_all_who_share_it(world):
+    """Futexes: private memory by space and address, shared memory by what lies behind it."""
     space = world.space()
-    laddr = space.mmap(None, 1, RW, ANON)
-    world.poke(space, laddr, 1)
-    world.told.clear()
-    assert space.fault(laddr + 5, PF_P | PF_W | PF_U)
-    assert world.told == [(space, laddr, 1)]
+    private = space.mmap(None, PAGE_SIZE, RW, ANON)
+    shared = space.mmap(None, 2 * PAGE_SIZE, RW, MAP_SHARED | MAP_ANONYMOUS)
+    child = world.fork(space)
+    assert space.shared_key(private + 4) == (space, private + 4)
+    assert child.shared_key(private + 4) != space.shared_key(private + 4)
+    assert child.shared_key(shared + 4100) == space.shared_key(shared + 4100)
+    assert child.shared_key(shared + 4100) != space.shared_key(shared + 4)
+    with fails(Errno.EFAULT):
+        space.shared_key(0)
+
+
+numbers = st.one_of(
+    st.integers(0, (1 << 64) - 1),
+    st.sampled_from([0, 1, PAGE_SIZE, BASE, 1 << 47, (1 << 47) - PAGE_SIZE, 1 << 63, 1 << 52]),
+    st.integers(0, 40).map(lambda n: n * PAGE_SIZE),
+    st.integers(0, 40).map(lambda n: (1 << 64) - n * PAGE_SIZE),
+)
+flag_sets = st.sets(
+    st.sampled_from([MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, 0x100, 0x10_0000, 1 << 30])
+).map(sum)
+operations = st.one_of(
+    st.tuples(st.just("mmap"), numbers, numbers, st.integers(0, 15), flag_sets),
+    st.tuples(st.sampled_from(["munmap", "discard"]), numbers, numbers),
+    st.tuples(st.just("mprotect"), numbers, numbers, st.integers(0, 15)),
+    st.tuples(st.just("brk"), numbers),
+    st.tuples(st.just("copy_in"), numbers, st.integers(0, 3 * PAGE_SIZE)),
+    st.tuples(st.just("read_cstring"), numbers),
+    st.tuples(st.just("fault"), numbers, st.integers(0, 31)),
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(operations, max_size=30))
+def test_whatever_a_program_asks_for_is_done_or_refused(calls):
+    """MEL-50: no argument of any call raises anything but SysError, and nothing leaks."""
+    world = World(1)
+    space = world.space(limits=Limits(address_space=1 << 40))
+    space.set_brk(BASE)
+    for name, *arguments in calls:
+        with suppress(SysError):
+            getattr(space, name)(*arguments)
+        space.vmas.check()
+    world.exit(space)
+    assert world.frames.free_bytes == world.start
+
+
+@pytest.mark.skipif(not HOST.exists(), reason="needs Linux's /proc")
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["mmap", "mmap", "munmap", "mprotect"]),
+            st.integers(0, 30),
+            st.integers(1, 12),
+            st.sampled_from([0, 1, 3, 5]),
+            st.booleans(),
+        ),
+        max_size=25,
+    )
+)
+def test_areas_are_those_that_linux_makes_of_the_same_calls(calls):
+    """RMP-11: the host's own mmap, munmap and mprotect, and its /proc, are the judge."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
+    libc.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+    libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    size = 44 * PAGE_SIZE
+    base = FAR_AWAY
+    assert hosts(base, base + size) == []
+    world = World(1)
+    space = world.space()
+    try:
+        for name, page, count, prot, shared in calls:
+            laddr, length = base + page * PAGE_SIZE, count * PAGE_SIZE
+            flags = (MAP_SHARED if shared else MAP_PRIVATE) | MAP_ANONYMOUS | MAP_FIXED
+            if name == "mmap":
+                space.mmap(laddr, length, prot, flags)
+                assert libc.mmap(laddr, length, prot, flags, -1, 0) == laddr
+            elif name == "munmap":
+                space.munmap(laddr, length)
+                assert libc.munmap(laddr, length) == 0
+            elif space.vmas.covers(laddr, laddr + length):
+                space.mprotect(laddr, length, prot)
+                assert libc.mprotect(laddr, length, prot) == 0
+            else:
+                assert libc.mprotect(laddr, length, prot) == -1
+                assert ctypes.get_errno() == Errno.ENOMEM
+                break  # Linux has changed what lies before the hole
+        else:
+            assert mine(space) == hosts(base, base + size)
+    finally:
+        libc.munmap(base, size)
+
+
+def mine(space):
+    return [(vma.start, vma.end, rights(vma)) for vma in space.vmas]
+
+
+def hosts(start, end):
+    """Return the host's areas in a range."""
+    lines = [line.split()[:2] for line in HOST.read_text(encoding="utf-8").splitlines()]
+    areas = [(*(int(n, 16) for n in where.split("-")), rights) for where, rights in lines]
+    return [area for area in areas if start <= area[0] and area[1] <= end]

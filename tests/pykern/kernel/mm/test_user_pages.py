@@ -73,10 +73,7 @@ class Spaces(RuleBasedStateMachine):
         laddr = BASE + page * PAGE_SIZE
         allowed = page in model and bool(model[page][0] & 2)
         if by_program:
-            paddr = self.world.touch(space, laddr, "w")
-            assert (paddr is not None) == allowed
-            if allowed:
-                self.world.machine.write(paddr, bytes([value]))
+            assert (self.world.processor.access(space, laddr, value) is not None) == allowed
         else:
             try:
                 space.copy_out(laddr, bytes([value]))
@@ -92,8 +89,7 @@ class Spaces(RuleBasedStateMachine):
         laddr = BASE + page * PAGE_SIZE
         allowed = page in model and bool(model[page][0])
         if by_program:
-            paddr = self.world.touch(space, laddr)
-            got = None if paddr is None else self.world.machine.read(paddr, 1)[0]
+            got = self.world.peek(space, laddr)
         else:
             try:
                 got = space.copy_in(laddr, 1)[0]
@@ -133,7 +129,8 @@ class Spaces(RuleBasedStateMachine):
 
     def teardown(self):
         for space in self.spaces:
-            space.release()
+            self.world.exit(space)
+        assert self.world.processor.stale == []
         assert self.world.frames.free_bytes == self.world.start
 
 

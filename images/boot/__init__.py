@@ -1,0 +1,1 @@
+"""The BIOS boot loader of our images: its source, and what builds it."""

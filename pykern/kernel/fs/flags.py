@@ -1,0 +1,73 @@
+"""Numbers of the file interface, as Linux has them on x86-64.
+
+`S_IF*` and the tests of a mode are in the standard library's `stat`, with the same values.
+
+References
+----------
+POSIX.1-2024, <fcntl.h>, <poll.h>, <unistd.h>; Linux include/uapi/asm-generic/fcntl.h.
+"""
+
+from __future__ import annotations
+
+# open
+O_RDONLY, O_WRONLY, O_RDWR, O_ACCMODE = 0, 1, 2, 3
+O_CREAT = 0o100
+O_EXCL = 0o200
+O_NOCTTY = 0o400
+O_TRUNC = 0o1000
+O_APPEND = 0o2000
+O_NONBLOCK = 0o4000
+O_DSYNC = 0o10000
+O_ASYNC = 0o20000
+O_DIRECT = 0o40000
+O_LARGEFILE = 0o100000
+O_DIRECTORY = 0o200000
+O_NOFOLLOW = 0o400000
+O_NOATIME = 0o1000000
+O_CLOEXEC = 0o2000000
+O_PATH = 0o10000000
+
+# What F_SETFL may change.
+O_SETTABLE = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME
+# What is forgotten once the file is open.
+O_ONLY_WHILE_OPENING = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC
+
+# …at
+AT_FDCWD = -100
+AT_SYMLINK_NOFOLLOW = 0x100
+AT_EACCESS = 0x200
+AT_REMOVEDIR = 0x200
+AT_SYMLINK_FOLLOW = 0x400
+AT_EMPTY_PATH = 0x1000
+
+# access
+F_OK, X_OK, W_OK, R_OK = 0, 1, 2, 4
+
+# lseek
+SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE = range(5)
+
+# fcntl
+F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL = range(5)
+F_DUPFD_CLOEXEC = 1030
+F_SETPIPE_SZ, F_GETPIPE_SZ = 1031, 1032
+FD_CLOEXEC = 1
+
+# rename
+RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
+
+# poll
+POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLNVAL = 1, 2, 4, 8, 16, 32
+POLLRDNORM, POLLRDBAND, POLLWRNORM, POLLWRBAND = 0x40, 0x80, 0x100, 0x200
+POLLRDHUP = 0x2000
+READABLE = POLLIN | POLLRDNORM
+WRITABLE = POLLOUT | POLLWRNORM
+
+# limits
+NAME_MAX = 255
+PATH_MAX = 4096
+PIPE_BUF = 4096
+SYMLINKS_MAX = 40
+FILE_SIZE_MAX = (1 << 63) - 1
+
+# mount
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8

@@ -1,0 +1,20 @@
+"""The types of file systems by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from pykern.kernel.core.registry import Registry
+
+if TYPE_CHECKING:
+    from pykern.kernel.fs.context import Vfs
+    from pykern.kernel.fs.inode import FileSystem
+
+__all__ = ["FileSystemType", "Options", "types"]
+
+Options = Mapping[str, str]
+# Called with the source, the options and what all files share; returns a mounted instance.
+FileSystemType = Callable[[bytes, Options, "Vfs"], "FileSystem"]
+
+types: Registry[FileSystemType] = Registry("file-system type")

@@ -1,0 +1,40 @@
+"""The host's end of the hostcalls: a kernel for the machine, anew after each reset."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+from pykern.kernel.kernel import Kernel
+
+if TYPE_CHECKING:
+    from pykern_c import Machine
+    from pykern_c.exits import Exit
+
+
+class KernelHost:
+    """Hosts whatever kernel image attaches; a machine whose kernel needs no host is left alone.
+
+    Parameters
+    ----------
+    machine : the computer
+
+    Attributes
+    ----------
+    kernel : the one that runs, or would
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.kernel = Kernel(machine)
+
+    def reset(self) -> None:
+        """Forget the kernel; the machine is about to start again."""
+        self.kernel = Kernel(self._machine)
+
+    def hostcall(self, exit_: Exit) -> None:
+        """Do what a hostcall asks for; what a hosted function raises is the kernel's panic."""
+        try:
+            self.kernel.hostcall(exit_)
+        except Exception as error:
+            self.kernel.oops(error, traceback.format_exc())

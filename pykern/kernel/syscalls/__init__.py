@@ -1,0 +1,1 @@
+"""System calls: argument checking, one file per subject."""

@@ -1,0 +1,146 @@
+"""From a call table's function to its handler: arguments, results, errors, sleeping.
+
+A handler is a function of a thread and its arguments, marked `@syscall`; the image has a thunk
+`sys_NAME` for it. It returns the result, or raises SysError. `async def` means that it can sleep.
+It returns None where the registers are not its business any more (exit, execve, rt_sigreturn).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import UserDict
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
+
+from pykern.kernel.core.errno import Errno, SysError
+from pykern.kernel.core.wait import Interrupted
+from pykern.kernel.syscalls.arguments import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import ModuleType
+
+    from pykern.kernel.task.system import System
+    from pykern.kernel.x86.processor import Processor
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
+ERESTARTSYS = 512
+"""Result of a call that a signal has interrupted; no program ever sees it."""
+_MASK = 0xFFFF_FFFF_FFFF_FFFF
+_ARGUMENTS = (7, 6, 2, 1, 8, 9)
+"""RDI, RSI, RDX, RCX, R8, R9: entry code has moved R10 to RCX, as C has it."""
+_RAX = 0
+
+
+def syscall(function: Function) -> Function:
+    """Mark a handler."""
+    function.__syscall__ = True  # type: ignore[attr-defined]
+    return function
+
+
+def handlers(modules: Iterable[ModuleType]) -> dict[str, Callable[..., Any]]:
+    """Return the handlers of modules, by their symbols in the image.
+
+    Raises
+    ------
+    ValueError : two have one name
+    """
+    out: dict[str, Callable[..., Any]] = {}
+    for module in modules:
+        for name, value in vars(module).items():
+            if not getattr(value, "__syscall__", False) or value.__module__ != module.__name__:
+                continue
+            symbol = f"sys_{name.rstrip('_')}"
+            if symbol in out:
+                raise ValueError(f"{module.__name__}.{name}: {symbol} has a handler already")
+            out[symbol] = value
+    return out
+
+
+def kinds(function: Callable[..., Any]) -> list[Kind]:
+    """Return what the arguments of a handler are.
+
+    Raises
+    ------
+    TypeError : one is not annotated with a kind
+    """
+    hints = get_type_hints(function, include_extras=True, localns=_TypingNames())
+    found = []
+    for name in list(inspect.signature(function).parameters)[1:]:
+        kind = next((x for x in get_args(hints[name])[1:] if isinstance(x, Kind)), None)
+        if kind is None:
+            raise TypeError(f"{function.__qualname__}: argument {name} has no kind")
+        found.append(kind)
+    return found
+
+
+class _TypingNames(UserDict[str, Any]):
+    """Names that handlers import for type checking only: none of them is an argument's kind."""
+
+    def __missing__(self, name: str) -> Any:
+        if name == "UserThread":
+            return object
+        raise KeyError(name)
+
+
+class SystemCalls:
+    """Binds handlers to the machine.
+
+    Parameters
+    ----------
+    system : whose runner runs those that sleep, and whose metrics count them
+    """
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    def bind(self, symbol: str, function: Callable[..., Any]) -> Callable[[Processor], None]:
+        """Return what serves a hostcall of this handler's thunk."""
+        name = symbol.removeprefix("sys_")
+        decoders = list(zip(_ARGUMENTS, (kind.decode for kind in kinds(function)), strict=False))
+        counts, system = self._system.metrics.syscall_count, self._system
+        if inspect.iscoroutinefunction(function):
+            finish = self._finisher
+
+            def call_async(cpu: Processor) -> None:
+                counts[name] = counts.get(name, 0) + 1
+                gprs, thread = cpu.gprs, cpu.current
+                arguments = [decode(gprs[number]) for number, decode in decoders]
+                system.runner.start(cpu, function(thread, *arguments), finish(thread))
+
+            return call_async
+
+        def call(cpu: Processor) -> None:
+            counts[name] = counts.get(name, 0) + 1
+            gprs = cpu.gprs
+            try:
+                result = function(cpu.current, *[decode(gprs[n]) for n, decode in decoders])
+            except SysError as error:
+                result = -error.errno
+            if result is not None:
+                gprs[_RAX] = result & _MASK
+
+        return call
+
+    def _finisher(self, thread: Any) -> Callable[[Any, BaseException | None], None]:
+        """Return what puts the result of a call that could sleep into the thread's RAX.
+
+        The thread is on a processor when its coroutine ends, whichever that is by then.
+        """
+
+        def finish(result: Any, error: BaseException | None) -> None:
+            if isinstance(error, SysError):
+                result = -error.errno
+            elif isinstance(error, Interrupted):
+                result = -ERESTARTSYS
+            elif error is not None:
+                raise error
+            if result is not None:
+                self._system.cpus[thread.cpu].gprs[_RAX] = result & _MASK
+
+        return finish
+
+
+def not_implemented(_cpu: Processor) -> int:
+    """Return what a call that there is not answers."""
+    return -Errno.ENOSYS

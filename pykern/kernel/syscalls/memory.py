@@ -1,0 +1,124 @@
+"""Memory of a process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pykern.kernel.core.errno import Errno, SysError
+from pykern.kernel.core.units import page_up
+from pykern.kernel.fs.flags import FILE_SIZE_MAX
+from pykern.kernel.mm.file_pager import FilePager, pager_of
+from pykern.kernel.mm.remap import populate, remap, resident
+from pykern.kernel.mm.space import Backing
+from pykern.kernel.mm.vma import MAP_ANONYMOUS, MAP_POPULATE, MAP_TYPES
+from pykern.kernel.syscalls.arguments import Fd, Int, Long, Size, UserPtr
+from pykern.kernel.syscalls.entry import syscall
+
+if TYPE_CHECKING:
+    from pykern.kernel.task.thread import UserThread
+
+MADV_DONTNEED, MADV_FREE = 4, 8
+_KNOWN_ADVICE = frozenset(range(26))
+MS_ASYNC, MS_INVALIDATE, MS_SYNC = 1, 2, 4
+
+
+@syscall
+def mmap(
+    thread: UserThread, addr: UserPtr, length: Size, prot: Int, flags: Int, fd: Fd, offset: Long
+) -> int:
+    """Map memory, or the content of a file."""
+    space = thread.process.space
+    backing = None if flags & MAP_ANONYMOUS else _file_behind(thread, fd, offset)
+    where = space.mmap(addr or None, length, prot, flags & MAP_TYPES, backing)
+    if flags & MAP_POPULATE:
+        populate(space, where, length)
+    return where
+
+
+def _file_behind(thread: UserThread, fd: int, offset: int) -> Backing:
+    """Return what a mapping of an open file shows.
+
+    Raises
+    ------
+    SysError : EBADF, EACCES not open for reading, ENODEV no regular file, EINVAL the offset
+    """
+    file = thread.process.files.get(fd)
+    if not file.readable:
+        raise SysError(Errno.EACCES)
+    if not file.inode.is_regular():
+        raise SysError(Errno.ENODEV)
+    if not 0 <= offset <= FILE_SIZE_MAX:
+        raise SysError(Errno.EINVAL)
+    stat = file.inode.stat()
+    pager = pager_of(
+        file.inode,
+        thread.system.frames,
+        thread.system.machine,
+        file.name.decode("utf-8", "surrogateescape"),
+        (stat.dev >> 8, stat.dev & 0xFF, stat.ino),
+    )
+    return Backing(pager, offset, read_only=not file.writable)
+
+
+@syscall
+def munmap(thread: UserThread, addr: UserPtr, length: Size) -> int:
+    """Unmap memory."""
+    thread.process.space.munmap(addr, length)
+    return 0
+
+
+@syscall
+def mprotect(thread: UserThread, addr: UserPtr, length: Size, prot: Int) -> int:
+    """Change what may be done with memory."""
+    if length:
+        thread.process.space.mprotect(addr, page_up(length), prot)
+    return 0
+
+
+@syscall
+def mremap(
+    thread: UserThread, old: UserPtr, old_size: Size, new_size: Size, flags: Int, new: UserPtr
+) -> int:
+    """Resize a mapping, and move it if it may and must."""
+    return remap(thread.process.space, old, old_size, new_size, flags, new)
+
+
+@syscall
+def mincore(thread: UserThread, addr: UserPtr, length: Size, vec: UserPtr) -> int:
+    """Tell which pages are in memory."""
+    space = thread.process.space
+    space.copy_out(vec, resident(space, addr, length))
+    return 0
+
+
+@syscall
+def brk(thread: UserThread, addr: UserPtr) -> int:
+    """Move the end of the program's data; the result is where it is, whatever was asked for."""
+    return thread.process.space.brk(addr)
+
+
+@syscall
+def madvise(thread: UserThread, addr: UserPtr, length: Size, advice: Int) -> int:
+    """Take advice: of all kinds, only that pages are not needed changes something."""
+    if advice not in _KNOWN_ADVICE or addr % 4096:
+        raise SysError(Errno.EINVAL)
+    if advice in {MADV_DONTNEED, MADV_FREE} and length:
+        thread.process.space.discard(addr, page_up(length))
+    return 0
+
+
+@syscall
+def msync(thread: UserThread, addr: UserPtr, length: Size, flags: Int) -> int:
+    """Write what programs have written to mapped files to the files."""
+    if addr % 4096 or flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC):
+        raise SysError(Errno.EINVAL)
+    if flags & MS_ASYNC and flags & MS_SYNC:
+        raise SysError(Errno.EINVAL)
+    vmas, end = thread.process.space.vmas, addr + page_up(length)
+    for vma in vmas.overlapping(addr, end):
+        part = vma.slice(addr, end)
+        if vma.shared and isinstance(vma.pager, FilePager):
+            vma.pager.write_back(part.offset, part.size)
+    if not vmas.covers(addr, end):
+        raise SysError(Errno.ENOMEM)
+    return 0

@@ -1,0 +1,203 @@
+"""Signals."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from pykern.kernel.core.errno import Errno, SysError
+from pykern.kernel.core.wait import WaitQueue
+from pykern.kernel.syscalls.arguments import Int, Size, UserPtr
+from pykern.kernel.syscalls.entry import syscall
+from pykern.kernel.task import sigframe
+from pykern.kernel.task.sigaction import (
+    LAST,
+    UNBLOCKABLE,
+    SigAction,
+    SigInfo,
+    Signal,
+    bit,
+)
+from pykern.kernel.task.thread import SignalStack
+
+if TYPE_CHECKING:
+    from pykern.kernel.task.thread import UserThread
+
+_SIGACTION = struct.Struct("<QQQQ")
+_STACK = struct.Struct("<Qi4xQ")
+_SET_SIZE = 8
+SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK = 0, 1, 2
+SI_USER, SI_TKILL = 0, -6
+MINSIGSTKSZ = 2048
+
+
+def _check_number(number: int) -> None:
+    if not 1 <= number <= LAST:
+        raise SysError(Errno.EINVAL)
+
+
+@syscall
+def rt_sigaction(
+    thread: UserThread, signum: Int, act: UserPtr, oldact: UserPtr, sigsetsize: Size
+) -> int:
+    """Set or get what happens at a signal."""
+    _check_number(signum)
+    if sigsetsize != _SET_SIZE:
+        raise SysError(Errno.EINVAL)
+    if act and bit(signum) & UNBLOCKABLE:
+        raise SysError(Errno.EINVAL)
+    process = thread.process
+    old = process.actions.get(signum)
+    new = _SIGACTION.unpack(process.space.copy_in(act, _SIGACTION.size)) if act else None
+    if oldact:
+        raw = _SIGACTION.pack(old.handler, old.flags, old.restorer, old.mask)
+        process.space.copy_out(oldact, raw)
+    if new is not None:
+        process.actions.table[signum] = SigAction(*new)
+        if process.actions.ignores(signum):
+            process.pending.discard(bit(signum))
+    return 0
+
+
+@syscall
+def rt_sigprocmask(
+    thread: UserThread, how: Int, set_: UserPtr, oldset: UserPtr, sigsetsize: Size
+) -> int:
+    """Set or get the signals that are blocked."""
+    if sigsetsize != _SET_SIZE:
+        raise SysError(Errno.EINVAL)
+    space, old = thread.process.space, thread.blocked
+    if set_:
+        mask = space.read_u64(set_)
+        masks = {SIG_BLOCK: old | mask, SIG_UNBLOCK: old & ~mask, SIG_SETMASK: mask}
+        if how not in masks:
+            raise SysError(Errno.EINVAL)
+        thread.blocked = masks[how] & ~UNBLOCKABLE
+        _look(thread)
+    if oldset:
+        space.copy_out(oldset, struct.pack("<Q", old))
+    return 0
+
+
+def _look(thread: UserThread) -> None:
+    """Have signals delivered that are not blocked any more."""
+    if thread.system.signals.pending(thread):
+        thread.system.signals.kick(thread)
+
+
+@syscall
+def rt_sigpending(thread: UserThread, uset: UserPtr, sigsetsize: Size) -> int:
+    """Tell which blocked signals have been sent."""
+    if sigsetsize > _SET_SIZE:
+        raise SysError(Errno.EINVAL)
+    mask = (thread.pending.mask | thread.process.pending.mask) & thread.blocked
+    thread.process.space.copy_out(uset, struct.pack("<Q", mask)[:sigsetsize])
+    return 0
+
+
+@syscall
+def rt_sigreturn(thread: UserThread) -> None:
+    """Go back to what a handler has interrupted."""
+    cpu = thread.system.cpus[thread.cpu]
+    try:
+        mask = sigframe.pop(thread, cpu.vcpu)
+    except SysError:
+        thread.system.signals.send_thread(thread, SigInfo(Signal.SIGSEGV))
+        return
+    thread.blocked = mask & ~UNBLOCKABLE
+    # All registers come from the frame: the way out is IRET, which a look at the work makes it.
+    cpu.gprs[0] = thread.frame["rax"]
+    thread.system.signals.kick(thread)
+
+
+@syscall
+async def rt_sigsuspend(thread: UserThread, mask: UserPtr, sigsetsize: Size) -> int:
+    """Wait for a signal with another mask."""
+    if sigsetsize != _SET_SIZE:
+        raise SysError(Errno.EINVAL)
+    new = thread.process.space.read_u64(mask) & ~UNBLOCKABLE
+    thread.saved_mask, thread.blocked = thread.blocked, new
+    await _for_ever()
+    return 0
+
+
+@syscall
+async def pause(thread: UserThread) -> int:
+    """Wait for a signal."""
+    del thread
+    await _for_ever()
+    return 0
+
+
+async def _for_ever() -> None:
+    """Sleep until a signal comes; the call is never made again, it fails with EINTR."""
+    while True:
+        await WaitQueue().wait()
+
+
+@syscall
+def sigaltstack(thread: UserThread, ss: UserPtr, old_ss: UserPtr) -> int:
+    """Set or get the stack of handlers with SA_ONSTACK."""
+    space, stack = thread.process.space, thread.signal_stack
+    new = _STACK.unpack(space.copy_in(ss, _STACK.size)) if ss else None
+    on_it = stack.size and stack.holds(thread.frame["rsp"])
+    if old_ss:
+        flags = sigframe.SS_ONSTACK if on_it else 0 if stack.size else sigframe.SS_DISABLE
+        space.copy_out(old_ss, _STACK.pack(stack.base, flags, stack.size))
+    if new is not None:
+        base, flags, size = new
+        if on_it:
+            raise SysError(Errno.EPERM)
+        if flags & ~sigframe.SS_DISABLE:
+            raise SysError(Errno.EINVAL)
+        if not flags and size < MINSIGSTKSZ:
+            raise SysError(Errno.ENOMEM)
+        thread.signal_stack = SignalStack() if flags else SignalStack(base, size)
+    return 0
+
+
+@syscall
+def kill(thread: UserThread, pid: Int, sig: Int) -> int:
+    """Send a signal to a process (pid > 0), its own group (0), group -pid, or all others (-1)."""
+    if sig:
+        _check_number(sig)
+    system, me = thread.system, thread.process
+    if pid > 0:
+        targets = [system.processes.get(pid)]
+    elif pid == -1:
+        first = system.processes.first
+        targets = [p for p in system.processes.by_pid.values() if p is not me and p is not first]
+    else:
+        targets = list(system.processes.group(-pid if pid else me.pgid))
+    if not targets:
+        raise SysError(Errno.ESRCH)
+    if sig:
+        for target in targets:
+            system.signals.send(target, SigInfo(sig, SI_USER, me.pid))
+    return 0
+
+
+@syscall
+def tkill(thread: UserThread, tid: Int, sig: Int) -> int:
+    """Send a signal to a thread."""
+    return _send_thread(thread, tid, sig)
+
+
+@syscall
+def tgkill(thread: UserThread, tgid: Int, tid: Int, sig: Int) -> int:
+    """Send a signal to a thread of a process."""
+    target = thread.system.threads.user(tid)
+    if target is None or target.process.pid != tgid:
+        raise SysError(Errno.ESRCH)
+    return _send_thread(thread, tid, sig)
+
+
+def _send_thread(thread: UserThread, tid: int, sig: int) -> int:
+    if sig:
+        _check_number(sig)
+    target = thread.system.threads.user(tid)
+    if target is None:
+        raise SysError(Errno.ESRCH)
+    if sig:
+        thread.system.signals.send_thread(target, SigInfo(sig, SI_TKILL, thread.process.pid))
+    return 0

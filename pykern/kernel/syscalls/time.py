@@ -1,0 +1,173 @@
+"""Clocks, sleeping, futexes."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from pykern.kernel.core.errno import Errno, SysError
+from pykern.kernel.core.wait import Interrupted, sleep_until
+from pykern.kernel.syscalls.arguments import Int, UInt, UserPtr
+from pykern.kernel.syscalls.entry import syscall
+
+if TYPE_CHECKING:
+    from pykern.kernel.task.thread import UserThread
+
+NS_PER_S = 1_000_000_000
+_TIMESPEC = struct.Struct("<qq")
+CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS, CLOCK_THREAD = 0, 1, 2, 3
+_REALTIME = frozenset({0, 5, 8, 11})
+"""CLOCK_REALTIME, its COARSE and ALARM forms, CLOCK_TAI."""
+_MONOTONIC = frozenset({1, 4, 6, 7, 9})
+TIMER_ABSTIME = 1
+FUTEX_WAIT, FUTEX_WAKE, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE = 0, 1, 3, 4
+FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET = 9, 10
+_FUTEX_COMMAND = 0x7F
+_FUTEX_CLOCK_REALTIME = 256
+MELLOS_TICK_NS = 10_000_000
+
+
+def read_timespec(thread: UserThread, uaddr: int) -> int:
+    """Return a struct timespec as nanoseconds.
+
+    Raises
+    ------
+    SysError(EINVAL) : negative, or more than 999999999 ns
+    SysError(EFAULT) : it is not there
+    """
+    seconds, ns = _TIMESPEC.unpack(thread.process.space.copy_in(uaddr, _TIMESPEC.size))
+    if seconds < 0 or not 0 <= ns < NS_PER_S:
+        raise SysError(Errno.EINVAL)
+    return int(seconds) * NS_PER_S + int(ns)
+
+
+def write_timespec(thread: UserThread, uaddr: int, ns: int) -> None:
+    """Store nanoseconds as a struct timespec."""
+    thread.process.space.copy_out(uaddr, _TIMESPEC.pack(*divmod(ns, NS_PER_S)))
+
+
+def _clock(thread: UserThread, clock: int) -> int:
+    system = thread.system
+    if clock in _REALTIME:
+        return system.realtime_ns
+    if clock in _MONOTONIC:
+        return system.clock.now_ns
+    running = system.clock.now_ns - thread.since_ns
+    if clock == CLOCK_THREAD:
+        return thread.cpu_ns + running
+    if clock == CLOCK_PROCESS:
+        return thread.process.cpu_ns + sum(t.cpu_ns for t in thread.process.threads) + running
+    raise SysError(Errno.EINVAL)
+
+
+@syscall
+def clock_gettime(thread: UserThread, clockid: Int, tp: UserPtr) -> int:
+    """Tell the time."""
+    write_timespec(thread, tp, _clock(thread, clockid))
+    return 0
+
+
+@syscall
+def clock_getres(thread: UserThread, clockid: Int, res: UserPtr) -> int:
+    """Tell how fine a clock is: 1 ns."""
+    _clock(thread, clockid)
+    if res:
+        write_timespec(thread, res, 1)
+    return 0
+
+
+@syscall
+def gettimeofday(thread: UserThread, tv: UserPtr, tz: UserPtr) -> int:
+    """Tell the time in microseconds; the time zone is UTC."""
+    space = thread.process.space
+    if tv:
+        seconds, ns = divmod(thread.system.realtime_ns, NS_PER_S)
+        space.copy_out(tv, struct.pack("<qq", seconds, ns // 1000))
+    if tz:
+        space.copy_out(tz, bytes(8))
+    return 0
+
+
+@syscall
+def time(thread: UserThread, tloc: UserPtr) -> int:
+    """Tell the time in seconds."""
+    seconds = thread.system.realtime_ns // NS_PER_S
+    if tloc:
+        thread.process.space.copy_out(tloc, struct.pack("<q", seconds))
+    return seconds
+
+
+async def _sleep(thread: UserThread, deadline_ns: int, rem: int) -> int:
+    """Sleep until a time of the monotonic clock; write what was left when a signal came."""
+    try:
+        await sleep_until(deadline_ns)
+    except Interrupted:
+        if rem:
+            write_timespec(thread, rem, max(deadline_ns - thread.system.clock.now_ns, 0))
+        raise SysError(Errno.EINTR) from None
+    return 0
+
+
+@syscall
+async def nanosleep(thread: UserThread, duration: UserPtr, rem: UserPtr) -> int:
+    """Sleep."""
+    deadline = thread.system.clock.now_ns + read_timespec(thread, duration)
+    return await _sleep(thread, deadline, rem)
+
+
+@syscall
+async def clock_nanosleep(
+    thread: UserThread, clockid: Int, flags: Int, t: UserPtr, remain: UserPtr
+) -> int:
+    """Sleep for a time, or until a time."""
+    now, ns = _clock(thread, clockid), read_timespec(thread, t)
+    if clockid == CLOCK_THREAD:
+        raise SysError(Errno.EINVAL)
+    wait_ns = ns - now if flags & TIMER_ABSTIME else ns
+    deadline = thread.system.clock.now_ns + max(wait_ns, 0)
+    return await _sleep(thread, deadline, 0 if flags & TIMER_ABSTIME else remain)
+
+
+@syscall
+async def sleep(thread: UserThread, ticks: UInt) -> int:
+    """Sleep for ticks of 10 ms (MelloOS, MEL-14)."""
+    clock = thread.system.clock
+    first = -(-clock.now_ns // MELLOS_TICK_NS)
+    await sleep_until((first + ticks) * MELLOS_TICK_NS)
+    return 0
+
+
+@syscall
+async def futex(
+    thread: UserThread,
+    uaddr: UserPtr,
+    op: Int,
+    val: UInt,
+    timeout: UserPtr,
+    uaddr2: UserPtr,
+    val3: UInt,
+) -> int:
+    """Sleep on a word, or wake those who do."""
+    futexes, space = thread.system.futexes, thread.process.space
+    command = op & _FUTEX_COMMAND
+    if command in {FUTEX_WAIT, FUTEX_WAIT_BITSET}:
+        deadline = _futex_deadline(thread, op, command, timeout)
+        await futexes.wait(space, uaddr, val, deadline)
+        return 0
+    if command in {FUTEX_WAKE, FUTEX_WAKE_BITSET}:
+        return futexes.wake(space, uaddr, val)
+    if command == FUTEX_CMP_REQUEUE and space.read_u32(uaddr) != val3:
+        raise SysError(Errno.EAGAIN)
+    if command in {FUTEX_REQUEUE, FUTEX_CMP_REQUEUE}:
+        return futexes.requeue(space, uaddr, val, timeout & 0x7FFF_FFFF, uaddr2)
+    raise SysError(Errno.ENOSYS)
+
+
+def _futex_deadline(thread: UserThread, op: int, command: int, timeout: int) -> int | None:
+    """Return when a wait gives up: relative for FUTEX_WAIT, absolute for the bitset form."""
+    if not timeout:
+        return None
+    ns, now = read_timespec(thread, timeout), thread.system.clock.now_ns
+    if command == FUTEX_WAIT:
+        return now + ns
+    return now + ns - thread.system.realtime_ns if op & _FUTEX_CLOCK_REALTIME else ns

@@ -1,0 +1,170 @@
+"""execve: replace a process's program.
+
+References
+----------
+POSIX.1-2017, exec; Linux, execve(2), on interpreter scripts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pykern.kernel.binfmt import elf
+from pykern.kernel.core.errno import Errno, SysError
+from pykern.kernel.fs.buffer import BytesBuffer
+from pykern.kernel.fs.flags import O_RDONLY
+from pykern.kernel.fs.open import open_at
+from pykern.kernel.x86.trapframe import new_user_frame
+
+if TYPE_CHECKING:
+    from pykern.kernel.fs.context import FsContext
+    from pykern.kernel.mm.space import AddressSpace
+    from pykern.kernel.task.process import Process
+    from pykern.kernel.task.system import System
+    from pykern.kernel.task.thread import UserThread
+
+HWCAP = 0x0FABFBFF
+"""CPUID.1:EDX, which AT_HWCAP is on x86."""
+STACK_SIZE = 8 << 20
+_SCRIPT_MOST = 4
+_SCRIPT_LINE = 256
+_COMM_LENGTH = 15
+_X_OK = 1
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a new program begins."""
+
+    rip: int
+    rsp: int
+
+
+async def read_program(fs: FsContext, path: bytes) -> bytes:
+    """Read an executable.
+
+    Raises
+    ------
+    SysError : EACCES for what is no regular file or may not be executed; whatever opening raises
+    """
+    file = await open_at(fs, path, O_RDONLY)
+    try:
+        if not file.inode.is_regular():
+            raise SysError(Errno.EACCES)
+        fs.require(file.inode, _X_OK)
+        buffer = BytesBuffer(size=file.inode.size)
+        while buffer.remaining and await file.read(buffer):
+            pass
+        return buffer.done
+    finally:
+        file.put()
+
+
+async def load(
+    system: System,
+    fs: FsContext,
+    space: AddressSpace,
+    path: bytes,
+    arguments: list[bytes],
+    environment: list[bytes],
+) -> Start:
+    """Load a program and its interpreter into a fresh address space.
+
+    Raises
+    ------
+    SysError : ENOEXEC, ENOENT, EACCES, E2BIG, ENOMEM, ELOOP
+    """
+    image, name, arguments = await _program(fs, path, arguments)
+    program = elf.parse(image, name.decode("utf-8", "replace"))
+    loaded = elf.load(program, space, elf.PIE_BASE if program.movable else 0)
+    space.set_brk(loaded.end)
+    interpreter = None
+    if program.interpreter is not None:
+        where = program.interpreter.encode("utf-8", "surrogateescape")
+        other = elf.parse(await read_program(fs, where), program.interpreter)
+        interpreter = elf.load(other, space, elf.INTERPRETER_BASE if other.movable else 0)
+    space.map_stack(STACK_SIZE)
+    rsp = elf.build_stack(
+        space,
+        space.layout.top,
+        arguments,
+        environment,
+        elf.auxiliary_vector(loaded, interpreter, HWCAP),
+        system.random_bytes(16),
+        path,
+    )
+    return Start(interpreter.entry if interpreter else loaded.entry, rsp)
+
+
+async def _program(
+    fs: FsContext, path: bytes, arguments: list[bytes]
+) -> tuple[bytes, bytes, list[bytes]]:
+    """Read the program; where that is a script, the program that its first line names."""
+    for _ in range(_SCRIPT_MOST):
+        image = await read_program(fs, path)
+        if not image.startswith(b"#!"):
+            return image, path, arguments
+        line = image[2:_SCRIPT_LINE].split(b"\n", 1)[0].strip(b" \t")
+        interpreter, _, argument = line.partition(b" ")
+        if not interpreter:
+            raise elf.NotExecutable(f"{path.decode('utf-8', 'replace')}: no interpreter after #!")
+        extra = [argument.strip(b" \t")] if argument else []
+        arguments = [interpreter, *extra, path, *arguments[1:]]
+        path = interpreter
+    raise SysError(Errno.ELOOP)
+
+
+async def execute(
+    system: System,
+    thread: UserThread,
+    path: bytes,
+    arguments: list[bytes],
+    environment: list[bytes],
+) -> None:
+    """Replace the program of the calling thread's process; other threads end.
+
+    Raises
+    ------
+    SysError : nothing has changed
+    """
+    process = thread.process
+    space = system.processes.new_space()
+    try:
+        start = await load(system, process.fs, space, path, arguments, environment)
+    except BaseException:
+        space.release()
+        raise
+    become(system, thread, space, start)
+    process.arguments = tuple(arguments)
+    process.executable = path
+    thread.name = path.rsplit(b"/", 1)[-1][:_COMM_LENGTH].decode("utf-8", "replace")
+    process.files.close_on_exec()
+    process.actions.reset_handlers()
+
+
+def become(system: System, thread: UserThread, space: AddressSpace, start: Start) -> None:
+    """Point of no return: give a thread on a processor a new address space and a new frame."""
+    process = thread.process
+    system.processes.end_other_threads(process, thread)
+    old, process.space = process.space, space
+    cpu = system.cpus[thread.cpu]
+    context = thread.context
+    context.save(cpu.vcpu)
+    context.cr3 = space.pml4
+    context.fs_base = context.kernel_gs_base = 0
+    context.clear_fpu()
+    context.restore(cpu.vcpu)
+    thread.clear_child_tid = 0
+    thread.frame.write(new_user_frame(start.rip, start.rsp))
+    release_space(process, old)
+
+
+def release_space(process: Process, space: AddressSpace) -> None:
+    """Leave an address space: a vforked child gives it back to its parent, others free it."""
+    if process.sharing_parent_space:
+        process.sharing_parent_space = False
+        process.vfork_done.wake_all()
+        return
+    space.release()
+    process.vfork_done.wake_all()

@@ -1,0 +1,76 @@
+"""A process: threads that share an address space, open files, signals and a place in the family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pykern.kernel.core.wait import WaitQueue
+from pykern.kernel.task.sigaction import PendingSignals, SignalActions
+
+if TYPE_CHECKING:
+    from pykern.kernel.fs.context import FsContext
+    from pykern.kernel.fs.table import FileTable
+    from pykern.kernel.mm.space import AddressSpace
+    from pykern.kernel.task.thread import UserThread
+
+
+@dataclass(eq=False)
+class Process:
+    """A process.
+
+    Attributes
+    ----------
+    pid : that of its first thread
+    parent : who waits for it; None for the first process
+    pgid, sid : process group and session
+    arguments : as given to execve
+    executable : path of its program
+    children : living ones, and zombies
+    status : as wait4 gives it, once all threads have ended; None: it lives
+    group_status : the status it ends with, from when that is decided
+    stop_status, continued : what wait4 has not been told yet of job control
+    child_events : woken when a child ends, stops or goes on
+    vfork_done : woken when it has its own address space, or none any more
+    child_cpu_ns : CPU time of children that were waited for
+    """
+
+    pid: int
+    parent: Process | None
+    space: AddressSpace
+    files: FileTable
+    fs: FsContext
+    pgid: int
+    sid: int
+    actions: SignalActions = field(default_factory=SignalActions)
+    pending: PendingSignals = field(default_factory=PendingSignals)
+    threads: list[UserThread] = field(default_factory=list)
+    children: dict[int, Process] = field(default_factory=dict)
+    arguments: tuple[bytes, ...] = ()
+    executable: bytes = b""
+    start_ns: int = 0
+    status: int | None = None
+    stop_status: int | None = None
+    continued: bool = False
+    stopped: bool = False
+    group_status: int | None = None
+    last_name: str = "?"
+    child_events: WaitQueue = field(default_factory=WaitQueue)
+    vfork_done: WaitQueue = field(default_factory=WaitQueue)
+    sharing_parent_space: bool = False
+    cpu_ns: int = 0
+    child_cpu_ns: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name of its first thread."""
+        return self.threads[0].name if self.threads else self.last_name
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has a thread left."""
+        return self.status is None
+
+    def __repr__(self) -> str:
+        """Return what names it in messages."""
+        return f"<process {self.pid} {self.name}>"

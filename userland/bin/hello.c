@@ -1,0 +1,8 @@
+/* hello: is anybody there? */
+#include <stdio.h>
+
+int main(void)
+{
+    puts("Hello from userland!");
+    return 0;
+}
