@@ -1,7 +1,8 @@
 """The structures of the Limine boot protocol, with the field names of its specification.
 
 Pointers are 64 bits wide and hold linear addresses in the higher half direct map, unless a comment
-says otherwise. Every request starts with `request`, every response with its revision.
+says otherwise. Every request starts with `request`, every response with its revision, whose default
+is the one that is given here; other loaders may answer by another.
 
 References
 ----------
@@ -10,7 +11,7 @@ The Limine Boot Protocol: Features, Requests Delimiters, Feature List.
 
 from __future__ import annotations
 
-from construct import Array, Bytes, Const, Int8ul, Int16ul, Int32ul, Int64sl, Int64ul, Struct
+from construct import Array, Bytes, Default, Int8ul, Int16ul, Int32ul, Int64sl, Int64ul, Struct
 
 COMMON_MAGIC = (0xC7B1DD30DF4C8B88, 0x0A82E883A194F07B)
 BASE_REVISION_MAGIC = (0xF9562B2D5C95A6C8, 0x6A7B384944536BDC)
@@ -61,37 +62,39 @@ module_request_1 = Struct("internal_module_count" / Int64ul, "internal_modules" 
 internal_module = Struct("path" / Int64ul, "cmdline" / Int64ul, "flags" / Int64ul)
 
 # Responses.
-empty_response = Struct("revision" / Const(0, Int64ul))
+empty_response = Struct("revision" / Default(Int64ul, 0))
 bootloader_info_response = Struct(
-    "revision" / Const(0, Int64ul), "name" / Int64ul, "version" / Int64ul
+    "revision" / Default(Int64ul, 0), "name" / Int64ul, "version" / Int64ul
 )
-executable_cmdline_response = Struct("revision" / Const(0, Int64ul), "cmdline" / Int64ul)
-firmware_type_response = Struct("revision" / Const(0, Int64ul), "firmware_type" / Int64ul)
-hhdm_response = Struct("revision" / Const(0, Int64ul), "offset" / Int64ul)
+executable_cmdline_response = Struct("revision" / Default(Int64ul, 0), "cmdline" / Int64ul)
+firmware_type_response = Struct("revision" / Default(Int64ul, 0), "firmware_type" / Int64ul)
+hhdm_response = Struct("revision" / Default(Int64ul, 0), "offset" / Int64ul)
 framebuffer_response = Struct(
-    "revision" / Const(1, Int64ul), "framebuffer_count" / Int64ul, "framebuffers" / Int64ul
+    "revision" / Default(Int64ul, 1), "framebuffer_count" / Int64ul, "framebuffers" / Int64ul
 )
-paging_mode_response = Struct("revision" / Const(0, Int64ul), "mode" / Int64ul)
+paging_mode_response = Struct("revision" / Default(Int64ul, 0), "mode" / Int64ul)
 mp_response = Struct(
-    "revision" / Const(0, Int64ul),
+    "revision" / Default(Int64ul, 0),
     "flags" / Int32ul,
     "bsp_lapic_id" / Int32ul,
     "cpu_count" / Int64ul,
     "cpus" / Int64ul,
 )
 memmap_response = Struct(
-    "revision" / Const(0, Int64ul), "entry_count" / Int64ul, "entries" / Int64ul
+    "revision" / Default(Int64ul, 0), "entry_count" / Int64ul, "entries" / Int64ul
 )
-executable_file_response = Struct("revision" / Const(0, Int64ul), "executable_file" / Int64ul)
+executable_file_response = Struct("revision" / Default(Int64ul, 0), "executable_file" / Int64ul)
 module_response = Struct(
-    "revision" / Const(1, Int64ul), "module_count" / Int64ul, "modules" / Int64ul
+    "revision" / Default(Int64ul, 1), "module_count" / Int64ul, "modules" / Int64ul
 )
 # The address is a physical one for base revision 3.
-rsdp_response = Struct("revision" / Const(0, Int64ul), "address" / Int64ul)
-smbios_response = Struct("revision" / Const(0, Int64ul), "entry_32" / Int64ul, "entry_64" / Int64ul)
-date_at_boot_response = Struct("revision" / Const(0, Int64ul), "timestamp" / Int64sl)
+rsdp_response = Struct("revision" / Default(Int64ul, 0), "address" / Int64ul)
+smbios_response = Struct(
+    "revision" / Default(Int64ul, 0), "entry_32" / Int64ul, "entry_64" / Int64ul
+)
+date_at_boot_response = Struct("revision" / Default(Int64ul, 0), "timestamp" / Int64sl)
 executable_address_response = Struct(
-    "revision" / Const(0, Int64ul), "physical_base" / Int64ul, "virtual_base" / Int64ul
+    "revision" / Default(Int64ul, 0), "physical_base" / Int64ul, "virtual_base" / Int64ul
 )
 
 # What responses point to.
@@ -111,7 +114,7 @@ framebuffer = Struct(
     "pitch" / Int64ul,
     "bpp" / Int16ul,
     *_MASKS,
-    "unused" / Const(bytes(7)),
+    "unused" / Default(Bytes(7), bytes(7)),
     "edid_size" / Int64ul,
     "edid" / Int64ul,
     "mode_count" / Int64ul,
@@ -124,26 +127,26 @@ video_mode = Struct(
 mp_info = Struct(
     "processor_id" / Int32ul,
     "lapic_id" / Int32ul,
-    "reserved" / Const(0, Int64ul),
-    "goto_address" / Const(0, Int64ul),
-    "extra_argument" / Const(0, Int64ul),
+    "reserved" / Default(Int64ul, 0),
+    "goto_address" / Default(Int64ul, 0),
+    "extra_argument" / Default(Int64ul, 0),
 )
 GOTO_ADDRESS_OFFSET = 16
 memmap_entry = Struct("base" / Int64ul, "length" / Int64ul, "type" / Int64ul)
 _uuid = Bytes(16)
 file = Struct(
-    "revision" / Const(0, Int64ul),
+    "revision" / Default(Int64ul, 0),
     "address" / Int64ul,
     "size" / Int64ul,
     "path" / Int64ul,
     "string" / Int64ul,
     "media_type" / Int32ul,
-    "unused" / Const(0, Int32ul),
-    "tftp_ip" / Const(0, Int32ul),
-    "tftp_port" / Const(0, Int32ul),
-    "partition_index" / Const(0, Int32ul),
-    "mbr_disk_id" / Const(0, Int32ul),
-    "gpt_disk_uuid" / Const(bytes(16), _uuid),
-    "gpt_part_uuid" / Const(bytes(16), _uuid),
-    "part_uuid" / Const(bytes(16), _uuid),
+    "unused" / Default(Int32ul, 0),
+    "tftp_ip" / Default(Int32ul, 0),
+    "tftp_port" / Default(Int32ul, 0),
+    "partition_index" / Default(Int32ul, 0),
+    "mbr_disk_id" / Default(Int32ul, 0),
+    "gpt_disk_uuid" / Default(_uuid, bytes(16)),
+    "gpt_part_uuid" / Default(_uuid, bytes(16)),
+    "part_uuid" / Default(_uuid, bytes(16)),
 )
