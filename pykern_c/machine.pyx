@@ -550,6 +550,22 @@ cdef class Machine:
         self.ferr = asserted
         self.platform.ferr = _ferr
 
+    @property
+    def a20(self):
+        """Whether address bit 20 passes; while it does not, odd megabytes are the even below."""
+        return self.platform.a20_mask >> 20 & 1 != 0
+
+    @a20.setter
+    def a20(self, bint passes):
+        cdef u64 mask = ~<u64>0 if passes else ~(<u64>1 << 20)
+        cdef u32 i
+        if mask == self.platform.a20_mask:
+            return
+        self.platform.a20_mask = mask
+        for i in range(self.platform.cpu_count):
+            tlb_flush(self.platform.cpus[i], True)
+            self.platform.cpus[i].attention = 1
+
     def virtual_wire(self):
         """Leave the local APICs as PC firmware does: LINT0 of the first takes the 8259."""
         cdef u32 i
