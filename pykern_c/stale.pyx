@@ -1,8 +1,8 @@
 """Stale TLB entries: where a real processor might still use what it has cached.
 
-pykern walks anew there, and can say that the guest relies on it. After a write to a page table every
-TLB entry is compared with the tables; one that no longer says the same is taken out and kept in a
-list, until software invalidates it or an access would have found it.
+pykern walks anew there, and can say that the guest relies on it. After a write to a page table
+every TLB entry is compared with the tables; one that no longer says the same is taken out and kept
+in a list, until software invalidates it or an access would have found it.
 
 References
 ----------
