@@ -193,6 +193,23 @@ def test_discarded_memory_is_zero_again(world):
         space.discard(laddr, 3 * PAGE_SIZE)
 
 
+def test_processors_leave_a_space_before_its_tables_are_free(world):
+    """MEL-48: a thread may still be on another processor when its process calls execve."""
+    seen = []
+
+    def leave(space):
+        walked = world.machine.read(space.pml4, PAGE_SIZE)
+        seen.append((space, world.frames.free_bytes, any(walked)))
+
+    space = world.space(on_release=leave)
+    space.mmap(BASE, PAGE_SIZE, RW, ANON | MAP_FIXED)
+    world.poke(space, BASE, 1)
+    child = world.fork(space)
+    free = world.frames.free_bytes
+    world.exit(child)
+    assert seen == [(child, free, True)]
+
+
 def test_a_word_has_one_name_for_all_who_share_it(world):
     """Futexes: private memory by space and address, shared memory by what lies behind it."""
     space = world.space()
