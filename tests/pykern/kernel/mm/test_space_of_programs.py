@@ -61,7 +61,7 @@ def boot(image, *options):
     return done.returncode, lines, done.stderr
 
 
-@pytest.fixture(scope="module", params=["memory", "execs"])
+@pytest.fixture(scope="module", params=["memory", "execs", "shootdown"])
 def program(request, tmp_path_factory):
     return compiled(request.param, tmp_path_factory.mktemp(request.param))
 
