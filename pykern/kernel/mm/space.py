@@ -61,11 +61,21 @@ class Backing:
 
 @dataclass(frozen=True)
 class SpaceStatistics:
-    """Bytes: mapped, resident, largest ever resident; page tables are not counted."""
+    """Bytes.
+
+    Attributes
+    ----------
+    vsz, rss : mapped, and resident, page tables left out
+    peak : the most that has ever been resident
+    anonymous : resident in areas without a file or shared memory behind them
+    tables : of page tables
+    """
 
     vsz: int
     rss: int
     peak: int
+    anonymous: int
+    tables: int
 
 
 class AddressSpace(PagedMemory):
@@ -292,7 +302,14 @@ class AddressSpace(PagedMemory):
     def statistics(self) -> SpaceStatistics:
         """Return the sizes that ps shows."""
         rss = self.pages.resident * PAGE_SIZE
-        return SpaceStatistics(self.vmas.bytes, rss, max(self.peak * PAGE_SIZE, rss))
+        backed = sum(self.pages.count(v.start, v.end) for v in self.vmas if v.pager is not None)
+        return SpaceStatistics(
+            vsz=self.vmas.bytes,
+            rss=rss,
+            peak=max(self.peak * PAGE_SIZE, rss),
+            anonymous=rss - backed * PAGE_SIZE,
+            tables=self.pages.table.tables * PAGE_SIZE,
+        )
 
     def shared_key(self, uaddr: int) -> tuple[object, int]:
         """Return what names a word of memory for all who share it (futex).

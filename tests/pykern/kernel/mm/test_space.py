@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import MIB, PAGE_SIZE
 from pykern.kernel.mm.maps import rights
-from pykern.kernel.mm.space import Limits
+from pykern.kernel.mm.space import Backing, Limits, SpaceStatistics
 from pykern.kernel.mm.vma import (
     MAP_ANONYMOUS,
     MAP_FIXED,
@@ -191,6 +191,22 @@ def test_discarded_memory_is_zero_again(world):
     assert (world.peek(space, laddr), world.peek(space, laddr + PAGE_SIZE)) == (0, 2)
     with fails(Errno.ENOMEM):
         space.discard(laddr, 3 * PAGE_SIZE)
+
+
+def test_statistics(world):
+    """MEL-28: of one space; they go back to nothing."""
+    space = world.space()
+    assert space.statistics() == SpaceStatistics(0, 0, 0, 0, PAGE_SIZE)
+    private = space.mmap(None, 10 * PAGE_SIZE, RW, ANON)
+    shared = space.mmap(None, 10 * PAGE_SIZE, RW, MAP_SHARED | MAP_ANONYMOUS)
+    for laddr in (private, private + PAGE_SIZE, shared):
+        world.poke(space, laddr, 1)
+    expected = SpaceStatistics(*(n * PAGE_SIZE for n in (20, 3, 3, 2, 4)))
+    assert space.statistics() == expected
+    space.munmap(private, 10 * PAGE_SIZE)
+    assert space.statistics() == SpaceStatistics(*(n * PAGE_SIZE for n in (10, 1, 3, 0, 4)))
+    space.clear()
+    assert space.statistics() == SpaceStatistics(0, 0, 3 * PAGE_SIZE, 0, PAGE_SIZE)
 
 
 def test_processors_leave_a_space_before_its_tables_are_free(world):
