@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import MIB, PAGE_SIZE
 from pykern.kernel.mm.maps import rights
-from pykern.kernel.mm.space import Backing, Limits, SpaceStatistics
+from pykern.kernel.mm.space import Limits, SpaceStatistics
 from pykern.kernel.mm.vma import (
     MAP_ANONYMOUS,
     MAP_FIXED,
