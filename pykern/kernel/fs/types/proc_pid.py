@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.fs.proc_process import format_maps, format_stat, format_statm, format_status
+from pykern.kernel.fs.proc_process import format_stat, format_statm, format_status
 from pykern.kernel.fs.types.proc_inodes import (
     Maker,
     ProcDirectory,
@@ -42,7 +42,7 @@ FILES: dict[str, Callable[[ProcessView], Text]] = {
     "comm": lambda process: process.info().comm + "\n",
     "cmdline": lambda process: process.cmdline(),
     "environ": lambda process: process.environ(),
-    "maps": lambda process: format_maps(list(process.maps())),
+    "maps": lambda process: process.maps(),
 }
 PRIVATE = {"environ": 0o400}
 
