@@ -22,6 +22,7 @@ from pykern.kernel.fs.flags import (
     READABLE,
     WRITABLE,
 )
+from pykern.kernel.fs.locks import forget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +94,7 @@ class File:  # noqa: PLR0904 - one method per operation
         if self._users:
             return
         self.location.mount.users -= 1
+        forget(self.inode, self)
         self.release()
         self.inode.drop()
 
