@@ -145,10 +145,11 @@ class EpollFile(File):
         """
         if count <= 0:
             raise SysError(Errno.EINVAL)
-        while not (found := self._collect(count)):
-            if not await self._changed.wait(deadline_ns=deadline_ns):
-                return self._collect(count)
-        return found
+        with self:
+            while not (found := self._collect(count)):
+                if not await self._changed.wait(deadline_ns=deadline_ns):
+                    return self._collect(count)
+            return found
 
     def _collect(self, count: int) -> list[tuple[int, int]]:
         self._drop_closed()

@@ -82,7 +82,7 @@ class Inode:  # noqa: PLR0904 - one method per operation
     nlink : names; 0 once the last is gone
     users : open files; content without a name lives as long as they do
     pipe : what the openers of a FIFO share
-    locks : advisory locks; None: there are none
+    locks : advisory locks; None: there never was one
     pager : its pages while it is mapped; whoever changes the content tells it
     """
 

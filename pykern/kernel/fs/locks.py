@@ -163,7 +163,11 @@ async def set_range(file: File, wanted: RangeLock, *, wait: bool) -> None:
         file.require_writable()
     elif wanted.kind != F_UNLCK:
         raise SysError(Errno.EINVAL)
-    locks = _locks(file.inode)
+    with file:
+        await _set_range(_locks(file.inode), wanted, wait=wait)
+
+
+async def _set_range(locks: Locks, wanted: RangeLock, *, wait: bool) -> None:
     while wanted.kind != F_UNLCK and (blockers := locks.blocking(wanted)):
         if not wait:
             raise SysError(Errno.EAGAIN)
@@ -181,12 +185,10 @@ async def set_range(file: File, wanted: RangeLock, *, wait: bool) -> None:
 def forget(inode: Inode, owner: object) -> None:
     """Give up all that an owner holds: it has closed the file."""
     locks = inode.locks
-    if locks is None:
+    if locks is None or not (locks.ranges or locks.whole):
         return
     locks.whole = {file: kind for file, kind in locks.whole.items() if file is not owner}
     locks.take(RangeLock(F_UNLCK, 0, END, owner))
-    if not locks.ranges and not locks.whole and not locks.changed:
-        inode.locks = None
 
 
 # --- whole files ---------------------------------------------------------------------------------
@@ -208,13 +210,17 @@ async def flock(file: File, operation: int) -> None:
     kind = operation & ~LOCK_NB
     if kind not in {LOCK_SH, LOCK_EX, LOCK_UN}:
         raise SysError(Errno.EINVAL)
-    locks = _locks(file.inode)
+    with file:
+        await _flock(_locks(file.inode), file, kind, wait=not operation & LOCK_NB)
+
+
+async def _flock(locks: Locks, file: File, kind: int, *, wait: bool) -> None:
     if locks.whole.get(file) == kind:
         return
     if locks.whole.pop(file, None) is not None:
         locks.changed.wake_all()
     while kind != LOCK_UN and _is_held(locks, kind):
-        if operation & LOCK_NB:
+        if not wait:
             raise SysError(Errno.EAGAIN)
         await locks.changed.wait()
     if kind != LOCK_UN:

@@ -104,12 +104,13 @@ class PtyFile(File):
         SysError(EIO) : nothing is left, and nobody has the terminal open any more
         """
         self.require_readable()
-        while not self._screen and dst.remaining:
-            if self._abandoned:
-                raise SysError(Errno.EIO)
-            if self.flags & O_NONBLOCK:
-                raise SysError(Errno.EAGAIN)
-            await self._shown.wait()
+        with self:
+            while not self._screen and dst.remaining:
+                if self._abandoned:
+                    raise SysError(Errno.EIO)
+                if self.flags & O_NONBLOCK:
+                    raise SysError(Errno.EAGAIN)
+                await self._shown.wait()
         data = bytes(self._screen[: dst.remaining])
         del self._screen[: len(data)]
         dst.put(data)
@@ -119,10 +120,11 @@ class PtyFile(File):
     async def write(self, src: Buffer) -> int:
         """Type on the terminal, as much as there is room for."""
         self.require_writable()
-        while not self.tty.discipline.room:
-            if self.flags & O_NONBLOCK:
-                raise SysError(Errno.EAGAIN)
-            await self._taken.wait()
+        with self:
+            while not self.tty.discipline.room:
+                if self.flags & O_NONBLOCK:
+                    raise SysError(Errno.EAGAIN)
+                await self._taken.wait()
         data = src.take(self.tty.discipline.room)
         self.tty.receive(data)
         return len(data)

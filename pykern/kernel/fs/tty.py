@@ -167,9 +167,10 @@ class TtyFile(File):
         self.tty.require_foreground(SIGTTIN)
         if not dst.remaining:
             return 0
-        if self.tty.discipline.canonical:
-            return await self._read_line(dst)
-        return await self._read_raw(dst)
+        with self:
+            if self.tty.discipline.canonical:
+                return await self._read_line(dst)
+            return await self._read_raw(dst)
 
     async def _read_line(self, dst: Buffer) -> int:
         discipline = self.tty.discipline
@@ -242,6 +243,11 @@ class TtyFile(File):
         tty = self.tty
         if tty.discipline.termios.lflag & TOSTOP:
             tty.require_foreground(SIGTTOU)
+        with self:
+            return await self._write(src)
+
+    async def _write(self, src: Buffer) -> int:
+        tty = self.tty
         total = src.remaining
         while src.remaining:
             if tty.hung_up:

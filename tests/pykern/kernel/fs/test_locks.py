@@ -69,6 +69,17 @@ def test_waiting_ends_when_the_range_is_free(file):
     assert task.value() is None
 
 
+def test_a_waiter_that_was_woken_and_one_that_comes_agree(file):
+    run(hold(file, "A", F_WRLCK))
+    task = Task(hold(file, "B", F_WRLCK, wait=True))
+    run(hold(file, "A", F_UNLCK))
+    run(hold(file, "C", F_WRLCK))
+    assert task.asleep
+    run(hold(file, "C", F_UNLCK))
+    assert task.value() is None
+    assert errno_of(hold, file, "A", F_RDLCK) == Errno.EAGAIN
+
+
 def test_two_do_not_wait_for_each_other(file):
     run(hold(file, "A", F_WRLCK, 0, 1))
     run(hold(file, "B", F_WRLCK, 1, 2))
@@ -89,7 +100,7 @@ def test_closing_any_descriptor_gives_the_ranges_up(kernel, file):
     assert blocking_range(other, RangeLock(F_RDLCK, 0, 1, "B")).pid == 1
     files.close(second)
     assert blocking_range(other, RangeLock(F_RDLCK, 0, 1, "B")) is None
-    assert file.inode.locks is None
+    assert file.inode.locks.ranges == []
     files.close(first)
 
 

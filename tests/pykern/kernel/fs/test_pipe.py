@@ -116,6 +116,17 @@ def test_an_interrupted_write_returns_what_it_wrote(ends):
         task.value()
 
 
+def test_a_reader_that_sleeps_keeps_its_end_open(ends):
+    """Another thread of the process closes the descriptor meanwhile."""
+    reader, writer = ends
+    task = Task(reader.read(BytesBuffer(size=10)))
+    reader.put()
+    assert task.asleep
+    assert write(writer, b"x") == 1
+    assert task.value() == 1
+    assert errno_of(writer.write, BytesBuffer(b"x")) == Errno.EPIPE
+
+
 def test_nonblocking_ends_do_not_sleep(kernel):
     reader, writer = make_pipe(kernel.vfs, O_NONBLOCK)
     assert errno_of(reader.read, BytesBuffer(size=1)) == Errno.EAGAIN
