@@ -11,6 +11,7 @@ from pykern.kernel.fs.flags import O_CLOEXEC, POLLIN
 from pykern.kernel.syscalls import events
 from tests.pykern.kernel.fs.harness import Kernel, Task, errno_of, run, write
 from tests.pykern.kernel.syscalls.fake_thread import fake_thread
+from tests.virtual_time import VirtualClock
 
 AT = 0x1000
 ADD, DEL = 1, 2
@@ -76,3 +77,56 @@ class _Eight:
 
     def put(self, data):
         assert data == (3).to_bytes(8, "little")
+
+
+# --- timers --------------------------------------------------------------------------------------
+
+ITIMERSPEC = struct.Struct("<4q")
+SECOND = 1_000_000_000
+
+
+def settime(thread, fd, value, interval=(0, 0), flags=0, old=0):
+    thread.process.space.copy_out(AT, ITIMERSPEC.pack(*interval, *value))
+    return events.timerfd_settime(thread, fd, flags, AT, old)
+
+
+def told(thread, uaddr):
+    return ITIMERSPEC.unpack(thread.process.space.copy_in(uaddr, ITIMERSPEC.size))
+
+
+@pytest.fixture
+def timed(thread):
+    thread.system.clock = VirtualClock()
+    thread.system.realtime_ns = 100 * SECOND
+    return thread
+
+
+@pytest.mark.parametrize(
+    ("clockid", "flags", "value"),
+    [(1, 0, (5, 7)), (1, 1, (5, 7)), (0, 1, (105, 7)), (7, 0, (5, 7))],
+)
+def test_a_timer_goes_by_its_clock(timed, clockid, flags, value):
+    fd = events.timerfd_create(timed, clockid, 0)
+    assert settime(timed, fd, value, flags=flags) == 0
+    events.timerfd_gettime(timed, fd, AT + 200)
+    assert told(timed, AT + 200) == (0, 0, 5, 7)
+    assert timed.system.clock.jump()
+    assert timed.system.clock.now_ns == 5 * SECOND + 7
+    assert timed.process.files.get(fd).poll(POLLIN) == POLLIN
+
+
+def test_a_timer_is_stopped_and_tells_what_it_was(timed):
+    fd = events.timerfd_create(timed, 1, O_CLOEXEC)
+    settime(timed, fd, (5, 0), (2, 0))
+    settime(timed, fd, (0, 0), old=AT + 200)
+    assert told(timed, AT + 200) == (2, 0, 5, 0)
+    assert timed.system.clock.pending == 0
+
+
+def test_timers_are_checked(timed):
+    fd = events.timerfd_create(timed, 1, 0)
+    assert errno_of(events.timerfd_create, timed, 5, 0) == Errno.EINVAL
+    assert errno_of(settime, timed, fd, (0, SECOND)) == Errno.EINVAL
+    assert errno_of(settime, timed, fd, (-1, 0)) == Errno.EINVAL
+    assert errno_of(settime, timed, fd, (1, 0), flags=4) == Errno.EINVAL
+    assert errno_of(settime, timed, events.eventfd(timed, 0), (1, 0)) == Errno.EINVAL
