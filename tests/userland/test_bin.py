@@ -12,8 +12,8 @@ from userland import build
 
 # Programs that are shown elsewhere, or have nothing to be compared with.
 OTHERWISE = {
-    "clear", "dmesg", "free", "hello", "init", "mount", "nproc", "pingpong", "poweroff", "ps",
-    "reboot", "time", "top", "uptime",
+    "clear", "dmesg", "free", "hello", "hostname", "init", "mount", "nproc", "pingpong",
+    "poweroff", "ps", "reboot", "time", "top", "uptime",
 }  # fmt: skip
 
 
@@ -99,6 +99,10 @@ def test_mount_names_the_root(programs):
 
 def test_clear_empties_the_terminal(programs):
     assert run([programs["clear"]], "").stdout == b"\x1b[H\x1b[2J"
+
+
+def test_hostname(programs):
+    assert run([programs["hostname"]], "").stdout.decode() == f"{os.uname().nodename}\n"
 
 
 def test_hello(programs):
