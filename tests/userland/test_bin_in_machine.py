@@ -49,6 +49,10 @@ source = "files/{name}"
 """
 
 
+# What Linux has not: twenty round trips are forty messages.
+NATIVE = "echo; ipcping -n 20 2>/dev/null; metrics ipc_sends ipc_recvs; echo the end"
+
+
 def with_input(case):
     """Return a case as one line, its standard input with it."""
     return f"echo '{case.stdin}' | {{ {case.command}; }}" if case.stdin else case.command
@@ -102,19 +106,25 @@ def on_host(folder, all_in_bin):
 
 
 @pytest.fixture(scope="module")
-def in_machine(folder, all_in_bin):
+def typed(folder, all_in_bin):
+    """Return what came of a boot in which the script, and then `NATIVE`, were typed."""
     pykern = [sys.executable, "-m", "pykern"]
     named = [word for name, path in all_in_bin.items() for word in ("--program", f"{name}={path}")]
     image = folder / "cases.iso"
     subprocess.run(
         [*pykern, "image", "build", folder / "cases.toml", "-o", image, *named], check=True
     )
-    typed = "mkdir /tmp /etc; cd /tmp; mv /cases .; sh cases/script /tmp/cases/files; poweroff\n"
+    typed = "mkdir /tmp /etc; cd /tmp; mv /cases .; sh cases/script /tmp/cases/files\n"
     done = subprocess.run(
-        [*pykern, "boot", image, "--smp", "2"], input=typed.encode(), capture_output=True,
-        check=True,
+        [*pykern, "boot", image, "--smp", "2"], input=f"{typed}{NATIVE}\npoweroff\n".encode(),
+        capture_output=True, check=True,
     )  # fmt: skip
-    return results(done.stdout.decode("latin-1"))
+    return done.stdout.decode("latin-1")
+
+
+@pytest.fixture(scope="module")
+def in_machine(typed):
+    return results(typed)
 
 
 def test_every_case_ran_on_both_sides(on_host, in_machine):
@@ -124,3 +134,10 @@ def test_every_case_ran_on_both_sides(on_host, in_machine):
 @pytest.mark.parametrize("number", range(len(commands())), ids=lambda n: commands()[n][:60])
 def test_a_case_is_the_same_in_the_machine(number, on_host, in_machine):
     assert in_machine[number] == on_host[number]
+
+
+def test_what_linux_has_not(typed):
+    """MEL-16: the counters say what was done."""
+    lines = typed.replace("\r", "").splitlines()
+    at = lines.index("20 round trips")
+    assert lines[at : at + 4] == ["20 round trips", "40", "40", "the end"]
