@@ -117,7 +117,7 @@ def test_any_text_is_an_entry_or_a_refusal(in_c, lines):
 
 
 @pytest.mark.long
-@settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(configs())
 def test_both_read_many_the_same(in_c, text):
     try:

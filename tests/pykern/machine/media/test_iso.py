@@ -120,6 +120,17 @@ def test_what_is_no_iso_is_said():
         IsoImage(bytes(1 << 17), "x.iso")
 
 
+def test_an_image_that_is_cut_off_says_so(rock_ridge):
+    data = rock_ridge.read_bytes()
+    for size, message in (
+        (16 * 2048 + 100, "x.iso: the volume descriptor at 0x8000 is cut off: 100 bytes, expected"),
+        (17 * 2048, r"x.iso: the root directory, \d+ bytes at sector \d+, is beyond the end"),
+        (60 * 2048, r"beyond the end of the medium|the image is cut off: \d+ bytes expected"),
+    ):
+        with pytest.raises(MediaError, match=message):
+            IsoImage(data[:size], "x.iso")
+
+
 def test_a_directory_that_contains_itself_ends(rock_ridge):
     data = bytearray(rock_ridge.read_bytes())
     root, size = struct.unpack_from("<I4xI", data, 16 * 2048 + 156 + 2)
