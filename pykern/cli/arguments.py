@@ -172,6 +172,13 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
         help="x86-64-v1, x86-64-v2, or all there is (default)",
     )
     group.add_argument(
+        "--numa",
+        type=_checked(config.parse_cpus),
+        default=1,
+        metavar="N",
+        help="divide processors and RAM into N nodes (ACPI SRAT and SLIT; default 1)",
+    )
+    group.add_argument(
         "--seed",
         type=_checked(config.parse_number),
         default=0,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pykern.cli import trace
 from pykern.cli.boot_image import read_image
+from pykern.cli.errors import UsageError
 from pykern.cli.host_clock import HostPacer
 from pykern.cli.terminal import opened_input, opened_output
 from pykern.config import DEFAULT_RESOLUTION, PRESETS, Resolution
@@ -44,7 +45,9 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
         com1=serial.write, debugcon=debugcon.write, framebuffer=_framebuffer(args, image)
     )
     cpus = args.smp or PRESETS[args.preset or ("smp4" if image.is_default else "single")]
-    config = MachineConfig(cpus, args.memory, args.cpu, args.seed, board)
+    if args.numa > cpus:
+        raise UsageError(f"--numa {args.numa} with {cpus} processors, expected one for each node")
+    config = MachineConfig(cpus, args.memory, args.cpu, args.seed, board, args.numa)
     traced = "mmio" in args.trace
     computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
     session = _session(args, image, computer, console)

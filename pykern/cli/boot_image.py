@@ -39,12 +39,12 @@ def read_image(args: argparse.Namespace) -> Image:
         entry=args.entry,
         read_file=functools.partial(_read_beside, path.parent),
     )
+    is_default = path == prebuilt.default_image()
     if protocol.name != "iso":
-        return Image(data, protocol, options)
+        return Image(data, protocol, options, is_default=is_default)
     selected = iso.select(data, options)
     size = selected.resolution
     resolution = None if size is None else (size.width, size.height)
-    is_default = path == prebuilt.default_image()
     return Image(selected.kernel, selected.protocol, selected.options, resolution, is_default)
 
 

@@ -8,7 +8,12 @@ from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.core.wait import WaitQueue, sleep_until
 from pykern.kernel.drivers import acpi, pic8259
+from pykern.kernel.integration import legacy as legacy_tests
+from pykern.kernel.integration import selftest
+from pykern.kernel.integration import smp as smp_tests
+from pykern.kernel.integration.tasks import Demonstration
 from pykern.kernel.ipc.port import PortTable
+from pykern.kernel.mm import selftest
 from pykern.kernel.mm.frames import FrameAllocator
 from pykern.kernel.mm.heap import BuddyHeap
 from pykern.kernel.mm.kernel_space import KernelSpace, Section
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
 
 _LOW_MEMORY = 1 << 20
 _IST_SIZE = PAGE_SIZE
+_SETTLE_NS = 100_000_000
+"""For the first program to say hello, before tests begin."""
 _STARTED_WITHIN_NS = 100_000_000
 
 
@@ -82,8 +89,11 @@ class BringUp:
         # Real mode starts there, and what firmware left below 1 MiB is not for long.
         kernel.frames.reserve(0, _LOW_MEMORY)
         self._map_kernel()
+        self._check_memory()
         kernel.stacks = KernelStacks(kernel.table, kernel.frames, kernel.profile.kernel_stack)
         self._write_idt()
+        if kernel.profile.self_tests:
+            selftest.run(kernel)
         return kernel.table.root
 
     def _map_kernel(self) -> None:
@@ -95,9 +105,19 @@ class BringUp:
         kernel.table = space.table
         space.map_direct(kernel.machine.ram_ranges)
         space.map_image(self._sections())
-        space.map_new(space.layout.heap, space.layout.heap_size)
+        space.map_new(space.layout.heap, space.layout.heap_size, zero=False)
         space.seal()
         kernel.heap = BuddyHeap(space.layout.heap, space.layout.heap_size, space)
+
+    def _check_memory(self) -> None:
+        """Let memory management try itself before anything depends on it (MEL-33)."""
+        kernel, log = self._kernel, self._kernel.log.subsystem("MM")
+        selftest.check_frames(kernel.frames, kernel.machine)
+        log.log("✓ PMM tests passed")
+        selftest.check_paging(kernel.space)
+        log.log("✓ Paging tests passed")
+        selftest.check_heap(kernel.heap, kernel.space)
+        log.log("✓ Allocator tests passed")
 
     def _sections(self) -> list[Section]:
         """Return the parts of the kernel image by their rights."""
@@ -145,7 +165,6 @@ class BringUp:
         lapic.enable(cpu.vcpu, spurious=vectors.SPURIOUS, error=vectors.APIC_ERROR)
         kernel.clock.add_cpu(cpu)
         kernel.cpus.append(cpu)
-        kernel.scheduler.online |= 1 << number
         kernel.log.subsystem("SMP").log(f"AP#{number} online")
         kernel.log.subsystem("APIC").log(f"core{number} timer @1000000Hz")
         self._online.wake_all()
@@ -161,6 +180,7 @@ class BringUp:
         log = kernel.log.subsystem("ACPI")
         log.log(f"RSDP found at {kernel.boot.rsdp:#x}")
         log.log(f"MADT found at {kernel.acpi.addresses['APIC']:#x}")
+        self._check_cpu_count(cpu)
         self._start_interrupts(cpu)
         kernel.scheduler = Scheduler(
             len(self._apic_ids()),
@@ -168,10 +188,9 @@ class BringUp:
             kernel.clock,
             kernel.metrics,
             log=kernel.log,
-            narrated=kernel.profile.narrated,
+            online=1,
         )
-        kernel.scheduler.online = 1
-        kernel.scheduler.on_resched_ipi = self._send_resched
+        kernel.scheduler.on_resched_ipi = self.send_resched
         kernel.runner = Runner(
             kernel.scheduler,
             kernel.clock,
@@ -180,8 +199,19 @@ class BringUp:
             kernel.threads.reap,
         )
         kernel.runner.signal_pending = kernel.signals.pending
-        kernel.threads.spawn_kernel_thread("kernel_init", self.kernel_init(), cpu=0)
+        kernel.threads.spawn_kernel_thread("kernel_init", self.kernel_init(), affinity=1)
         kernel.runner.reschedule(cpu)
+
+    def _check_cpu_count(self, cpu: Processor) -> None:
+        """Refuse a machine with more processors than the profile's kernel can have (MEL-01)."""
+        kernel, profile = self._kernel, self._kernel.profile
+        found = len(kernel.acpi.apic_ids)
+        if found > profile.max_cpus and profile.refuse_more_cpus:
+            kernel.panic(
+                cpu,
+                f"this machine has {found} processors, the {profile.name} profile takes at most "
+                f"{profile.max_cpus}: use --smp {profile.max_cpus}",
+            )
 
     def _apic_ids(self) -> tuple[int, ...]:
         """Return the processors to use, as many as the profile takes."""
@@ -212,7 +242,8 @@ class BringUp:
                     flags=(ACTIVE_LOW if polarity_low else 0) | (LEVEL if trigger_level else 0),
                 )
 
-    def _send_resched(self, number: int) -> None:
+    def send_resched(self, number: int) -> None:
+        """Interrupt a processor so that it looks whether another thread is to run (MEL-05)."""
         kernel = self._kernel
         lapic.send_fixed(kernel.acting, kernel.cpus[number].apic_id, vectors.RESCHEDULE)
 
@@ -222,15 +253,52 @@ class BringUp:
         """Start the other processors, then user mode."""
         kernel = self._kernel
         await self._start_processors()
-        kernel.ports = PortTable(kernel.profile.ports, kernel.metrics)
-        for number in range(kernel.profile.system_ports):
+        self._start_ipc()
+        kernel.log.subsystem("SCHED").info("Initializing scheduler...")
+        for cpu in kernel.cpus[1:]:
+            kernel.scheduler.set_online(cpu.number, online=True)
+        if kernel.profile.self_tests:
+            await self._self_tests()
+        await self._start_first_program()
+        if kernel.profile.self_tests:
+            await self._user_tests()
+
+    def _start_ipc(self) -> None:
+        kernel, profile = self._kernel, self._kernel.profile
+        kernel.ports = PortTable(profile.ports, kernel.metrics)
+        if not profile.system_ports:
+            return
+        log = kernel.log.subsystem("IPC")
+        log.log("Initializing IPC subsystem...")
+        for number in range(profile.ports.ports):
             kernel.ports.create(number)
+        log.log(f"Created {profile.system_ports} system ports (0-{profile.system_ports - 1})")
+
+    async def _start_first_program(self) -> None:
+        kernel = self._kernel
         try:
             await kernel.usermode.start()
         except SysError as error:
             path = kernel.boot.options.get("init", kernel.profile.init)
             assert kernel.clock.this_cpu is not None
             kernel.panic(kernel.clock.this_cpu, explain(error, path))
+
+    async def _self_tests(self) -> None:
+        """Run what MelloOS runs before its first program."""
+        kernel, log = self._kernel, self._kernel.log.subsystem("KERNEL")
+        for line in ("=" * 40, "Phase 5 SMP Integration Tests", "=" * 40):
+            log.log(line)
+        await Demonstration(kernel).start()
+
+    async def _user_tests(self) -> None:
+        """Run the tests that need programs, tell the result, and turn the machine off."""
+        kernel, log = self._kernel, self._kernel.log.subsystem("KERNEL")
+        await sleep_until(kernel.clock.now_ns + _SETTLE_NS)
+        kernel.scheduler.narrate(switches=0, interrupts=1)
+        await smp_tests.run(kernel)
+        await legacy_tests.run(kernel)
+        log.log("All tests passed")
+        kernel.power_off()
 
     async def _start_processors(self) -> None:
         kernel, log = self._kernel, self._kernel.log.subsystem("SMP")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from typing import TYPE_CHECKING
 
+from pykern.kernel.core.bug import KernelPanic
 from pykern.kernel.kernel import Kernel
 
 if TYPE_CHECKING:
@@ -36,5 +38,8 @@ class KernelHost:
         """Do what a hostcall asks for; what a hosted function raises is the kernel's panic."""
         try:
             self.kernel.hostcall(exit_)
+        except KernelPanic:
+            return
         except Exception as error:
-            self.kernel.oops(error, traceback.format_exc())
+            with contextlib.suppress(KernelPanic):
+                self.kernel.oops(error, traceback.format_exc())

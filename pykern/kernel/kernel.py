@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pykern.kernel.bringup import BringUp
+from pykern.kernel.core.bug import KernelPanic
 from pykern.kernel.core.log import STYLES, Log
 from pykern.kernel.drivers import power
 from pykern.kernel.drivers.serial import COM1, Serial
@@ -15,6 +16,7 @@ from pykern.kernel.syscalls import files, io, ipc, memory, process, signal, syst
 from pykern.kernel.syscalls.entry import SystemCalls, handlers
 from pykern.kernel.task.futex import Futexes
 from pykern.kernel.task.processes import Processes
+from pykern.kernel.task.sigaction import SigInfo, Signal
 from pykern.kernel.task.signals import Signals
 from pykern.kernel.task.system import System
 from pykern.kernel.task.threads import Threads
@@ -197,10 +199,23 @@ class Kernel(System):
         else:
             self.panic(cpu, what)
 
+    def kill(self, process: Process) -> None:
+        """End a process, whatever it does."""
+        self.signals.send(process, SigInfo(Signal.SIGKILL))
+
+    def reschedule_soon(self, number: int) -> None:
+        """Have a processor choose its thread anew."""
+        self.bringup.send_resched(number)
+
     def panic(
         self, cpu: Processor, what: str, trap: TrapFrame | None = None, laddr: int | None = None
-    ) -> None:
-        """Say why the kernel cannot go on, and stop the machine (MEL-32)."""
+    ) -> NoReturn:
+        """Say why the kernel cannot go on, and stop the machine (MEL-32).
+
+        Raises
+        ------
+        KernelPanic : always, so that nothing goes on as if nothing had happened
+        """
         log = self.log.subsystem("PANIC")
         log.error(f"{what} on CPU {cpu.number}, thread {cpu.current.tid} ({cpu.current.name})")
         if trap is not None:
@@ -213,6 +228,7 @@ class Kernel(System):
             for line in cpu.vcpu.translate(laddr).explain().splitlines():
                 log.error(line)
         self.machine.stop("panic")
+        raise KernelPanic(what)
 
 
 class SplitMix64:

@@ -191,5 +191,4 @@ class Traps:  # noqa: PLR0904 - one handler for each exception
         trap = self._kernel.frame_at(cpu, frame)
         if not trap.from_user:
             self._kernel.panic(cpu, "exception in the kernel", trap)
-            return
         self._kernel.faults.exception(cpu, trap)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.log import Level
 from pykern.kernel.drivers.serial import COM1_IRQ
 from pykern.kernel.fs import entries
@@ -25,7 +26,6 @@ from pykern.kernel.x86 import vectors
 from pykern.kernel.x86.trapframe import new_user_frame
 
 if TYPE_CHECKING:
-    from pykern.kernel.core.errno import SysError
     from pykern.kernel.kernel import Kernel
     from pykern.kernel.task.process import Process
     from pykern.kernel.x86.boot_parameters import Module
@@ -62,7 +62,7 @@ class UserMode:
         SystemFiles(kernel).register(fs)
         for module in kernel.boot.modules:
             await self._unpack(fs, module)
-        return await self._first_process(fs)
+        return await self.spawn(kernel.boot.options.get("init", kernel.profile.init).encode())
 
     def _make_console(self) -> None:
         kernel = self._kernel
@@ -103,21 +103,30 @@ class UserMode:
             await file.write(buffer)
         file.put()
 
-    async def _first_process(self, fs: FsContext) -> Process:
+    async def spawn(self, path: bytes, *arguments: bytes) -> Process:
+        """Start a program that no program has started; the first one is process 1.
+
+        Raises
+        ------
+        SysError : there is no such program, or it cannot be run
+        """
         kernel = self._kernel
-        path = kernel.boot.options.get("init", kernel.profile.init).encode()
+        fs = FsContext.at_root(kernel.vfs, kernel.mounts)
         space, files = kernel.processes.new_space(), FileTable()
+        try:
+            start = await execution.load(
+                kernel, fs, space, path, [path, *arguments], list(_ENVIRONMENT)
+            )
+        except SysError:
+            space.release()
+            raise
         process = kernel.processes.create(None, space, files, fs)
-        kernel.processes.first = process
-        start = await execution.load(kernel, fs, space, path, [path], list(_ENVIRONMENT))
         for _ in range(3):
             files.install(await open_at(fs, b"/dev/console", O_RDWR))
-        thread = kernel.processes.new_thread(
-            process, path.rsplit(b"/", 1)[-1].decode("utf-8", "replace"), process.pid
-        )
-        process.arguments, process.executable = (path,), path
+        name = path.rsplit(b"/", 1)[-1].decode("utf-8", "replace")
+        thread = kernel.processes.new_thread(process, name, process.pid)
+        process.arguments, process.executable = (path, *arguments), path
         thread.frame.write(new_user_frame(start.rip, start.rsp))
-        thread.context.clear_fpu()
         kernel.scheduler.add(thread)
         return process
 

@@ -255,8 +255,9 @@ class Board:
             for base, length in self.machine.ram_ranges
         )
 
-    def _system_ram(self) -> list[tuple[int, int]]:
-        """Return the ranges of RAM without the framebuffer's."""
+    @property
+    def system_ram(self) -> list[tuple[int, int]]:
+        """(base, size) of every range of RAM but the framebuffer's."""
         wanted = self.options.framebuffer
         display = None if wanted is None else wanted.paddr
         return [(base, size) for base, size in self.machine.ram_ranges if base != display]
@@ -267,7 +268,7 @@ class Board:
         self.debugcon = Debugcon(self.options.debugcon)
         self.debug_exit = DebugExit(self.machine.stop)
         self.post = Post()
-        ram = self._system_ram()
+        ram = self.system_ram
         files = {"etc/e820": e820_file([(base, size, E820_RAM) for base, size in ram])}
         total = sum(size for _, size in ram)
         self.fw_cfg = FwCfg(total, len(self.machine.vcpus), {**files, **self.options.fw_cfg_files})

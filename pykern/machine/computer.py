@@ -12,9 +12,10 @@ from typing import Any
 from pykern.machine import board as wiring
 from pykern.machine import boot, firmware
 from pykern.machine.board import Board, BoardOptions
-from pykern.machine.firmware.acpi import AcpiPlatform
+from pykern.machine.firmware.acpi import AcpiPlatform, NumaNode
 from pykern.machine.firmware.bios_services import Bios, insert
 from pykern.machine.firmware.e820 import FOUR_GIB, memory_map
+from pykern.machine.firmware.smbios import SmbiosPlatform
 
 MIB = 1 << 20
 NS_PER_SECOND = 1_000_000_000
@@ -33,6 +34,7 @@ class MachineConfig:
     cpu : model: v1, v2 or max
     seed : of the order in which processors take turns, and of RDRAND
     board : what can be chosen of the board
+    numa_nodes : into how many nodes processors and RAM are divided
     """
 
     cpus: int = 1
@@ -40,6 +42,7 @@ class MachineConfig:
     cpu: str = "max"
     seed: int = 0
     board: BoardOptions = field(default_factory=BoardOptions)
+    numa_nodes: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class Computer:
         )
         self.board = Board(self.machine, config.board)
         self.bios: Bios | None = None
+        self._numa_nodes = config.numa_nodes
         self._start_time = int(config.board.start.timestamp())
 
     def start(self, image: Image) -> None:
@@ -88,16 +92,25 @@ class Computer:
         self.board.reset()
         options = image.options
         if image.protocol.name != "firmware":
-            rsdp = firmware.install(self.machine, platform(len(self.machine.vcpus)))
+            left = self._install_firmware()
             options = replace(
                 options,
-                rsdp=rsdp,
+                rsdp=left.rsdp,
+                smbios_32=left.smbios_32,
+                smbios_64=left.smbios_64,
                 framebuffer=self._framebuffer(),
                 boot_time=self._start_time + self.machine.now // NS_PER_SECOND,
                 start_medium=self._start_medium,
             )
             self.machine.virtual_wire()
         image.protocol.load(image.data, self.machine, options)
+
+    def _install_firmware(self) -> firmware.Installed:
+        """Leave tables in memory as a PC's firmware does."""
+        cpus, ram = len(self.machine.vcpus), tuple(self.board.system_ram)
+        nodes = numa_nodes(ram, cpus, self._numa_nodes)
+        described = SmbiosPlatform(cpus, ram)
+        return firmware.install(self.machine, platform(cpus, nodes), described)
 
     def _start_medium(self, medium: bytes, name: str) -> None:
         """Let the built-in BIOS start a medium."""
@@ -135,10 +148,42 @@ def _memory(config: MachineConfig) -> list[tuple[int, int]]:
     return ranges
 
 
-def platform(cpus: int) -> AcpiPlatform:
+def numa_nodes(ram: tuple[tuple[int, int], ...], cpus: int, count: int) -> tuple[NumaNode, ...]:
+    """Divide processors and RAM evenly, in order.
+
+    Raises
+    ------
+    ValueError : there are fewer processors than nodes, or less than a page of RAM for each
+    """
+    share = sum(size for _, size in ram) // count // PAGE * PAGE
+    if not 1 <= count <= cpus or not share:
+        raise ValueError(f"{count} NUMA nodes, expected 1 to {cpus}, a processor for each")
+    nodes, rest = [], list(ram)
+    for number in range(count):
+        first, last = number * cpus // count, (number + 1) * cpus // count
+        memory, rest = (rest, []) if number == count - 1 else _taken(rest, share)
+        nodes.append(NumaNode(tuple(range(first, last)), tuple(memory)))
+    return tuple(nodes)
+
+
+def _taken(
+    ranges: list[tuple[int, int]], size: int
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Return the first `size` bytes of ranges, and what is left of them."""
+    (base, length), *rest = ranges
+    if length > size:
+        return [(base, size)], [(base + size, length - size), *rest]
+    if length == size:
+        return [(base, length)], rest
+    more, rest = _taken(rest, size - length)
+    return [(base, length), *more], rest
+
+
+def platform(cpus: int, nodes: tuple[NumaNode, ...] = ()) -> AcpiPlatform:
     """Return what the ACPI tables say of this board."""
     return AcpiPlatform(
         cpus=cpus,
+        nodes=nodes,
         hpet=wiring.HPET_BASE,
         sci=wiring.SCI_IRQ,
         smi_command=wiring.SMI_COMMAND,

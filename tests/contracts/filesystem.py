@@ -164,7 +164,7 @@ class Files(RuleBasedStateMachine):
         self.ctx = kernel.ctx
         self.start = {path for path, _, _ in every_place(self.ctx)}
         self.statfs = kernel.fs.statfs()
-        self.tree: dict[bytes, None | bytes | bytearray] = {}
+        self.tree: dict[bytes, bytes | bytearray | None] = {}
         self.open: list[tuple[object, bytearray]] = []
 
     # --- the model --------------------------------------------------------------------------

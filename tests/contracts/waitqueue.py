@@ -12,6 +12,10 @@ before it has run, the wake-up goes to the next: it is never lost and never doub
 
 from __future__ import annotations
 
+import gc
+import weakref
+
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -60,6 +64,21 @@ class WaitQueueContract:
         runner.settle()
         assert isinstance(task.error, Interrupted)
         assert waiting() == 0
+
+    @pytest.mark.parametrize("wakes", range(4))
+    def test_sleepers_that_are_collected_leave_quietly(self, rig, wakes):
+        """The collector closes coroutines in any order; what that raises would be a warning."""
+        wait, wake, waiting = rig()
+        runner = Runner()
+        for _ in range(3):
+            runner.spawn(wait())
+        runner.settle()
+        for _ in range(wakes):
+            wake()
+        gone = weakref.ref(runner)
+        del wait, wake, waiting, runner
+        gc.collect()
+        assert gone() is None
 
     @settings(suppress_health_check=_INHERITED)
     @given(st.lists(STEP, max_size=60))

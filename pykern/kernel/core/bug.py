@@ -1,4 +1,8 @@
-"""The one exception that means: the kernel itself is wrong."""
+"""Exceptions that end the kernel."""
+
+
+class KernelPanic(Exception):  # noqa: N818 - named for what it is
+    """The kernel has said why it cannot go on, and stopped the machine: nothing more is done."""
 
 
 class KernelBug(Exception):  # noqa: N818 - named for what it is; whoever sees it panics

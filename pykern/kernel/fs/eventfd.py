@@ -32,7 +32,7 @@ class EventFile(File):
 
     def __init__(self, location: Location, flags: int, count: int, *, semaphore: bool) -> None:
         super().__init__(location, flags)
-        self.name = b"anon_inode:[eventfd]"
+        self.name_it = lambda: b"anon_inode:[eventfd]"
         self.count = count
         self._semaphore = semaphore
         self._changed = WaitQueue()

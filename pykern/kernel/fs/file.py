@@ -24,6 +24,8 @@ from pykern.kernel.fs.flags import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pykern.kernel.core.wait import WaitQueue
     from pykern.kernel.fs.buffer import Buffer
     from pykern.kernel.fs.location import Location
@@ -60,7 +62,7 @@ class File:  # noqa: PLR0904 - one method per operation
     Attributes
     ----------
     offset : where read and write go on, bytes
-    name : the path at the time of opening, for /proc/PID/fd
+    name_it : returns `name`; found out only where somebody asks, since that is dear
     """
 
     def __init__(self, location: Location, flags: int) -> None:
@@ -68,10 +70,15 @@ class File:  # noqa: PLR0904 - one method per operation
         self.inode = location.inode
         self.flags = flags
         self.offset = 0
-        self.name = b""
+        self.name_it: Callable[[], bytes] = bytes
         self._users = 1
         location.mount.users += 1
         location.inode.users += 1
+
+    @property
+    def name(self) -> bytes:
+        """The path it was opened by, absolute, or what /proc/PID/fd shows for it."""
+        return self.name_it()
 
     # --- sharing ------------------------------------------------------------------------------
 
@@ -88,6 +95,11 @@ class File:  # noqa: PLR0904 - one method per operation
         self.location.mount.users -= 1
         self.release()
         self.inode.drop()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the last user has gone."""
+        return self._users == 0
 
     def release(self) -> None:
         """Give back what the open file holds: called once."""

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["Location"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Not frozen, because one is made for each name of each path; nobody changes one.
+@dataclass(slots=True, eq=False)
 class Location:
     """An inode, and the mount through which it is seen."""
 

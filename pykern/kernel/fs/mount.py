@@ -84,6 +84,7 @@ class Mounts:
 
     def __init__(self, fs: FileSystem, *, source: bytes = b"rootfs") -> None:
         self._mounts = [Mount(fs, fs.root, None, source=source)]
+        self._covered: dict[tuple[Mount, int], Mount] = {}
 
     def __iter__(self) -> Iterator[Mount]:
         return iter(self._mounts)
@@ -101,7 +102,7 @@ class Mounts:
         Raises
         ------
         SysError(ENOTDIR) : `at` is no directory
-        SysError(EBUSY) : the same file system is already mounted there
+        SysError(EBUSY) : the same file system is already mounted there, or `at` is covered
         """
         return self._add(Mount(fs, fs.root, at, source=source, flags=flags))
 
@@ -129,7 +130,10 @@ class Mounts:
             raise SysError(Errno.ENOTDIR)
         if at.inode.same(mount.root) and at.mount.root.same(at.inode):
             raise SysError(Errno.EBUSY)
+        if self.covers(at):
+            raise SysError(Errno.EBUSY)
         self._mounts.append(mount)
+        self._covered[at.mount, at.inode.ino] = mount
         return mount
 
     def umount(self, at: Location, *, lazy: bool = False) -> None:
@@ -151,12 +155,11 @@ class Mounts:
         if (mount.users or children) and not lazy:
             raise SysError(Errno.EBUSY)
         self._mounts.remove(mount)
+        del self._covered[mount.mountpoint.mount, mount.mountpoint.inode.ino]
 
     def covers(self, at: Location) -> Mount | None:
         """Return what is mounted on this very place."""
-        if len(self._mounts) == 1:
-            return None
-        return next((m for m in self._mounts if m.mountpoint and m.mountpoint.same(at)), None)
+        return self._covered.get((at.mount, at.inode.ino))
 
     def is_mountpoint(self, inode: Inode) -> bool:
         """Whether something is mounted on it anywhere, so that it cannot be removed."""

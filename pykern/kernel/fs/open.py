@@ -7,10 +7,12 @@ POSIX.1-2024, open(); Linux open(2), fs/namei.c path_openat().
 
 from __future__ import annotations
 
+from functools import partial
 from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISLNK, S_ISREG, S_ISSOCK
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
+from pykern.kernel.fs.context import FsContext
 from pykern.kernel.fs.entries import create
 from pykern.kernel.fs.file import File
 from pykern.kernel.fs.flags import (
@@ -33,8 +35,9 @@ from pykern.kernel.fs.pipe import open_fifo
 from pykern.kernel.fs.regular import DirectoryFile, RegularFile
 
 if TYPE_CHECKING:
-    from pykern.kernel.fs.context import FsContext
+    from pykern.kernel.fs.context import Vfs
     from pykern.kernel.fs.location import Location
+    from pykern.kernel.fs.mount import Mounts
 
 __all__ = ["open_at", "open_location"]
 
@@ -71,7 +74,7 @@ async def open_at(
     if flags & O_DIRECTORY and not location.inode.is_directory():
         raise SysError(Errno.ENOTDIR)
     file = await open_location(ctx, location, flags, fresh=made)
-    file.name = _name(ctx, last)
+    file.name_it = partial(_name, ctx.vfs, ctx.mounts, last)
     return file
 
 
@@ -174,10 +177,10 @@ def _last(ctx: FsContext, last: LastName, flags: int) -> Location | None:
         return None
 
 
-def _name(ctx: FsContext, last: LastName) -> bytes:
-    """Return the path for /proc/PID/fd; a directory that is gone has none."""
+def _name(vfs: Vfs, mounts: Mounts, last: LastName) -> bytes:
+    """Return the path from the root of all; a directory that is gone has none."""
     try:
-        above = path_of(ctx, last.parent)
+        above = path_of(FsContext.at_root(vfs, mounts), last.parent)
     except SysError:
         return last.name
     return above.rstrip(b"/") + b"/" + last.name if last.name else above

@@ -230,7 +230,7 @@ def make_pipe(vfs: Vfs, flags: int = 0) -> tuple[PipeFile, PipeFile]:
     status = flags & O_NONBLOCK
     reader = PipeFile(location, O_RDONLY | status, pipe, vfs.on_broken_pipe)
     writer = PipeFile(location, O_WRONLY | status, pipe, vfs.on_broken_pipe)
-    reader.name = writer.name = b"pipe:[%d]" % inode.ino
+    reader.name_it = writer.name_it = lambda: b"pipe:[%d]" % inode.ino
     return reader, writer
 
 

@@ -10,12 +10,20 @@ Linux termios(3), drivers/tty/n_tty.c.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import TYPE_CHECKING
 
 from pykern.kernel.fs import termios as t
 from pykern.kernel.fs.termios import DISABLED, Termios
-from pykern.kernel.fs.tty_output import NEWLINE, RETURN, TAB, OutputProcessor, is_continuation
+from pykern.kernel.fs.tty_output import (
+    DELETE,
+    NEWLINE,
+    RETURN,
+    TAB,
+    OutputProcessor,
+    is_continuation,
+)
 from pykern.kernel.fs.tty_output import is_control as is_control_character
 
 if TYPE_CHECKING:
@@ -33,6 +41,14 @@ def _is_word(byte: int) -> bool:
     """Whether a byte is a letter, a digit or `_` in Latin-1, as the kernel's ctype has it."""
     letter = byte >= 0xC0 and byte not in {0xD7, 0xF7}
     return letter or (byte < 0x80 and (bytes([byte]).isalnum() or byte == ord("_")))
+
+
+def _plain_bytes(termios: Termios) -> re.Pattern[bytes]:
+    """Return what matches printable ASCII that no mode makes special."""
+    plain = set(range(0x20, DELETE)) - set(termios.cc)
+    if termios.iflag & t.IUCLC:
+        plain.clear()
+    return re.compile(b"[%s]+" % re.escape(bytes(sorted(plain))) if plain else b"(?!)")
 
 
 class LineDiscipline:
@@ -57,6 +73,7 @@ class LineDiscipline:
         on_flow: Callable[[], None] = lambda: None,
     ) -> None:
         self.termios = Termios()
+        self._plain = _plain_bytes(self.termios)
         self.output = OutputProcessor(send)
         self.stopped = False
         self._on_signal = on_signal
@@ -130,6 +147,7 @@ class LineDiscipline:
         """Take new modes; what was typed before becomes a line, or plain bytes."""
         changed = (termios.lflag ^ self.termios.lflag) & t.ICANON
         self.termios = termios
+        self._plain = _plain_bytes(termios)
         if changed:
             self._literal = self._erasing = False
             self._ends.clear()
@@ -176,13 +194,24 @@ class LineDiscipline:
 
     def _work(self) -> None:
         """Handle what was typed, until the buffer is full of what only a reader can take away."""
-        done = 0
-        for byte in self._backlog:
-            if not self._make_room():
-                break
+        done, typed = 0, bytes(self._backlog)
+        self._backlog.clear()
+        while done < len(typed) and self._make_room():
+            if plain := self._plain.match(typed, done, done + self._plain_room):
+                self._ordinary_run(plain[0])
+                done = plain.end()
+                continue
+            byte = typed[done]
             done += 1
             self._receive(byte & 0x7F if self.termios.iflag & t.ISTRIP else byte)
-        del self._backlog[:done]
+        self._backlog[:0] = typed[done:]
+
+    @property
+    def _plain_room(self) -> int:
+        """How many bytes can be handled at once if none of them is special."""
+        if self.stopped or self._literal or self._erasing:
+            return 0
+        return BUFFER_SIZE - 1 - len(self._buffer)
 
     def _make_room(self) -> bool:
         """Whether one more byte can be handled; the last of a line without end gives way to it."""
@@ -202,11 +231,13 @@ class LineDiscipline:
         return byte != DISABLED and any(self.termios.cc[index] == byte for index in which)
 
     def _receive(self, byte: int) -> None:
+        if not self._literal and (self._flow(byte) or self._signal(byte)):
+            return
+        if self.stopped and self.termios.iflag & (t.IXON | t.IXANY) == t.IXON | t.IXANY:
+            self.start()
         if self._literal:
             self._literal = False
             self._ordinary(byte)
-            return
-        if self._flow(byte) or self._signal(byte):
             return
         translated = self._translate(byte)
         if translated is None:
@@ -218,8 +249,7 @@ class LineDiscipline:
 
     def _flow(self, byte: int) -> bool:
         """Do what Ctrl-S and Ctrl-Q do; return whether that was all."""
-        iflag = self.termios.iflag
-        if not iflag & t.IXON:
+        if not self.termios.iflag & t.IXON:
             return False
         if self._is(byte, t.VSTART):
             self.start()
@@ -227,8 +257,6 @@ class LineDiscipline:
         if self._is(byte, t.VSTOP):
             self.stop()
             return True
-        if self.stopped and iflag & t.IXANY:
-            self.start()
         return False
 
     def _signal(self, byte: int) -> bool:
@@ -305,6 +333,13 @@ class LineDiscipline:
         elif self.termios.lflag & t.ECHO:
             self._show(b"\n")
         self._buffer.append(byte)
+
+    def _ordinary_run(self, run: bytes) -> None:
+        """Keep and show bytes that are neither special nor control characters."""
+        if self.termios.lflag & t.ECHO:
+            self._begin_line()
+            self._show(run)
+        self._buffer += run
 
     def _next_is_literal(self) -> None:
         self._literal = True
@@ -429,12 +464,15 @@ class LineDiscipline:
         lflag = self.termios.lflag
         if not lflag & t.ECHO:
             return
-        if not self._typed():
-            self._when_started(self.output.begin_line)
+        self._begin_line()
         if lflag & t.ECHOCTL and is_control_character(byte) and byte != TAB:
             self._show_raw(bytes([ord("^"), byte ^ 0x40]), columns=2)
         else:
             self._show(bytes([byte]))
+
+    def _begin_line(self) -> None:
+        if self._line_head == self._head:
+            self._when_started(self.output.begin_line)
 
     def _show(self, data: bytes) -> None:
         self._when_started(lambda: self.output.write(data, self.termios))

@@ -7,6 +7,7 @@ POSIX.1-2024, General Terminal Interface, Output Modes; Linux drivers/tty/n_tty.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pykern.kernel.fs.termios import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OutputProcessor", "is_continuation", "is_control"]
 
+RUNS = re.compile(rb"[ -~]+|[^ -~]")
 TAB, BACKSPACE, NEWLINE, RETURN, DELETE = b"\t"[0], 8, 10, 13, 127
 
 
@@ -61,7 +63,7 @@ class OutputProcessor:
     def write(self, data: bytes, termios: Termios) -> None:
         """Send what a program writes."""
         if termios.oflag & OPOST:
-            data = b"".join(self._processed(byte, termios) for byte in data)
+            data = b"".join(self._run(run, termios) for run in RUNS.findall(data))
         if data:
             self._send(data)
 
@@ -73,6 +75,13 @@ class OutputProcessor:
     def begin_line(self) -> None:
         """Note where the cursor is when somebody begins to type a line."""
         self.line_column = self.column
+
+    def _run(self, run: bytes, termios: Termios) -> bytes:
+        """Return printable ASCII, which many bytes of most output are, or one other byte."""
+        if len(run) == 1 or termios.oflag & OLCUC:
+            return b"".join(self._processed(byte, termios) for byte in run)
+        self.column += len(run)
+        return run
 
     def _processed(self, byte: int, termios: Termios) -> bytes:
         oflag = termios.oflag

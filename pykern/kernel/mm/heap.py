@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pykern.kernel.core.bug import KernelBug
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MIN_ORDER, MAX_ORDER = 6, 20
 MIN_BLOCK, MAX_BLOCK = 1 << MIN_ORDER, 1 << MAX_ORDER
@@ -46,6 +46,9 @@ class LinearMemory(Protocol):
     def write(self, laddr: int, data: bytes, /) -> None:
         """Store bytes."""
         ...
+
+
+Grow: TypeAlias = "Callable[[int, int], object]"
 
 
 @dataclass(frozen=True)
@@ -88,13 +91,23 @@ class BuddyHeap:
     base : linear address of the heap, a multiple of 1 MiB
     size : bytes, a multiple of 1 MiB
     memory : the heap's memory, mapped throughout
+    limit : bytes to which the heap may grow
+    grow : maps (laddr, size) behind the heap; raises SysError(ENOMEM)
     """
 
-    def __init__(self, base: int, size: int, memory: LinearMemory) -> None:
+    def __init__(
+        self,
+        base: int,
+        size: int,
+        memory: LinearMemory,
+        *,
+        limit: int = 0,
+        grow: Grow | None = None,
+    ) -> None:
         if (base | size) & (MIB - 1) or size <= 0:
             raise KernelBug(f"heap at {base:#x}, {size:#x} bytes: expected multiples of 1 MiB")
         self.base, self.size = base, size
-        self._memory = memory
+        self._memory, self._limit, self._grow = memory, limit, grow
         # One byte per 64 bytes: 0, or the order of the block that begins there, and _ALLOCATED.
         self._states = bytearray(size >> MIN_ORDER)
         self._heads = [0] * (MAX_ORDER + 1)
@@ -116,9 +129,12 @@ class BuddyHeap:
         if size < 1:
             raise KernelBug(f"kmalloc({size}): expected at least 1 byte")
         order = order_of(size)
-        candidates = self._orders >> order << order
-        if order > MAX_ORDER or not candidates:
+        if order > MAX_ORDER:
             raise SysError(Errno.ENOMEM)
+        candidates = self._orders >> order << order
+        if not candidates:
+            self._expand()
+            candidates = 1 << MAX_ORDER
         found = (candidates & -candidates).bit_length() - 1
         laddr = self._heads[found]
         self._unlink(laddr, found)
@@ -214,6 +230,16 @@ class BuddyHeap:
                 raise KernelBug(f"heap: no block begins at {self.base + offset:#x}")
             yield self.base + offset, order, bool(state & _ALLOCATED)
             offset += 1 << order
+
+    def _expand(self) -> None:
+        """Add a block of the largest order at the end."""
+        if self._grow is None or self.size + MAX_BLOCK > self._limit:
+            raise SysError(Errno.ENOMEM)
+        laddr = self.base + self.size
+        self._grow(laddr, MAX_BLOCK)
+        self.size += MAX_BLOCK
+        self._states.extend(bytes(MAX_BLOCK >> MIN_ORDER))
+        self._push(laddr, MAX_ORDER)
 
     # -- lists
 

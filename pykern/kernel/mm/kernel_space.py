@@ -74,6 +74,10 @@ class KernelSpace:
     layout : addresses
     largest : largest page of the direct map, bytes
     invalidate : called with (laddr, size) when all processors must forget
+
+    Attributes
+    ----------
+    sections : what `map_image` has mapped
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class KernelSpace:
         self.frames, self.layout = frames, layout or KernelLayout()
         self._memory = memory
         self._tell = invalidate or (lambda _laddr, _size: None)
+        self.sections: list[Section] = []
         self._pages: dict[int, int] = {}
         self.table = PageTable(memory, frames, largest=largest, invalidate=self._invalidate)
 
@@ -122,6 +127,7 @@ class KernelSpace:
             laddr, paddr = page_down(section.laddr), page_down(section.paddr)
             size = page_up(section.laddr + section.size) - laddr
             self.table.map(laddr, paddr, size, section.flags | G)
+            self.sections.append(section)
             alias = self.layout.hhdm + paddr
             if not section.writable and self.table.lookup(alias):
                 self.table.protect(alias, size, NX | G)
@@ -135,8 +141,13 @@ class KernelSpace:
             self.table.map(laddr, base, size, RW | NX | PCD | G)
         return laddr + paddr - base
 
-    def map_new(self, laddr: int, size: int) -> None:
-        """Map cleared frames at a range, RW and NX; large pages where frames allow.
+    def map_new(self, laddr: int, size: int, *, zero: bool = True) -> None:
+        """Map frames of its own at a range, RW and NX; large pages where frames allow.
+
+        Parameters
+        ----------
+        laddr, size : multiples of 4 KiB
+        zero : clear the memory; a heap clears what it hands out
 
         Raises
         ------
@@ -145,7 +156,7 @@ class KernelSpace:
         done = 0
         try:
             while done < size:
-                step = self._map_chunk(laddr + done, size - done)
+                step = self._map_chunk(laddr + done, size - done, zero)
                 done += step
         except SysError:
             if done:
@@ -198,19 +209,19 @@ class KernelSpace:
 
     # -- inside
 
-    def _map_chunk(self, laddr: int, size: int) -> int:
+    def _map_chunk(self, laddr: int, size: int, zero: bool) -> int:
         if not laddr & (PAGE_2M - 1) and size >= PAGE_2M <= self.table.largest:
             try:
-                self._map_frames(laddr, PAGE_2M)
+                self._map_frames(laddr, PAGE_2M, zero)
             except SysError:
                 pass  # no such run of frames: small pages will do
             else:
                 return PAGE_2M
-        self._map_frames(laddr, PAGE_SIZE)
+        self._map_frames(laddr, PAGE_SIZE, zero)
         return PAGE_SIZE
 
-    def _map_frames(self, laddr: int, size: int) -> None:
-        paddr = self.frames.alloc(size >> PAGE_SHIFT, align=size)
+    def _map_frames(self, laddr: int, size: int, zero: bool) -> None:
+        paddr = self.frames.alloc(size >> PAGE_SHIFT, align=size, zero=zero)
         try:
             self.table.map(laddr, paddr, size, RW | NX | G)
         except (SysError, KernelBug):

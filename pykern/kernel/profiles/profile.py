@@ -25,7 +25,7 @@ class Profile:
     init : path of the first program
     ports : limits of IPC ports
     system_ports : ports made at boot, from 0
-    narrated : switches of each processor, and interrupts to each, that the log tells of
+    self_tests : the kernel tests itself at boot, tells the result and turns the machine off
     """
 
     name: str
@@ -40,7 +40,7 @@ class Profile:
     init: str = "/sbin/init"
     ports: PortLimits = field(default_factory=PortLimits)
     system_ports: int = 0
-    narrated: int = 0
+    self_tests: bool = False
 
 
 PROFILES: Registry[Profile] = Registry("profile")
@@ -54,8 +54,8 @@ PROFILES.register("mellos")(
         refuse_more_cpus=True,
         syscall_table=None,
         int80_table="mellos_call_table",
-        init="/init",
+        init="/bin/mellos/init",
         system_ports=16,
-        narrated=1,
+        self_tests=True,
     )
 )

@@ -80,7 +80,7 @@ class Scheduler(RunQueues):
             raise KernelBug(f"thread {thread.tid} ({thread.name}) was added before")
         if cpu is None:
             cpu = select_cpu(self, thread)
-        elif not thread.affinity & self.online >> cpu & 1:
+        elif not thread.affinity & self.online & 1 << cpu:
             raise ValueError(f"thread {thread.tid} may not run on CPU {cpu}")
         self.transition(thread, _RUNNABLE, self.clock.now_ns)
         self.enqueue(thread, cpu, Reason.NEW)

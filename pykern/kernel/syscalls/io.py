@@ -9,6 +9,7 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.fs.buffer import BytesBuffer
 from pykern.kernel.fs.fcntl import fcntl as change_descriptor
 from pykern.kernel.fs.flags import O_CLOEXEC, O_NONBLOCK
+from pykern.kernel.fs.ioctl import ioctl as control
 from pykern.kernel.fs.pipe import make_pipe
 from pykern.kernel.fs.poll import poll as wait_for_files
 from pykern.kernel.syscalls.arguments import Fd, Int, Long, Size, UInt, UserPtr
@@ -222,9 +223,8 @@ class _Argument:
 
 @syscall
 async def ioctl(thread: UserThread, fd: Fd, request: UInt, argp: UserPtr) -> int:
-    """Do what is particular to a device."""
-    file = thread.process.files.get(fd)
-    return await file.ioctl(request, _Argument(thread, argp))
+    """Do what every descriptor can, or what is particular to a device."""
+    return await control(thread.process.files, fd, request, _Argument(thread, argp))
 
 
 @syscall

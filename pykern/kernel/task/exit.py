@@ -101,13 +101,15 @@ def _end(system: System, process: Process, status: int) -> None:
     process.files.close_all()
     release_space(process, process.space)
     process.status = status
+    process.ended.wake_all()
     system.ports.release(process.pid)
     for child in list(process.children.values()):
         _orphan(system, child)
     parent = process.parent
     if parent is None:
         system.processes.forget(process)
-        system.first_process_ended(process)
+        if process is system.processes.first:
+            system.first_process_ended(process)
         return
     tell_parent(system, process)
     chld = parent.actions.get(Signal.SIGCHLD)

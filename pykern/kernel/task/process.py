@@ -31,6 +31,7 @@ class Process:
     group_status : the status it ends with, from when that is decided
     stop_status, continued : what wait4 has not been told yet of job control
     child_events : woken when a child ends, stops or goes on
+    ended : woken when it has ended, for the kernel
     vfork_done : woken when it has its own address space, or none any more
     child_cpu_ns : CPU time of children that were waited for
     """
@@ -56,6 +57,7 @@ class Process:
     group_status: int | None = None
     last_name: str = "?"
     child_events: WaitQueue = field(default_factory=WaitQueue)
+    ended: WaitQueue = field(default_factory=WaitQueue)
     vfork_done: WaitQueue = field(default_factory=WaitQueue)
     sharing_parent_space: bool = False
     cpu_ns: int = 0

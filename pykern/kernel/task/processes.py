@@ -77,7 +77,7 @@ class Processes:
         self, parent: Process | None, space: AddressSpace, files: FileTable, fs: FsContext
     ) -> Process:
         """Make a process without threads; its family is as fork has it."""
-        pid = self._system.threads.new_tid() if parent else FIRST_PID
+        pid = FIRST_PID if self.first is None else self._system.threads.new_tid()
         process = Process(
             pid,
             parent,
@@ -91,6 +91,7 @@ class Processes:
         if parent is not None:
             parent.children[pid] = process
         self.by_pid[pid] = process
+        self.first = self.first or process
         return process
 
     def new_thread(self, process: Process, name: str, tid: int | None = None) -> UserThread:

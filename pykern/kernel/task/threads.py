@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pykern.kernel.sched.schedulable import ANY_CPU
 from pykern.kernel.task.thread import Thread, UserThread
 from pykern.kernel.x86.hostcall import hostcall
 from pykern.kernel.x86.layout import RFLAGS
@@ -55,8 +56,14 @@ class Threads:
         *,
         priority: int = 0,
         cpu: int | None = None,
+        affinity: int = ANY_CPU,
     ) -> Thread:
         """Make a thread of the kernel that runs a coroutine, and let it run.
+
+        Parameters
+        ----------
+        cpu : where it begins; None: wherever there is most room
+        affinity : mask of the processors it may run on
 
         Raises
         ------
@@ -66,7 +73,7 @@ class Threads:
         stack = system.stacks.alloc()
         thread = Thread(self.new_tid(), name, system.machine, stack, system.tables)
         thread.system = system
-        thread.priority = priority
+        thread.priority, thread.affinity = priority, affinity
         thread.context.rip = system.symbols["kthread_start"]
         # As behind a CALL: entry code finds the stack aligned as a C function does.
         thread.context.rsp = stack.top - 8

@@ -1,8 +1,8 @@
 """The structures of the Limine boot protocol, with the field names of its specification.
 
 Pointers are 64 bits wide and hold linear addresses in the higher half direct map, unless a comment
-says otherwise. Every request starts with `request`, every response with its revision; a default is
-what our loader writes there, a kernel may find another value of another loader.
+says otherwise. Every request starts with `request`, every response with its revision, whose default
+is the one that is given here; other loaders may answer by another.
 
 References
 ----------

@@ -1,7 +1,7 @@
 """Build the ACPI tables that describe the board.
 
-RSDP → RSDT and XSDT → FADT (→ DSDT, FACS), MADT, HPET, MCFG. All of them lie in one block, the
-RSDP at its start, in the range 0E0000h-0FFFFFh where a kernel searches for it.
+RSDP → RSDT and XSDT → FADT (→ DSDT, FACS), MADT, HPET, MCFG, SRAT and SLIT. All of them lie in one
+block, the RSDP at its start, in the range 0E0000h-0FFFFFh where a kernel searches for it.
 
 References
 ----------
@@ -20,6 +20,8 @@ from pykern.machine.firmware.e820 import FIRMWARE_BASE
 OEM_ID, OEM_TABLE_ID, CREATOR_ID = b"PYKERN", b"PYKERN  ", b"PYKN"
 _ACPI_2_0 = 2
 _FADT_REVISION, _MADT_REVISION, _DSDT_REVISION = 3, 3, 2  # DSDT 2: 64-bit AML integers
+_SRAT_REVISION = 3
+_LOCAL_DISTANCE, _REMOTE_DISTANCE = 10, 20  # 10 is defined as the distance to oneself
 _ALL_PROCESSORS = 0xFF
 _LEVEL_2_UNSUPPORTED, _LEVEL_3_UNSUPPORTED = 101, 1001  # latencies in µs that mean "no C2", "no C3"
 _DESKTOP = 1
@@ -34,10 +36,25 @@ _FIXED_FEATURES = (
 
 
 @dataclass(frozen=True)
+class NumaNode:
+    """Processors and memory that are near to each other.
+
+    Parameters
+    ----------
+    cpus : their APIC ids
+    memory : (base, size) of its ranges, bytes
+    """
+
+    cpus: tuple[int, ...]
+    memory: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
 class AcpiPlatform:
     """What the tables have to say about the board: addresses, ports and interrupt lines.
 
-    The defaults are the wiring of `pykern.machine.board`.
+    The defaults are the wiring of `pykern.machine.board`. Without nodes there is neither SRAT nor
+    SLIT.
     """
 
     cpus: int = 1
@@ -60,6 +77,7 @@ class AcpiPlatform:
     century: int = 0x32
     ecam: int = 0xE0000000
     last_bus: int = 0
+    nodes: tuple[NumaNode, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +107,11 @@ def build(platform: AcpiPlatform, base: int = FIRMWARE_BASE) -> AcpiImage:
         block.place("HPET", _hpet(platform)),
         block.place("MCFG", _mcfg(platform)),
     ]
+    if platform.nodes:
+        tables += [
+            block.place("SRAT", _srat(platform.nodes)),
+            block.place("SLIT", _slit(len(platform.nodes))),
+        ]
     rsdt = block.place("RSDT", _table(acpi.RSDT, b"RSDT", 1, Entry=tables))
     xsdt = block.place("XSDT", _table(acpi.XSDT, b"XSDT", 1, Entry=tables))
     block.rewrite(rsdp_address, _rsdp(rsdt, xsdt))
@@ -308,6 +331,40 @@ def _mcfg(platform: AcpiPlatform) -> bytes:
         "EndBusNumber": platform.last_bus,
     }
     return _table(acpi.MCFG, b"MCFG", 1, ConfigurationSpaceBaseAddressAllocation=[allocation])
+
+
+def _srat(nodes: tuple[NumaNode, ...]) -> bytes:
+    structures: list[dict[str, Any]] = []
+    for number, node in enumerate(nodes):
+        for cpu in node.cpus:
+            body = {
+                "ProximityDomainLow": number & 0xFF,
+                "APICID": cpu,
+                "Flags": acpi.AFFINITY_ENABLED,
+                "LocalSAPICEID": 0,
+                "ProximityDomainHigh": number >> 8,
+                "ClockDomain": 0,
+            }
+            structures.append({"Type": acpi.PROCESSOR_AFFINITY, "Body": body})
+        for base, size in node.memory:
+            body = {
+                "ProximityDomain": number,
+                "BaseAddress": base,
+                "Length": size,
+                "Flags": acpi.AFFINITY_ENABLED,
+            }
+            structures.append({"Type": acpi.MEMORY_AFFINITY, "Body": body})
+    return _table(acpi.SRAT, b"SRAT", _SRAT_REVISION, StaticResourceAllocationStructure=structures)
+
+
+def _slit(count: int) -> bytes:
+    """Return the distances: every other node is as far away as any."""
+    distances = [
+        _LOCAL_DISTANCE if row == column else _REMOTE_DISTANCE
+        for row in range(count)
+        for column in range(count)
+    ]
+    return _table(acpi.SLIT, b"SLIT", 1, NumberOfSystemLocalities=count, Entry=distances)
 
 
 def _dsdt(platform: AcpiPlatform) -> bytes:

@@ -22,6 +22,7 @@ from construct import (
     GreedyRange,
     Int8ul,
     Int16ul,
+    Int24ul,
     Int32ul,
     Int64ul,
     Padding,
@@ -222,4 +223,52 @@ HPET = Struct(
     "HPETNumber" / Int8ul,
     "MainCounterMinimumClockTick" / Int16ul,
     "PageProtectionAndOEMAttribute" / Int8ul,
+)
+
+PROCESSOR_AFFINITY, MEMORY_AFFINITY = 0, 1
+AFFINITY_ENABLED = 1 << 0
+
+_AFFINITIES: dict[int, Construct] = {
+    PROCESSOR_AFFINITY: Struct(
+        "ProximityDomainLow" / Int8ul,
+        "APICID" / Int8ul,
+        "Flags" / Int32ul,
+        "LocalSAPICEID" / Int8ul,
+        "ProximityDomainHigh" / Int24ul,
+        "ClockDomain" / Int32ul,
+    ),
+    MEMORY_AFFINITY: Struct(
+        "ProximityDomain" / Int32ul,
+        Padding(2),
+        "BaseAddress" / Int64ul,
+        "Length" / Int64ul,
+        Padding(4),
+        "Flags" / Int32ul,
+        Padding(8),
+    ),
+}
+
+
+def _affinity_length(context: Any) -> int:
+    return int(_TYPE_AND_LENGTH_SIZE + _AFFINITIES[context.Type].sizeof())
+
+
+SRAT = Struct(
+    "Header" / DESCRIPTION_HEADER,
+    "Revision1" / Const(1, Int32ul),
+    Padding(8),
+    "StaticResourceAllocationStructure"
+    / GreedyRange(
+        Struct(
+            "Type" / Int8ul,
+            "Length" / Rebuild(Int8ul, _affinity_length),
+            "Body" / Switch(this.Type, _AFFINITIES),
+        )
+    ),
+)
+
+SLIT = Struct(
+    "Header" / DESCRIPTION_HEADER,
+    "NumberOfSystemLocalities" / Int64ul,
+    "Entry" / GreedyRange(Int8ul),
 )

@@ -32,7 +32,6 @@ def test_the_protocol_comes_from_the_file(read):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--append=x", "exactly one of FILE, --kernel, --cdrom and --firmware ROM; given are 0"),
         ("sector|--kernel|sector", "given are 2"),
         ("sector|--firmware|module", "--firmware module is an image of its own; sector is another"),
         ("sector|--protocol|foo", "no boot protocol foo; there are iso, linux, limine"),

@@ -1,4 +1,4 @@
-"""The file layer as a whole: initial files, /dev and /proc, and programs of the host that read them.
+"""The file layer as a whole: initial files, /dev and /proc, and programs of the host that read it.
 
 busybox of the host runs in a copy of our tree: what it makes of our /proc shows whether the formats
 are those of Linux. Cites MEL-16, MEL-51.
@@ -175,7 +175,7 @@ def test_ps_lists_our_processes(busybox):
 
 def test_top_shows_memory_and_processes(busybox):
     screen = busybox("top", "-b", "-n", "1")
-    assert re.search(r"Mem: 217088K used, 307200K free, 4096K shrd, 0K buff, 20480K cached", screen)
+    assert r"Mem: 217088K used, 307200K free, 4096K shrd, 0K buff, 20480K cached" in screen
     assert re.search(r"Load average: 0.50 0.25 0.1[23] 1/3 7", screen)
     assert re.search(r"^ +1 +0 .* S +1024 .* init --verbose$", screen, re.MULTILINE)
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
+import pytest
+
 from pykern.machine import boot
-from pykern.machine.computer import Computer, Image, MachineConfig, platform
+from pykern.machine.board import BoardOptions, FramebufferOptions
+from pykern.machine.computer import Computer, Image, MachineConfig, numa_nodes, platform
 from pykern.machine.firmware.acpi import AcpiPlatform
 from pykern_c import Machine
 
@@ -45,3 +50,39 @@ def test_firmware_makes_its_own_tables_and_can_be_started_again():
 
 def test_the_display_is_the_text_screen():
     assert computer().display.render().size[1] == 400
+
+
+def test_nodes_share_processors_and_ram():
+    low, high = (0, 3 << 30), (4 << 30, 5 << 30)
+    nodes = numa_nodes((low, high), 5, 2)
+    assert [node.cpus for node in nodes] == [(0, 1), (2, 3, 4)]
+    assert nodes[0].memory == (low, (4 << 30, 1 << 30))
+    assert nodes[1].memory == ((5 << 30, 4 << 30),)
+    (everything,) = numa_nodes((low, high), 1, 1)
+    assert everything.memory == (low, high)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_no_memory_is_left_out_of_the_nodes(count):
+    ram = ((0, 10 << 20), (4 << 30, 4096 * 5))
+    nodes = numa_nodes(ram, 8, count)
+    spans = sorted(span for node in nodes for span in node.memory)
+    assert sum(size for _, size in spans) == sum(size for _, size in ram)
+    assert all(a + size <= b for (a, size), (b, _) in itertools.pairwise(spans))
+    assert sorted(cpu for node in nodes for cpu in node.cpus) == list(range(8))
+
+
+def test_more_nodes_than_processors():
+    with pytest.raises(ValueError, match="3 NUMA nodes, expected 1 to 2"):
+        numa_nodes(((0, 1 << 30),), 2, 3)
+
+
+def test_a_framebuffer_is_no_system_memory():
+    board = BoardOptions(framebuffer=FramebufferOptions(64, 48, pitch=256))
+    made = computer(board=board)
+    made.machine.write(0xFD000000, bytes((0x33, 0x22, 0x11, 0)))
+    assert made.display.render().getpixel((0, 0)) == (0x11, 0x22, 0x33)
+    assert made.board.system_ram == [(0, 32 << 20)]
+    selected = made.board.fw_cfg
+    selected.write(0, 2, 3)  # FW_CFG_RAM_SIZE
+    assert bytes(selected.read(1, 1) for _ in range(8)) == (32 << 20).to_bytes(8, "little")

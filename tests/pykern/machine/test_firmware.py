@@ -23,9 +23,18 @@ def installed():
 
 
 def test_rsdp_is_found_by_search():
-    memory, rsdp = installed()
+    memory, left = installed()
     found = [a for a in range(0xE0000, 0x100000, 16) if memory.data[a : a + 8] == b"RSD PTR "]
-    assert found == [rsdp]
+    assert found == [left.rsdp]
+
+
+def test_smbios_is_found_by_search():
+    memory, left = installed()
+    anchors = {b"_SM_": left.smbios_32, b"_SM3_": left.smbios_64}
+    for anchor, paddr in anchors.items():
+        places = range(0xF0000, 0x100000, 16)
+        found = [a for a in places if memory.data[a : a + len(anchor)] == anchor]
+        assert found == [paddr]
 
 
 def test_an_interrupt_returns_and_a_fault_halts():

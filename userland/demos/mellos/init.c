@@ -3,7 +3,7 @@
 
 int main(void)
 {
-    print("Hello from userland! ✨\n");
+    print("[USERLAND] Hello from userland! ✨\n");
     for (;;)
         sys_sleep(100);
 }

@@ -144,20 +144,28 @@ class Wait:
     def _finish(self, result: WaitResult) -> bool:
         if self.result is not None:
             return False
+        self._end(result)
+        if self.on_wake is not None:
+            self.on_wake(self)
+        return True
+
+    def _end(self, result: WaitResult) -> None:
         self.result = result
         for queue in self.queues:
             queue.leave(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.on_wake is not None:
-            self.on_wake(self)
-        return True
 
     def _abandon(self) -> None:
-        """Give up the place in line, or the wake-up that was meant for this waiter."""
-        self.on_wake = None
-        if not self._finish(WaitResult.INTERRUPTED) and self.result is _WOKEN and self.exclusive:
+        """Give up the place in line, or the wake-up that was meant for this waiter.
+
+        `on_wake` is neither called, since nobody is left to run, nor dropped: it may hold the last
+        reference to the very coroutine that is being closed.
+        """
+        if self.result is None:
+            self._end(WaitResult.INTERRUPTED)
+        elif self.result is _WOKEN and self.exclusive:
             self.queues[0].on_lost(self)
 
 

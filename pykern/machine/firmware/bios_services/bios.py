@@ -8,6 +8,7 @@ Specification 1.01.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,6 @@ SERVICES: dict[int, Callable[[Bios, Call], None]] = {
 }
 BDA = 0x400
 _MEMORY_FAULT = 0x09  # INT 13h: DMA across a boundary; nearest to memory that is not there
-_IF = 1 << 9
 
 
 class Bios:
@@ -140,5 +140,7 @@ class Bios:
         try:
             service(self, call)
         except ValueError:
-            # The caller has named memory that is not there.
+            # The caller has named memory that is not there; its stack may not be there either.
             call.ah = _MEMORY_FAULT
+            with contextlib.suppress(ValueError):
+                call.set_carry(on=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.core.wait import Wait
 from pykern.kernel.fs.buffer import BytesBuffer
 from pykern.kernel.fs.char_devices import add_memory_devices
 from pykern.kernel.fs.context import FsContext, Vfs
@@ -11,6 +12,9 @@ from pykern.kernel.fs.flags import O_CREAT, O_RDWR
 from pykern.kernel.fs.mount import Mounts
 from pykern.kernel.fs.open import open_at
 from pykern.kernel.fs.types import types
+
+if TYPE_CHECKING:
+    from pykern.kernel.core.wait import Wait
 
 
 class Task:

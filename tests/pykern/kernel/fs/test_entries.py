@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -235,8 +236,8 @@ def _tree_of_host(host):
             path = os.path.join(directory, name)
             result = os.lstat(path)
             if stat.S_ISREG(result.st_mode):
-                with open(path, "rb") as file:
-                    tree[path.removeprefix(host.root)] = _shape(result), file.read()
+                content = Path(os.fsdecode(path)).read_bytes()
+                tree[path.removeprefix(host.root)] = _shape(result), content
             else:
                 tree[path.removeprefix(host.root)] = _shape(result), None
     return tree

@@ -7,6 +7,7 @@ time has to pass.
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import sys
@@ -26,12 +27,14 @@ COOKED = Termios()
 
 keys = st.one_of(
     st.sampled_from(
-        [b"a", b"b", b" ", b"_", b".", b"\t", b"\t", b"\n", b"\r", b"\n", b"word one"]
-        # erase, kill, word erase, end of file, literal, reprint
-        + [b"\x7f", b"\x7f", b"\x15", b"\x17", b"\x17", b"\x04", b"\x16", b"\x12"]
-        # interrupt, quit, suspend, stop, start, escape
-        + [b"\x03", b"\x1c", b"\x1a", b"\x13", b"\x11", b"\x11", b"\x1b", b"\x00"]
-        + ["é".encode(), "€".encode(), b"\xe9"]
+        [
+            *[b"a", b"b", b" ", b"_", b".", b"\t", b"\t", b"\n", b"\r", b"\n", b"word one"],
+            # erase, kill, word erase, end of file, literal, reprint
+            *[b"\x7f", b"\x7f", b"\x15", b"\x17", b"\x17", b"\x04", b"\x16", b"\x12"],
+            # interrupt, quit, suspend, stop, start, escape
+            *[b"\x03", b"\x1c", b"\x1a", b"\x13", b"\x11", b"\x11", b"\x1b", b"\x00"],
+            *["é".encode(), "€".encode(), b"\xe9"],
+        ]
     )
 )
 typed = st.lists(keys, max_size=12).map(b"".join)
@@ -167,7 +170,7 @@ def play(sequence) -> None:
                     for terminal in (ours, host)
                 ]
                 if not ours.discipline.canonical:
-                    reads = [b"".join(sum(each, [])) for each in reads]
+                    reads = [b"".join(itertools.chain(*each)) for each in reads]
                 assert (sequence, reads[0]) == (sequence, reads[1])
             else:
                 getattr(ours, name)(arguments[0])
@@ -219,6 +222,19 @@ def test_the_buffer_is_bounded():
     ours.discipline.receive(bytes(2 * BACKLOG_SIZE))
     assert ours.discipline.available == BUFFER_SIZE - 1
     assert ours.discipline.room == BUFFER_SIZE - 1
+
+
+@given(modes, st.lists(typed, max_size=4).map(b"".join))
+def test_a_burst_is_handled_as_its_bytes(burst_modes, data):
+    """Runs of plain bytes are handled at once; one by one must give the same."""
+    at_once, by_bytes = Ours(), Ours()
+    for ours in (at_once, by_bytes):
+        ours.modes(burst_modes)
+    at_once.discipline.receive(data)
+    for byte in data:
+        by_bytes.discipline.receive(bytes([byte]))
+    assert at_once.screen() == by_bytes.screen()
+    assert at_once.type(b"", 100) == by_bytes.type(b"", 100)
 
 
 def test_a_burst_waits_for_its_reader():

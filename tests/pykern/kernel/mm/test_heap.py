@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pykern.kernel.core.bug import KernelBug
 from pykern.kernel.core.errno import SysError
@@ -115,52 +112,14 @@ def test_a_write_to_freed_memory_is_noticed(machine, heap):
         heap.kmalloc(64)
 
 
-class Heap(RuleBasedStateMachine):
-    """Blocks never overlap, keep what is written to them, and leave nothing behind."""
-
-    sizes = st.one_of(st.integers(1, 300), st.integers(1, MIB), st.sampled_from([64, 4096, MIB]))
-
-    def __init__(self):
-        super().__init__()
-        self.machine = Machine(8 * MIB)
-        self.heap = BuddyHeap(BASE, 2 * MIB, self.machine)
-        self.blocks: dict[int, tuple[int, int]] = {}
-        self.count = 0
-
-    @rule(size=sizes)
-    def kmalloc(self, size):
-        room = self.heap.statistics().largest_free
-        try:
-            laddr = self.heap.kmalloc(size)
-        except SysError:
-            assert room < 1 << order_of(size)
-            return
-        assert not any(self.machine.read(laddr, size))
-        self.count += 1
-        tag = self.count % 255 + 1
-        self.machine.write(laddr, bytes([tag]) * size)
-        self.blocks[laddr] = (size, tag)
-
-    @precondition(lambda self: self.blocks)
-    @rule(data=st.data())
-    def kfree(self, data):
-        laddr = data.draw(st.sampled_from(sorted(self.blocks)))
-        size, tag = self.blocks.pop(laddr)
-        assert self.machine.read(laddr, size) == bytes([tag]) * size
-        self.heap.kfree(laddr, size)
-
-    @invariant()
-    def holds(self):
-        self.heap.check()
-        used = {laddr: order for laddr, order, taken in self.heap.blocks() if taken}
-        assert used == {laddr: order_of(size) for laddr, (size, _) in self.blocks.items()}
-        assert self.heap.statistics().used == sum(1 << order for order in used.values())
-
-    def teardown(self):
-        for laddr, (size, _) in self.blocks.items():
-            self.heap.kfree(laddr, size)
-        assert [len(self.heap.free_blocks(order)) for order in range(6, 21)] == [0] * 14 + [2]
-
-
-TestHeap = Heap.TestCase
-TestHeap.settings = settings(max_examples=40, stateful_step_count=40)
+def test_the_heap_grows_where_it_may(machine):
+    grown = []
+    heap = BuddyHeap(
+        BASE, MIB, machine, limit=3 * MIB, grow=lambda laddr, size: grown.append((laddr, size))
+    )
+    blocks = [heap.kmalloc(MIB), heap.kmalloc(64), heap.kmalloc(MIB)]
+    assert blocks == [BASE, BASE + MIB, BASE + 2 * MIB]
+    assert grown == [(BASE + MIB, MIB), (BASE + 2 * MIB, MIB)]
+    with pytest.raises(SysError, match="ENOMEM"):
+        heap.kmalloc(MIB)
+    heap.check()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import struct
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
+LIMINE_GUEST = Path(__file__).parent / "guests" / "limine"
 
 
 class FakeVcpu:
@@ -238,3 +238,29 @@ def elf64() -> ElfBuilder:
 @pytest.fixture
 def elf32() -> ElfBuilder:
     return ElfBuilder(32)
+
+
+@pytest.fixture(scope="session")
+def limine_guest(tmp_path_factory):
+    """Return a function that compiles the Limine guest with definitions, and returns its file."""
+    if shutil.which("gcc") is None:
+        pytest.skip("no C compiler")
+    folder = tmp_path_factory.mktemp("limine")
+
+    @functools.cache
+    def compiled(*definitions: str) -> bytes:
+        out = folder / "kernel.elf"
+        flags = (
+            "-O1 -ffreestanding -fno-pic -no-pie -mcmodel=kernel -mno-red-zone -nostdlib -static "
+            "-mgeneral-regs-only -fno-stack-protector -Wl,--build-id=none"
+        )
+        definitions = ("X2APIC=0", *definitions) if "X2APIC=1" not in definitions else definitions
+        subprocess.run(
+            ["gcc", *flags.split(), f"-Wl,-T,{LIMINE_GUEST.with_suffix('.ld')}", "-o", out]
+            + [f"-D{name}" for name in definitions]
+            + [LIMINE_GUEST.with_suffix(".c")],
+            check=True,
+        )
+        return out.read_bytes()
+
+    return compiled

@@ -6,11 +6,8 @@ MEL-01 (boot by the Limine protocol), MEL-03 (memory map, HHDM, framebuffer, SMP
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +20,6 @@ from pykern_c.exits import ExitReason
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
 
-GUEST = Path(__file__).parent / "guests" / "limine"
 HHDM = 0xFFFF800000000000
 VIRTUAL_BASE = 0xFFFFFFFF80000000
 SECOND = 1_000_000_000
@@ -40,26 +36,8 @@ OPTIONS = BootOptions(
 
 
 @pytest.fixture(scope="module")
-def build(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("limine")
-
-    @functools.cache
-    def compiled(*definitions: str) -> bytes:
-        out = folder / "kernel.elf"
-        flags = (
-            "-O1 -ffreestanding -fno-pic -no-pie -mcmodel=kernel -mno-red-zone -nostdlib -static "
-            "-mgeneral-regs-only -fno-stack-protector -Wl,--build-id=none"
-        )
-        definitions = ("X2APIC=0", *definitions) if "X2APIC=1" not in definitions else definitions
-        subprocess.run(
-            ["gcc", *flags.split(), f"-Wl,-T,{GUEST.with_suffix('.ld')}", "-o", out]
-            + [f"-D{name}" for name in definitions]
-            + [GUEST.with_suffix(".c")],
-            check=True,
-        )
-        return out.read_bytes()
-
-    return compiled
+def build(limine_guest):
+    return limine_guest
 
 
 class Run:

@@ -22,10 +22,20 @@ def table(image: acpi.AcpiImage, signature: str) -> bytes:
 
 @pytest.fixture(params=[1, 4, 64])
 def image(request: pytest.FixtureRequest) -> acpi.AcpiImage:
-    return acpi.build(acpi.AcpiPlatform(cpus=request.param))
+    return built(request.param)
 
 
-STANDARD = ("RSDT", "XSDT", "FACP", "APIC", "HPET", "MCFG", "DSDT")
+def built(cpus: int) -> acpi.AcpiImage:
+    """Build the tables of a machine with two nodes."""
+    half = (cpus + 1) // 2
+    nodes = (
+        acpi.NumaNode(tuple(range(half)), ((0, 3 << 30),)),
+        acpi.NumaNode(tuple(range(half, cpus)), ((4 << 30, 1 << 30), (8 << 30, 1 << 30))),
+    )
+    return acpi.build(acpi.AcpiPlatform(cpus=cpus, nodes=nodes))
+
+
+STANDARD = ("RSDT", "XSDT", "FACP", "APIC", "HPET", "MCFG", "SRAT", "SLIT", "DSDT")
 DEFINITIONS = {
     "RSDT": acpi_tables.RSDT,
     "XSDT": acpi_tables.XSDT,
@@ -33,6 +43,8 @@ DEFINITIONS = {
     "APIC": acpi_tables.MADT,
     "HPET": acpi_tables.HPET,
     "MCFG": acpi_tables.MCFG,
+    "SRAT": acpi_tables.SRAT,
+    "SLIT": acpi_tables.SLIT,
     "DSDT": acpi_tables.DSDT,
 }
 
@@ -64,12 +76,12 @@ def test_rsdp_is_found_where_a_kernel_looks(image: acpi.AcpiImage) -> None:
 
 
 def test_everything_fits_below_the_bios() -> None:
-    image = acpi.build(acpi.AcpiPlatform(cpus=64))
+    image = built(64)
     assert image.base + len(image.data) <= 0xF0000
 
 
 def test_both_root_tables_name_the_same_tables(image: acpi.AcpiImage) -> None:
-    expected = [image.tables[s] for s in ("FACP", "APIC", "HPET", "MCFG")]
+    expected = [image.tables[s] for s in ("FACP", "APIC", "HPET", "MCFG", "SRAT", "SLIT")]
     assert list(acpi_tables.RSDT.parse(table(image, "RSDT")).Entry) == expected
     assert list(acpi_tables.XSDT.parse(table(image, "XSDT")).Entry) == expected
 
@@ -94,6 +106,36 @@ def test_madt_lists_every_processor_and_the_io_apic(image: acpi.AcpiImage) -> No
     assert [e.Length for e in entries if e.Type == acpi_tables.INTERRUPT_SOURCE_OVERRIDE] == [
         10
     ] * 2
+
+
+def test_srat_puts_processors_and_memory_into_nodes() -> None:
+    entries = acpi_tables.SRAT.parse(table(built(4), "SRAT")).StaticResourceAllocationStructure
+    cpus = [e for e in entries if e.Type == acpi_tables.PROCESSOR_AFFINITY]
+    assert [(e.Length, e.Body.ProximityDomainLow, e.Body.APICID) for e in cpus] == [
+        (16, 0, 0),
+        (16, 0, 1),
+        (16, 1, 2),
+        (16, 1, 3),
+    ]
+    memory = [e for e in entries if e.Type == acpi_tables.MEMORY_AFFINITY]
+    assert [
+        (e.Length, e.Body.ProximityDomain, e.Body.BaseAddress, e.Body.Length) for e in memory
+    ] == [
+        (40, 0, 0, 3 << 30),
+        (40, 1, 4 << 30, 1 << 30),
+        (40, 1, 8 << 30, 1 << 30),
+    ]
+    assert all(e.Body.Flags == 1 for e in entries)
+
+
+def test_slit_is_symmetrical_with_10_on_its_diagonal() -> None:
+    slit = acpi_tables.SLIT.parse(table(built(4), "SLIT"))
+    assert slit.NumberOfSystemLocalities == 2
+    assert list(slit.Entry) == [10, 20, 20, 10]
+
+
+def test_without_nodes_there_is_neither() -> None:
+    assert {"SRAT", "SLIT"}.isdisjoint(acpi.build(acpi.AcpiPlatform()).tables)
 
 
 @pytest.mark.skipif(shutil.which("iasl") is None, reason="acpica-tools is not installed")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
-
 import pytest
 
 from pykern.kernel.core.wait import Interrupted, WaitQueue, WaitResult, sleep_until, wait_any
@@ -247,14 +244,21 @@ def test_polling_ends_by_its_deadline_and_by_a_signal(runner, queue):
     assert not queue.watched
 
 
-def test_sleepers_that_are_collected_leave_quietly():
-    """The collector closes coroutines in any order; what that raises would be a warning."""
-    queue, runner = WaitQueue(), Runner()
-    for _ in range(3):
-        runner.spawn(queue.wait())
-    runner.settle()
-    queue.wake(2)
-    gone = weakref.ref(runner)
-    del queue, runner
-    gc.collect()
-    assert gone() is None
+def test_a_wait_that_is_closed_keeps_its_waker(queue):
+    """It may hold the last reference to the coroutine that is being closed, and close it again."""
+    dropped_while_closing = []
+
+    class Waker:
+        def __call__(self, _wait):
+            raise AssertionError("woke what is being destroyed")
+
+        def __del__(self):
+            dropped_while_closing.append(suspended.gi_running)
+
+    place = queue.join()
+    suspended = place.__await__()
+    next(suspended)
+    place.on_wake = Waker()
+    suspended.close()
+    assert dropped_while_closing == []
+    assert len(queue) == 0

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from pykern.machine import boot
 from pykern.machine.board import BoardOptions
 from pykern.machine.boot import BootOptions
 from pykern.machine.computer import Computer, Image, MachineConfig
 from pykern_c import Machine
 from pykern_c.exits import ExitReason
+from tests.pykern.machine.firmware.bios_services.conftest import Bios, assemble, source
 
 SECOND = 1_000_000_000
 SECTOR = b"\xeb\xfe".ljust(510, b"\0") + b"\x55\xaa"
@@ -79,3 +84,46 @@ def test_a_fault_of_a_real_mode_program_stops_the_processor():
     ended = computer.machine.run(until_ns=SECOND)
     assert ended.reason is ExitReason.BUDGET
     assert computer.machine.vcpus[0].activity == "halted"
+
+
+WORDS = st.one_of(
+    st.integers(0, 0xFFFFFFFF), st.sampled_from([0, 1, 0x7FFF, 0xFFFF, 0xFFFFFFFF, 0x80, 0xE0])
+)
+SERVED = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x1A]
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(SERVED), WORDS, WORDS, WORDS, WORDS, WORDS, WORDS, st.integers(0, 0x60)
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    st.lists(st.tuples(st.integers(0, 0xFF), st.integers(0, 0xFF)), max_size=6),
+)
+def test_no_call_makes_the_host_fail(tmp_path, calls, spoilt):
+    """Any registers, any damage to the BIOS data area: the guest may suffer, nothing raises."""
+    program = [
+        Bios(vector, function << 8 | eax & 0xFF, *rest)
+        for vector, eax, *rest, function in calls
+        if (vector, function) != (0x15, 0x86)  # waits for up to an hour
+    ]
+    before = "".join(f"movb ${value}, {0x400 + offset}\n" for offset, value in spoilt)
+    text = source([Bios(0x12, before=before), *program])
+    computer, _, _ = booted(assemble(text, tmp_path, 64 << 10))
+    assert computer.machine.run(until_ns=3_000_000)
+
+
+@pytest.mark.parametrize("vector", [0x13, 0x15])
+def test_a_stack_that_is_not_there(tmp_path, vector):
+    """SS:SP behind the end of memory: the call comes to nothing."""
+    before = "mov $0xFFFF, %ax\nmov %ax, %ss\nmov $0xFF00, %sp\n"
+    text = source([Bios(vector, 0xFF00, before=before)])
+    computer, _, _ = booted(assemble(text, tmp_path, 64 << 10))
+    assert computer.machine.run(until_ns=3_000_000)
