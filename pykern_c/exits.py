@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -82,3 +83,9 @@ class Exit:
     code: int = 0
     what: str = ""
     faults: tuple[FaultRecord, ...] = field(default=())
+
+
+@functools.lru_cache(maxsize=4096)
+def hostcall_exit(vcpu: int, code: int) -> Exit:
+    """Return the exit of a hostcall; a hosted kernel makes the same ones again and again."""
+    return Exit(ExitReason.HOSTCALL, vcpu, code)

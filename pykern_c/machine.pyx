@@ -26,7 +26,7 @@ from pykern_c.vcpu cimport vcpu_new
 from pykern_c.icache cimport hook_matches
 
 from pykern_c.cpuid import feature_words
-from pykern_c.exits import Exit, ExitReason, FaultRecord
+from pykern_c.exits import Exit, ExitReason, FaultRecord, hostcall_exit
 
 cdef extern from "<cpuid.h>" nogil:
     int __get_cpuid_count(u32 leaf, u32 sub, u32* eax, u32* ebx, u32* ecx, u32* edx)
@@ -749,6 +749,8 @@ cdef class Machine:
         if self.stop_reason is not None:
             (what, code), self.stop_reason = self.stop_reason, None
             return Exit(ExitReason.STOPPED, i, code, what)
+        if c.exit_reason == EXIT_HOSTCALL:
+            return hostcall_exit(i, c.exit_code)
         if c.exit_reason != EXIT_SHUTDOWN:
             return Exit(ExitReason(c.exit_reason), i, c.exit_code)
         faults = []

@@ -96,15 +96,22 @@ class Kernel(System):
         if self.image is None or number == layout.HOSTCALL_ATTACH:
             self._attach(self.machine.vcpus[index])
             return
-        cpu = self.cpus[index] if index < len(self.cpus) else self.bringup.early(index)
-        self.acting = cpu.vcpu
-        self.clock.this_cpu = cpu
-        if self.cpus:  # from start_kernel on there is a scheduler
-            self.scheduler.this_cpu = cpu.number
+        cpu = self.clock.this_cpu
+        if cpu is None or cpu.number != index:
+            cpu = self._act_for(index)
         self._table[number](cpu)
         if cpu.current.state is not _RUNNING:
             self.runner.reschedule(cpu)
         self.machine.charge(HOSTCALL_NS)
+
+    def _act_for(self, index: int) -> Processor:
+        """Act on behalf of another processor than before."""
+        cpu = self.cpus[index] if index < len(self.cpus) else self.bringup.early(index)
+        self.acting = cpu.vcpu
+        self.clock.this_cpu = cpu
+        if self.cpus:  # from start_kernel on there is a scheduler
+            self.scheduler.this_cpu = index
+        return cpu
 
     def _attach(self, vcpu: Vcpu) -> None:
         """Answer an image that looks for its host; an OUT of anybody else's changes nothing."""

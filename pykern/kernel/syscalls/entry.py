@@ -64,7 +64,7 @@ def kinds(function: Callable[..., Any]) -> list[Kind]:
     ------
     TypeError : one is not annotated with a kind
     """
-    hints = get_type_hints(function, include_extras=True, localns=_TypingNames())
+    hints = hints_of(function)
     found = []
     for name in list(inspect.signature(function).parameters)[1:]:
         kind = next((x for x in get_args(hints[name])[1:] if isinstance(x, Kind)), None)
@@ -72,6 +72,11 @@ def kinds(function: Callable[..., Any]) -> list[Kind]:
             raise TypeError(f"{function.__qualname__}: argument {name} has no kind")
         found.append(kind)
     return found
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations of a handler, evaluated."""
+    return get_type_hints(function, include_extras=True, localns=_TypingNames())
 
 
 class _TypingNames(UserDict[str, Any]):
@@ -99,11 +104,12 @@ class SystemCalls:
         name = symbol.removeprefix("sys_")
         decoders = list(zip(_ARGUMENTS, (kind.decode for kind in kinds(function)), strict=False))
         counts, system = self._system.metrics.syscall_count, self._system
+        counts.setdefault(name, 0)
         if inspect.iscoroutinefunction(function):
             finish = self._finisher
 
             def call_async(cpu: Processor) -> None:
-                counts[name] = counts.get(name, 0) + 1
+                counts[name] += 1
                 gprs, thread = cpu.gprs, cpu.current
                 arguments = [decode(gprs[number]) for number, decode in decoders]
                 system.runner.start(cpu, function(thread, *arguments), finish(thread))
@@ -111,7 +117,7 @@ class SystemCalls:
             return call_async
 
         def call(cpu: Processor) -> None:
-            counts[name] = counts.get(name, 0) + 1
+            counts[name] += 1
             gprs = cpu.gprs
             try:
                 result = function(cpu.current, *[decode(gprs[n]) for n, decode in decoders])
@@ -120,7 +126,15 @@ class SystemCalls:
             if result is not None:
                 gprs[_RAX] = result & _MASK
 
-        return call
+        def call_without_arguments(cpu: Processor) -> None:
+            counts[name] += 1
+            try:
+                cpu.gprs[_RAX] = function(cpu.current) & _MASK
+            except SysError as error:
+                cpu.gprs[_RAX] = -error.errno & _MASK
+
+        returns_always = not decoders and hints_of(function).get("return") is int
+        return call_without_arguments if returns_always else call
 
     def _finisher(self, thread: Any) -> Callable[[Any, BaseException | None], None]:
         """Return what puts the result of a call that could sleep into the thread's RAX.
