@@ -41,9 +41,9 @@ def guest(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def boot_record():
+def boot_record(tmp_path_factory):
     try:
-        return loader.load()
+        return loader.build(tmp_path_factory.mktemp("loader")).read_bytes()
     except loader.LoaderBuildError as error:
         pytest.skip(str(error))
 
