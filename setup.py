@@ -43,6 +43,8 @@ DEBUG_FLAGS = [
 ]
 CORE = (
     "mmu",
+    "paging",
+    "stale",
     "icache",
     "decode",
     "descriptors",
@@ -54,6 +56,8 @@ CORE = (
     "execute",
     "events",
     "interrupts",
+    "memory_map",
+    "callbacks",
     "machine",
     "vcpu",
     "context",

@@ -10,7 +10,8 @@ from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 from pykern_c.cpuid cimport *
 from pykern_c.descriptors cimport ATTR_L
-from pykern_c.mmu cimport context_changed, load_pdptes, tlb_flush
+from pykern_c.mmu cimport context_changed, tlb_flush
+from pykern_c.paging cimport load_pdptes
 
 cdef enum:
     CR0_LOW = (

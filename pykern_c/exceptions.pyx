@@ -410,8 +410,10 @@ cdef void _deliver_all(Cpu* cpu, Event* e, int kind) noexcept nogil:
         if kind == DOUBLE_FAULT:
             _shutdown(cpu)
             return
-        if second == BENIGN:
-            return              # handled next, by itself: it may recur for ever, but takes time
+        if second == BENIGN:    # handled next, by itself: it may recur for ever, but takes time
+            if cpu.budget <= 0:
+                cpu.exit_reason = EXIT_BUDGET
+            return
         if _is_double(kind, second):
             second = DOUBLE_FAULT
             if cpu.fault.vector == PF:

@@ -1,23 +1,20 @@
 """The machine for other Cython modules and for the callbacks of the core."""
 
-from pykern_c.types cimport u8, u16, u32, u64
-from pykern_c.cpu cimport Cpu, Platform, RamRange
+from pykern_c.types cimport u32, u64
+from pykern_c.cpu cimport Cpu
 from pykern_c.events cimport Events
 from pykern_c.interrupts cimport ApicBus
+from pykern_c.memory_map cimport MemoryMap
 
 
-cdef class Machine:
-    cdef Platform* platform
+cdef class Machine(MemoryMap):
     cdef Cpu* storage
     cdef readonly tuple vcpus
     cdef readonly Events events
     cdef readonly ApicBus apics
-    cdef readonly tuple ram_ranges
     cdef readonly str cpu_model
     cdef readonly u64 seed
     cdef u64 random
-    cdef list mmio                  # (base, size, device), sorted by base
-    cdef list mappings              # (host, size, page flags) of what is to be unmapped
     cdef list ports                 # 65536 of None or (device, offset)
     cdef object error               # exception raised by a device
     cdef object stop_reason
@@ -35,18 +32,13 @@ cdef class Machine:
     cdef u64 window_done            # ns that the current one has run
     cdef u64 window_last            # when the last instruction so far retired
 
-    cdef object device_at(self, u64 paddr, u64* offset)
     cdef int run_window(self) except -1
-    cdef int _new_range(self, u64 base, u64 size, bint rom) except -1
-    cdef int _enter_range(self, u64 base, u64 size, u8* host, u8* page, bint rom) except -1
-    cdef int _punch(self, u64 base, u64 size) except -1
     cdef void _account(self, Cpu* c)
     cdef int _time_passed(self) except -1
     cdef object _exit_of(self, int i)
     cdef u64 _deadline(self) noexcept
     cdef bint _runnable(self, Cpu* c) noexcept
     cdef void _wire_apic(self, Cpu* c, int i)
-    cdef RamRange* _range(self, u64 paddr, u64 size) except NULL
     cdef u64 _random_next(self) noexcept
     cdef void _open_window(self, u64 until) noexcept
     cdef bint _idle(self) noexcept

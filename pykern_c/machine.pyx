@@ -1,29 +1,21 @@
 """The Python face of the core: Machine, Vcpu, Context, Exit."""
 
-import bisect
 import hashlib
 
-from cpython.buffer cimport PyBUF_WRITE
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdlib cimport calloc, free
 
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
-from pykern_c.apic cimport apic_claims
 from pykern_c.apic_bus cimport apics_fire_timers, apics_next_deadline
-from pykern_c.apic_registers cimport apic_mmio_read, apic_mmio_write, apic_virtual_wire
-from pykern_c.ioapic cimport ioapic_mmio_read, ioapic_mmio_write
+from pykern_c.apic_registers cimport apic_virtual_wire
+from pykern_c.callbacks cimport connect_callbacks, connect_ferr
 from pykern_c.decode cimport decode_init
 from pykern_c.execute cimport cpu_reset, run_slice
-from pykern_c.host_x87 cimport x87_spill
-from pykern_c.icache cimport code_cache_empty, code_cache_free, code_cache_new
-from pykern_c.memory cimport page_written, ram_find
-from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
+from pykern_c.icache cimport code_cache_empty
 from pykern_c.monitor cimport monitor_written
-from pykern_c.mmu cimport tlb_flush, ACCESS_WRITE
+from pykern_c.mmu cimport tlb_flush
 from pykern_c.vcpu cimport vcpu_new
-from pykern_c.icache cimport hook_matches
 
 from pykern_c.cpuid import feature_words
 from pykern_c.exits import Exit, ExitReason, FaultRecord, hostcall_exit
@@ -31,24 +23,12 @@ from pykern_c.exits import Exit, ExitReason, FaultRecord, hostcall_exit
 cdef extern from "<cpuid.h>" nogil:
     int __get_cpuid_count(u32 leaf, u32 sub, u32* eax, u32* ebx, u32* ecx, u32* edx)
 
-cdef extern from "<sys/mman.h>" nogil:
-    void* mmap(void* address, size_t length, int protection, int flags, int fd, long offset)
-    int munmap(void* address, size_t length)
-    enum: PROT_READ
-    enum: PROT_WRITE
-    enum: MAP_PRIVATE
-    enum: MAP_ANONYMOUS
-    enum: MAP_NORESERVE
-    void* MAP_FAILED
-
 decode_init()
 
-cdef u64 IOAPIC_BASE = 0xFEC00000           # constant
 cdef u64 FOREVER = 0xFFFFFFFFFFFFFFFFULL    # constant
 
 
 # ---------------------------------------------------------------------------------------------
-# Callbacks of the core. A device that raises ends run(): the exception surfaces there.
 
 def _host_cpuid(u32 leaf, u32 sub, str register):
     """Execute CPUID on the host; 0 if it has no such leaf."""
@@ -57,256 +37,8 @@ def _host_cpuid(u32 leaf, u32 sub, str register):
     return {"eax": eax, "ebx": ebx, "ecx": ecx, "edx": edx}[register]
 
 
-cdef u64 _all_ones(int size) noexcept nogil:
-    return (~<u64>0) >> (64 - size * 8)
-
-
-cdef void _device_begins(Cpu* cpu) noexcept nogil:
-    """Show devices the exact time; it never goes back. Python may use the x87 unit."""
-    cdef u64 now = cpu_now(cpu)
-    x87_spill(cpu)
-    if now > cpu.platform.clock.now:
-        cpu.platform.clock.now = now
-
-
-cdef void _device_done(Cpu* cpu, Machine machine) noexcept:
-    """After a device access: it may have scheduled something, or asked the machine to stop."""
-    limit_slice(cpu, machine.events.next_deadline)
-    if machine.stop_reason is not None or machine.error is not None:
-        cpu.exit_reason = EXIT_STOPPED
-    cpu.attention = 1
-
-
-cdef u64 _mmio_read(Cpu* cpu, u64 paddr, int size) noexcept nogil:
-    cdef u64 value
-    if apic_claims(&cpu.lapic, paddr):
-        return apic_mmio_read(&cpu.lapic, <u32>(paddr & 0xFFF), size, cpu_now(cpu))
-    if paddr & ~<u64>0xFFF == IOAPIC_BASE:
-        return ioapic_mmio_read(&cpu.platform.ioapic, <u32>(paddr & 0xFFF), size)
-    _device_begins(cpu)
-    mxcsr_leave(cpu)
-    with gil:
-        value = _python_mmio_read(cpu, paddr, size)
-    mxcsr_enter(cpu)
-    return value
-
-
-cdef u64 _python_mmio_read(Cpu* cpu, u64 paddr, int size) noexcept:
-    cdef Machine machine = <Machine>cpu.platform.owner
-    cdef u64 offset = 0
-    cdef object device = machine.device_at(paddr, &offset)
-    cdef u64 value = _all_ones(size)
-    if device is None or machine.error is not None:
-        return value
-    try:
-        value = <u64>(device.read(offset, size) & _all_ones(size))
-    except BaseException as error:
-        machine.error = error
-    _device_done(cpu, machine)
-    return value
-
-
-cdef void _mmio_write(Cpu* cpu, u64 paddr, int size, u64 value) noexcept nogil:
-    value &= _all_ones(size)
-    if apic_claims(&cpu.lapic, paddr):
-        apic_mmio_write(&cpu.lapic, <u32>(paddr & 0xFFF), size, value, cpu_now(cpu))
-        limit_slice(cpu, cpu.lapic.timer_deadline)
-        return
-    if paddr & ~<u64>0xFFF == IOAPIC_BASE:
-        ioapic_mmio_write(&cpu.platform.ioapic, <u32>(paddr & 0xFFF), size, value)
-        return
-    _device_begins(cpu)
-    mxcsr_leave(cpu)
-    with gil:
-        _python_mmio_write(cpu, paddr, size, value)
-    mxcsr_enter(cpu)
-
-
-cdef void _python_mmio_write(Cpu* cpu, u64 paddr, int size, u64 value) noexcept:
-    cdef Machine machine = <Machine>cpu.platform.owner
-    cdef u64 offset = 0
-    cdef object device = machine.device_at(paddr, &offset)
-    if device is None or machine.error is not None:
-        return
-    try:
-        device.write(offset, size, value)
-    except BaseException as error:
-        machine.error = error
-    _device_done(cpu, machine)
-
-
-cdef u64 _port_read(Cpu* cpu, u32 port, int size) noexcept nogil:
-    cdef u64 value
-    _device_begins(cpu)
-    if cpu.platform.hook_kinds & HOOK_IN:
-        _port_hook(cpu, port, size, HOOK_IN)
-    mxcsr_leave(cpu)
-    with gil:
-        value = _python_port_read(cpu, port, size)
-    mxcsr_enter(cpu)
-    return value
-
-
-cdef u64 _python_port_read(Cpu* cpu, u32 port, int size) noexcept:
-    cdef Machine machine = <Machine>cpu.platform.owner
-    cdef object entry = machine.ports[port]
-    cdef u64 value = _all_ones(size)
-    if entry is None or machine.error is not None:
-        return value
-    try:
-        value = <u64>(entry[0].read(entry[1], size) & _all_ones(size))
-    except BaseException as error:
-        machine.error = error
-    _device_done(cpu, machine)
-    return value
-
-
-cdef void _port_write(Cpu* cpu, u32 port, int size, u64 value) noexcept nogil:
-    _device_begins(cpu)
-    if cpu.platform.hook_kinds & HOOK_OUT:
-        _port_hook(cpu, port, size, HOOK_OUT)
-    mxcsr_leave(cpu)
-    with gil:
-        _python_port_write(cpu, port, size, value & _all_ones(size))
-    mxcsr_enter(cpu)
-
-
-cdef void _python_port_write(Cpu* cpu, u32 port, int size, u64 value) noexcept:
-    cdef Machine machine = <Machine>cpu.platform.owner
-    cdef object entry = machine.ports[port]
-    if entry is None or machine.error is not None:
-        return
-    try:
-        entry[0].write(entry[1], size, value)
-    except BaseException as error:
-        machine.error = error
-    _device_done(cpu, machine)
-
-
-cdef int _acknowledge(Cpu* cpu) noexcept nogil:
-    cdef int vector
-    mxcsr_leave(cpu)
-    x87_spill(cpu)
-    with gil:
-        vector = _python_acknowledge(cpu)
-    mxcsr_enter(cpu)
-    return vector
-
-
-cdef int _python_acknowledge(Cpu* cpu) noexcept:
-    """Run the INTA cycle of the 8259 pair; without one the bus floats: vector FFH."""
-    cdef Machine machine = <Machine>cpu.platform.owner
-    if machine.interrupt_source is None or machine.error is not None:
-        return 0xFF
-    try:
-        return <int>(machine.interrupt_source() & 0xFF)
-    except BaseException as error:
-        machine.error = error
-        cpu.exit_reason = EXIT_STOPPED
-        return 0xFF
-
-
-cdef void _ferr(Cpu* cpu) noexcept nogil:
-    _device_begins(cpu)
-    mxcsr_leave(cpu)
-    with gil:
-        _python_ferr(cpu)
-    mxcsr_enter(cpu)
-
-
-cdef void _python_ferr(Cpu* cpu) noexcept:
-    cdef Machine machine = <Machine>cpu.platform.owner
-    if machine.error is not None:
-        return
-    try:
-        machine.ferr()
-    except BaseException as error:
-        machine.error = error
-    _device_done(cpu, machine)
-
-
-cdef void _access_hook(Cpu* cpu, u64 laddr, u64 paddr, int size, int kind) noexcept nogil:
-    """Memory hooks: the filter runs here, Python only where it matches."""
-    cdef u32 i
-    cdef u32 wanted = HOOK_WRITE if kind == ACCESS_WRITE else HOOK_READ
-    x87_spill(cpu)
-    for i in range(MAX_HOOKS):
-        if cpu.platform.hooks[i].id and hook_matches(
-                cpu, &cpu.platform.hooks[i], wanted, laddr, laddr + size - 1):
-            mxcsr_leave(cpu)
-            with gil:
-                _call_hook(cpu, cpu.platform.hooks[i].id, laddr, size, kind == ACCESS_WRITE)
-            mxcsr_enter(cpu)
-
-
-cdef void _port_hook(Cpu* cpu, u32 port, int size, u32 kind) noexcept nogil:
-    cdef u32 i
-    for i in range(MAX_HOOKS):
-        if cpu.platform.hooks[i].id and hook_matches(
-                cpu, &cpu.platform.hooks[i], kind, port, port + size - 1):
-            mxcsr_leave(cpu)
-            with gil:
-                _call_hook(cpu, cpu.platform.hooks[i].id, port, size, kind == HOOK_OUT)
-            mxcsr_enter(cpu)
-
-
-cdef void _event_hook(Cpu* cpu, u32 vector, u32 error, bint external) noexcept nogil:
-    cdef u32 i
-    for i in range(MAX_HOOKS):
-        if cpu.platform.hooks[i].id and hook_matches(
-                cpu, &cpu.platform.hooks[i], HOOK_INT, vector, vector):
-            mxcsr_leave(cpu)
-            with gil:
-                _call_hook(cpu, cpu.platform.hooks[i].id, vector, <int>error, external)
-            mxcsr_enter(cpu)
-
-
-cdef void _call_hook(Cpu* cpu, u32 number, u64 address, int size, bint write) noexcept:
-    """Call a hook in the middle of an instruction; what it raises ends run()."""
-    cdef Machine machine = <Machine>cpu.platform.owner
-    if machine.error is not None:
-        return
-    try:
-        machine.hooks[number](machine.vcpus[cpu.index], address, size, write)
-    except BaseException as error:
-        machine.error = error
-    _device_done(cpu, machine)
-
-
-cdef void _stale_used(Cpu* cpu, u64 laddr, u64 old_paddr) noexcept nogil:
-    x87_spill(cpu)
-    mxcsr_leave(cpu)
-    with gil:
-        _python_stale_used(cpu, laddr, old_paddr)
-    mxcsr_enter(cpu)
-
-
-cdef void _python_stale_used(Cpu* cpu, u64 laddr, u64 old_paddr) noexcept:
-    cdef Machine machine = <Machine>cpu.platform.owner
-    if machine.error is not None:
-        return
-    try:
-        machine.stale_callback(machine.vcpus[cpu.index], laddr, old_paddr)
-    except BaseException as error:
-        machine.error = error
-    _device_done(cpu, machine)
-
-
-# ---------------------------------------------------------------------------------------------
-
-cdef int _check_pages(u64 base, u64 size) except -1:
-    if base % 4096 or size % 4096 or size == 0:
-        raise ValueError(f"memory range {base:#x}+{size:#x} is not made of whole 4 KiB pages")
-    return 0
-
-
-cdef class Machine:
+cdef class Machine(MemoryMap):
     """A computer: processors, memory, interrupt controllers and a clock."""
-
-    def __cinit__(self):
-        self.platform = <Platform*>calloc(1, sizeof(Platform))
-        if self.platform == NULL:
-            raise MemoryError("no memory for a machine")
 
     def __init__(self, memory=64 << 20, *, int cpus=1, str cpu="max", u64 seed=0):
         if not 1 <= cpus <= MAX_CPUS:
@@ -314,11 +46,8 @@ cdef class Machine:
         self.cpu_model = cpu
         self.seed = seed
         self.random = seed ^ 0x9E3779B97F4A7C15
-        self.mmio = []
         self.ports = [None] * 65536
         self.hooks = {}
-        self.mappings = []
-        self.ram_ranges = ()
         self._make_platform(cpus)
         self._make_memory(memory)
         self._make_cpus(cpus)
@@ -332,88 +61,7 @@ cdef class Machine:
         p.cpu_count = cpus
         p.a20_mask = ~<u64>0
         p.reserved_mask = 0x000FFFFFFFFFFFFFULL & ~((<u64>1 << 40) - 1)
-        p.mmio_read = _mmio_read
-        p.mmio_write = _mmio_write
-        p.port_read = _port_read
-        p.port_write = _port_write
-        p.acknowledge = _acknowledge
-        p.access_hook = _access_hook
-        p.event_hook = _event_hook
-        p.stale_used = _stale_used
-        p.code = code_cache_new()
-        if p.code == NULL:
-            raise MemoryError("no memory for the code cache")
-
-    def _make_memory(self, memory):
-        if isinstance(memory, int):
-            low = min(memory, 3 << 30)
-            ranges = [(0, low)] + ([(4 << 30, memory - low)] if memory > low else [])
-        else:
-            ranges = sorted(memory)
-        for base, size in ranges:
-            self._add_range(base, size, False)
-            self.ram_ranges = (*self.ram_ranges, (base, size))
-
-    cdef int _new_range(self, u64 base, u64 size, bint rom) except -1:
-        """Commit address space for a range; RAM costs host memory when it is touched."""
-        cdef void* host = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-        cdef u8* page
-        if host == MAP_FAILED:
-            raise MemoryError(f"no address space for {size} bytes of guest memory")
-        page = <u8*>calloc(size >> 12, 1)
-        if page == NULL:
-            munmap(host, size)
-            raise MemoryError("no memory for page flags")
-        self.mappings.append((<size_t>host, size, <size_t>page))
-        return self._enter_range(base, size, <u8*>host, page, rom)
-
-    cdef int _enter_range(self, u64 base, u64 size, u8* host, u8* page, bint rom) except -1:
-        cdef Platform* p = self.platform
-        cdef RamRange* r
-        if p.ram_count == MAX_RAM_RANGES:
-            raise ValueError(f"more than {MAX_RAM_RANGES} ranges of memory")
-        r = &p.ram[p.ram_count]
-        r.base, r.size, r.host, r.page, r.rom = base, size, host, page, rom
-        p.ram_count += 1
-        return 0
-
-    def _add_range(self, base, size, rom):
-        _check_pages(base, size)
-        for other, length in self.ram_ranges:
-            if base < other + length and other < base + size:
-                raise ValueError(f"memory range {base:#x}+{size:#x} "
-                                 f"overlaps {other:#x}+{length:#x}")
-        self._new_range(base, size, rom)
-
-    cdef int _punch(self, u64 base, u64 size) except -1:
-        """Take physical addresses away from RAM, as a chip set does for ROM and devices."""
-        cdef Platform* p = self.platform
-        cdef RamRange* r
-        cdef u64 end = base + size, start, stop
-        cdef u32 i = 0
-        while i < p.ram_count:
-            r = &p.ram[i]
-            start, stop = max(base, r.base), min(end, r.base + r.size)
-            if start >= stop:
-                i += 1
-                continue
-            _check_pages(start, stop - start)
-            if stop < r.base + r.size:
-                self._enter_range(stop, r.base + r.size - stop, r.host + (stop - r.base),
-                                  r.page + ((stop - r.base) >> 12), r.rom)
-            if start > r.base:
-                r.size = start - r.base
-                i += 1
-            else:
-                p.ram_count -= 1
-                r[0] = p.ram[p.ram_count]
-        p.ram_last = 0
-        for i in range(p.cpu_count):
-            tlb_flush(p.cpus[i], True)
-        if self.platform.code.used:
-            code_cache_empty(p)
-        return 0
+        connect_callbacks(p)
 
     def _make_cpus(self, int cpus):
         cdef Platform* p = self.platform
@@ -457,18 +105,13 @@ cdef class Machine:
 
     def __dealloc__(self):
         cdef u32 i
-        if self.platform == NULL:
+        if self.storage == NULL:
             return
-        for host, size, page in self.mappings or ():
-            munmap(<void*><size_t>host, size)
-            free(<void*><size_t>page)
-        if self.storage != NULL:
-            for i in range(self.platform.cpu_count):
-                free(self.storage[i].tlbs)
-                free(self.storage[i].jumps)
-            free(self.storage)
-        code_cache_free(self.platform.code)
-        free(self.platform)
+        for i in range(self.platform.cpu_count):
+            free(self.storage[i].tlbs)
+            free(self.storage[i].jumps)
+        free(self.storage)
+        self.storage = NULL
 
     def reset(self):
         """RESET#: every processor as after power-up; memory and the clock stay."""
@@ -481,60 +124,7 @@ cdef class Machine:
         self.stop_reason = None
         self.error = None
 
-    # -- memory
-
-    cdef RamRange* _range(self, u64 paddr, u64 size) except NULL:
-        cdef RamRange* r = ram_find(self.platform, paddr)
-        if r == NULL or paddr - r.base + size > r.size:
-            raise ValueError(f"physical {paddr:#x}+{size:#x} is not within RAM or ROM")
-        return r
-
-    def read(self, u64 paddr, u64 size):
-        """Return `size` bytes of physical memory."""
-        cdef RamRange* r = self._range(paddr, size)
-        return (<char*>r.host + (paddr - r.base))[:size]
-
-    def write(self, u64 paddr, data):
-        """Write physical memory, ROM too; decoded code follows."""
-        cdef const u8[::1] view = data
-        cdef u64 size = view.shape[0]
-        cdef RamRange* r
-        cdef u64 done = 0, n, offset
-        if size == 0:
-            return
-        r = self._range(paddr, size)
-        memcpy(r.host + (paddr - r.base), &view[0], size)
-        while done < size:
-            offset = paddr - r.base + done
-            n = min(size - done, 4096 - (offset & 0xFFF))
-            page_written(self.platform, r, offset, <int>n)
-            done += n
-
-    def view(self, u64 paddr, u64 size):
-        """Return a writable memoryview of guest RAM; it does not invalidate decoded code."""
-        cdef RamRange* r = self._range(paddr, size)
-        return PyMemoryView_FromMemory(<char*>r.host + (paddr - r.base), size, PyBUF_WRITE)
-
-    def map_rom(self, u64 paddr, data):
-        """Put read-only memory at a physical address; RAM there is hidden."""
-        size = (len(data) + 4095) & ~4095
-        _check_pages(paddr, size)
-        self._punch(paddr, size)
-        self._new_range(paddr, size, True)
-        self.write(paddr, data)
-
-    def map_mmio(self, u64 paddr, u64 size, device):
-        """Let a device answer a physical range; RAM there is hidden, in whole pages."""
-        self._punch(paddr, size)
-        bisect.insort(self.mmio, (paddr, size, device), key=lambda entry: entry[0])
-
-    cdef object device_at(self, u64 paddr, u64* offset):
-        cdef u64 base, size
-        for base, size, device in self.mmio:
-            if paddr - base < size:
-                offset[0] = paddr - base
-                return device
-        return None
+    # -- ports and lines
 
     def map_ports(self, int port, int count, device, *, int base=0):
         """Let a device answer I/O ports; its offsets count from `base`."""
@@ -548,7 +138,23 @@ cdef class Machine:
     def connect_ferr(self, asserted):
         """Tell somebody, () → None, when FERR# is asserted: IRQ 13 of a PC, for CR0.NE=0."""
         self.ferr = asserted
-        self.platform.ferr = _ferr
+        connect_ferr(self.platform)
+
+    @property
+    def a20(self):
+        """Whether address bit 20 passes; while it does not, odd megabytes are the even below."""
+        return self.platform.a20_mask >> 20 & 1 != 0
+
+    @a20.setter
+    def a20(self, bint passes):
+        cdef u64 mask = ~<u64>0 if passes else ~(<u64>1 << 20)
+        cdef u32 i
+        if mask == self.platform.a20_mask:
+            return
+        self.platform.a20_mask = mask
+        for i in range(self.platform.cpu_count):
+            tlb_flush(self.platform.cpus[i], True)
+            self.platform.cpus[i].attention = 1
 
     def virtual_wire(self):
         """Leave the local APICs as PC firmware does: LINT0 of the first takes the 8259."""
@@ -651,29 +257,6 @@ cdef class Machine:
             tlb_flush(p.cpus[i], True)
 
     # -- the state as a whole
-
-    def dirty_pages(self):
-        """Return the addresses of the 4 KiB pages written since the last `clear_dirty`, sorted."""
-        cdef Platform* p = self.platform
-        cdef u32 i
-        cdef u64 k
-        out = []
-        for i in range(p.ram_count):
-            for k in range(p.ram[i].size >> 12):
-                if p.ram[i].page[k] & PAGE_DIRTY:
-                    out.append(p.ram[i].base + (k << 12))
-        return sorted(out)
-
-    def clear_dirty(self):
-        """Start dirty tracking anew."""
-        cdef Platform* p = self.platform
-        cdef u32 i
-        cdef u64 k
-        for i in range(p.ram_count):
-            for k in range(p.ram[i].size >> 12):
-                p.ram[i].page[k] &= ~PAGE_DIRTY
-        for i in range(p.cpu_count):
-            tlb_flush(p.cpus[i], True)
 
     def state_hash(self):
         """Return a hash (hex) of memory, processors, interrupt controllers and clock.

@@ -3,7 +3,7 @@
 from pykern_c.types cimport u8, u16, u32, u64, copy_small, memset
 from pykern_c.cpu cimport Cpu, Platform, RamRange, PAGE_CODE, PAGE_DIRTY, PAGE_TABLE, PAGE_TOUCHED
 from pykern_c.icache cimport code_written
-from pykern_c.mmu cimport table_written
+from pykern_c.stale cimport table_written
 
 
 cdef inline RamRange* ram_find(Platform* p, u64 paddr) noexcept nogil:

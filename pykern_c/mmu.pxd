@@ -6,7 +6,7 @@ SDM Vol. 3A, Paging; Caching Translation Information.
 """
 
 from pykern_c.types cimport u8, u16, u32, u64, copy_small, likely_
-from pykern_c.cpu cimport Cpu, Platform, Tlb, TlbEntry, TLB_SIZE
+from pykern_c.cpu cimport Cpu, Tlb, TlbEntry, TLB_SIZE
 
 cdef enum:
     ACCESS_READ = 0
@@ -19,22 +19,6 @@ cdef struct MemRef:
     u8* host            # NULL: two parts or a device
     u64 paddr[2]
     int size[2]         # bytes in each part
-
-
-cdef struct Walk:
-    # The result of a page walk, also for `translate` with explanation.
-    u64 paddr
-    u64 entry[5]        # entries read, from the top
-    u64 entry_paddr[5]
-    int levels          # entries read
-    u64 page_size
-    bint writable       # all levels W (or CR0.WP=0 for supervisor)
-    bint user
-    bint no_execute
-    bint is_global
-    bint dirty          # final D bit (or paging is off)
-    bint fault
-    u32 error
 
 
 cdef inline u32 tlb_index(u64 laddr) noexcept nogil:
@@ -55,14 +39,9 @@ cdef void ref_write_slow(Cpu* cpu, MemRef* ref, const void* data) noexcept nogil
 cdef int probe_slow(Cpu* cpu, int which, u64 laddr, int size, int kind) noexcept nogil
 # Translate for a fetch: the host address of the page and its physical address; NULL host: a device.
 cdef int fetch_page(Cpu* cpu, u64 laddr, u8** host, u64* paddr) noexcept nogil
-cdef bint page_walk(Cpu* cpu, u64 laddr, int kind, bint user, bint smap, bint update,
-                    Walk* walk) noexcept nogil
 cdef void tlb_flush(Cpu* cpu, bint globals_too) noexcept nogil
 cdef void tlb_invalidate(Cpu* cpu, u64 laddr) noexcept nogil
 cdef void tlb_drop_page(Cpu* cpu, u8* host, bint writes_only) noexcept nogil
-# A page that holds paging entries was written: note which TLB entries have become stale.
-cdef void table_written(Platform* p) noexcept nogil
-cdef int load_pdptes(Cpu* cpu, u64 cr3) noexcept nogil
 # To be called after any change of CPL, CR0, CR3, CR4, EFER, EFLAGS.AC or CS: picks TLB, mode, keys.
 cdef void context_changed(Cpu* cpu) noexcept nogil
 

@@ -1,229 +1,19 @@
-"""The slow paths of linear memory: page walks, TLB fills, page crossings, devices.
+"""The slow paths of linear memory: TLB fills, page crossings, devices.
 
 References
 ----------
-SDM Vol. 3A, Paging (32-Bit Paging, PAE Paging, 4-Level Paging, Access Rights, Page-Fault
-Exceptions, Accessed and Dirty Flags); Caching Translation Information.
+SDM Vol. 3A, Caching Translation Information.
 """
 
 from pykern_c.types cimport u8, u32, u64, i64, memset, likely_
 from pykern_c.cpu cimport *
-from pykern_c.memory cimport ram_find, page_written, phys_read, phys_write
+from pykern_c.memory cimport ram_find, page_written
+from pykern_c.paging cimport Walk, page_walk
+from pykern_c.stale cimport INFO_GLOBAL, drop_stale, report_stale, watch_tables
 
 cdef enum:
-    PTE_P = 1
-    PTE_W = 2
-    PTE_U = 4
-    PTE_A = 0x20
-    PTE_D = 0x40
-    PTE_PS = 0x80
-    PTE_G = 0x100
-
-    PF_P = 1
-    PF_W = 2
-    PF_U = 4
-    PF_RSVD = 8
-    PF_I = 16
-
-cdef enum:
-    PTE_NX_SHIFT = 63
-    INFO_GLOBAL = 1
     INFO_LARGE = 2
     INFO_LISTED = 4
-
-cdef u64 ADDR_MASK = 0x000FFFFFFFFFF000ULL      # constant: physical address bits of an entry
-
-
-# ---------------------------------------------------------------------------------------------
-# The walk
-
-cdef inline u64 _level_mask(int shift) noexcept nogil:
-    return ((<u64>1) << shift) - 1
-
-
-cdef bint _fail(Walk* walk, u32 error, u32 cause) noexcept nogil:
-    walk.fault = True
-    walk.error = error | cause
-    return False
-
-
-cdef u64 _reserved_bits(Cpu* cpu, u64 entry, int shift, bint leaf) noexcept nogil:
-    """Return the reserved bits that are set in a PAE or 4-level entry."""
-    cdef u64 reserved = cpu.platform.reserved_mask
-    if not cpu.efer & EFER_NXE:
-        reserved |= (<u64>1) << PTE_NX_SHIFT
-    if leaf and shift > 12:
-        reserved |= _level_mask(shift) & ~<u64>0x1FFF
-    if not leaf and shift == 39:
-        reserved |= PTE_PS
-    if not long_mode(cpu):
-        reserved |= 0x7FF0000000000000ULL
-    return entry & reserved
-
-
-cdef bint _walk_legacy(Cpu* cpu, u64 laddr, Walk* walk, u32 error) noexcept nogil:
-    """32-bit paging: 4 KiB and 4 MiB pages, PSE-36."""
-    cdef u64 table = cpu.cr3 & 0xFFFFF000U
-    cdef u64 entry
-    cdef int shift = 22
-    while True:
-        walk.entry_paddr[walk.levels] = table + ((laddr >> shift) & 0x3FF) * 4
-        entry = phys_read(cpu, walk.entry_paddr[walk.levels], 4)
-        walk.entry[walk.levels] = entry
-        walk.levels += 1
-        if not entry & PTE_P:
-            return _fail(walk, error, 0)
-        walk.writable &= (entry & PTE_W) != 0
-        walk.user &= (entry & PTE_U) != 0
-        if shift == 22 and entry & PTE_PS and cpu.cr4 & CR4_PSE:
-            if entry & (1 << 21):
-                return _fail(walk, error, PF_RSVD | PF_P)
-            table = (entry & 0xFFC00000U) | ((entry >> 13) & 0xFF) << 32
-            break
-        table = entry & 0xFFFFF000U
-        if shift == 12:
-            break
-        shift = 12
-    walk.page_size = (<u64>1) << shift
-    walk.paddr = table | (laddr & _level_mask(shift))
-    return True
-
-
-cdef bint _walk_pae(Cpu* cpu, u64 laddr, Walk* walk, u32 error) noexcept nogil:
-    """PAE and 4-level paging."""
-    cdef u64 table = cpu.cr3 & ADDR_MASK
-    cdef u64 entry
-    cdef int shift = 39
-    cdef bint leaf
-    if not long_mode(cpu):
-        entry = cpu.pdpte[(laddr >> 30) & 3]
-        walk.entry_paddr[0] = (cpu.cr3 & 0xFFFFFFE0U) + ((laddr >> 30) & 3) * 8
-        walk.entry[0] = entry
-        walk.levels = 1
-        if not entry & PTE_P:
-            return _fail(walk, error, 0)
-        table = entry & ADDR_MASK
-        shift = 21
-    while True:
-        walk.entry_paddr[walk.levels] = table + ((laddr >> shift) & 0x1FF) * 8
-        entry = phys_read(cpu, walk.entry_paddr[walk.levels], 8)
-        walk.entry[walk.levels] = entry
-        walk.levels += 1
-        if not entry & PTE_P:
-            return _fail(walk, error, 0)
-        leaf = shift == 12 or (shift < 39 and entry & PTE_PS != 0)
-        if _reserved_bits(cpu, entry, shift, leaf):
-            return _fail(walk, error, PF_RSVD | PF_P)
-        walk.writable &= (entry & PTE_W) != 0
-        walk.user &= (entry & PTE_U) != 0
-        walk.no_execute |= (entry >> PTE_NX_SHIFT) != 0
-        if leaf:
-            break
-        table = entry & ADDR_MASK
-        shift -= 9
-    walk.page_size = (<u64>1) << shift
-    walk.paddr = (entry & ADDR_MASK & ~_level_mask(shift)) | (laddr & _level_mask(shift))
-    return True
-
-
-cdef bint _allowed(Cpu* cpu, int kind, bint user, bint smap, Walk* walk) noexcept nogil:
-    """Access rights of a completed walk."""
-    if kind == ACCESS_EXEC:
-        if walk.no_execute:
-            return False
-        if user:
-            return walk.user
-        return not (walk.user and cpu.cr4 & CR4_SMEP)
-    if user and not walk.user:
-        return False
-    if smap and walk.user:
-        return False
-    if kind == ACCESS_WRITE and not walk.writable:
-        return not user and not cpu.cr0 & CR0_WP
-    return True
-
-
-cdef void _set_accessed(Cpu* cpu, int kind, Walk* walk) noexcept nogil:
-    """Set A in every entry used and D in the last one if it is a write."""
-    cdef int i = 0
-    cdef int width = 8 if cpu.cr4 & CR4_PAE else 4
-    cdef u64 wanted
-    if width == 8 and not long_mode(cpu):
-        i = 1                                   # PDPTEs have no A
-    while i < walk.levels:
-        wanted = PTE_A
-        if i == walk.levels - 1 and kind == ACCESS_WRITE:
-            wanted |= PTE_D
-        if walk.entry[i] & wanted != wanted:
-            walk.entry[i] |= wanted
-            phys_write(cpu, walk.entry_paddr[i], width, walk.entry[i])
-        i += 1
-
-
-cdef bint page_walk(Cpu* cpu, u64 laddr, int kind, bint user, bint smap, bint update,
-                    Walk* walk) noexcept nogil:
-    """Translate a canonical linear address.
-
-    Parameters
-    ----------
-    kind : AccessKind
-    user, smap : whose rights count; `smap`: user pages are forbidden to a supervisor
-    update : set the accessed and dirty flags
-    walk : receives everything seen on the way
-
-    Returns
-    -------
-    True, or False with walk.error being the error code of the page fault.
-    """
-    cdef u32 error = 0
-    walk.levels = 0
-    walk.writable = True
-    walk.user = True
-    walk.no_execute = False
-    walk.is_global = False
-    walk.dirty = True
-    walk.fault = False
-    walk.error = 0
-    if not cpu.cr0 & CR0_PG:
-        walk.paddr = laddr
-        walk.page_size = 4096
-        return True
-    if kind == ACCESS_WRITE:
-        error |= PF_W
-    if user:
-        error |= PF_U
-    if kind == ACCESS_EXEC and (cpu.cr4 & CR4_SMEP or
-                                (cpu.cr4 & CR4_PAE and cpu.efer & EFER_NXE)):
-        error |= PF_I
-    if cpu.cr4 & CR4_PAE:
-        if not _walk_pae(cpu, laddr, walk, error):
-            return False
-    elif not _walk_legacy(cpu, laddr, walk, error):
-        return False
-    if not _allowed(cpu, kind, user, smap, walk):
-        return _fail(walk, error, PF_P)
-    if update:
-        _set_accessed(cpu, kind, walk)
-    walk.dirty = (walk.entry[walk.levels - 1] & PTE_D) != 0
-    walk.is_global = (cpu.cr4 & CR4_PGE and walk.entry[walk.levels - 1] & PTE_G) != 0
-    return True
-
-
-cdef int load_pdptes(Cpu* cpu, u64 cr3) noexcept nogil:
-    """Load the four PDPTEs of PAE paging; FAULT (no exception raised) if one has a reserved bit.
-
-    Source: SDM Vol. 3A, PDPTE Registers.
-    """
-    cdef u64 value[4]
-    cdef int i
-    for i in range(4):
-        value[i] = phys_read(cpu, (cr3 & 0xFFFFFFE0U) + i * 8, 8)
-        if value[i] & PTE_P and value[i] & (cpu.platform.reserved_mask
-                                            | 0xFFF00000000001E6ULL):
-            return FAULT
-    for i in range(4):
-        cpu.pdpte[i] = value[i]
-    return 0
 
 
 # ---------------------------------------------------------------------------------------------
@@ -261,7 +51,8 @@ cdef void tlb_flush(Cpu* cpu, bint globals_too) noexcept nogil:
         _forget_aside(t)
         if kept == 0:
             t.large = 0
-    _drop_stale(cpu, 0, 0, globals_too)
+    if cpu.stale_count:
+        drop_stale(cpu, 0, 0, globals_too)
     cpu.tlb_flushes += 1
     _new_code_key(cpu)
 
@@ -287,13 +78,13 @@ cdef void tlb_invalidate(Cpu* cpu, u64 laddr) noexcept nogil:
     for which in range(TLB_COUNT):
         t = &cpu.tlbs[which]
         if t.large:
-            region = ~_level_mask(30)               # the page may be 1 GiB; more is allowed
+            region = ~<u64>0x3FFFFFFF               # the page may be 1 GiB; more is allowed
             _drop(t, laddr, region)
         else:
             _forget(t, tlb_index(laddr))            # the one place where it can be
         _forget_aside(t)
     if cpu.stale_count:
-        _drop_stale(cpu, laddr, region, True)
+        drop_stale(cpu, laddr, region, True)
     _new_code_key(cpu)
 
 
@@ -310,91 +101,6 @@ cdef void tlb_drop_page(Cpu* cpu, u8* host, bint writes_only) noexcept nogil:
             t.entry[i].wtag = (<u64>(i ^ 1)) << 12
             if not writes_only:
                 _forget(t, i)
-
-
-# ---- stale entries: pykern walks anew where a real processor might still use what it has cached,
-# and can say where that happens.
-
-cdef void _drop_stale(Cpu* cpu, u64 laddr, u64 region, bint globals_too) noexcept nogil:
-    """Forget stale entries that software has invalidated."""
-    cdef u32 i, kept = 0
-    for i in range(cpu.stale_count):
-        if (cpu.stale[i].laddr ^ laddr) & region == 0 and (
-                globals_too or not cpu.stale[i].is_global):
-            continue
-        cpu.stale[kept] = cpu.stale[i]
-        kept += 1
-    cpu.stale_count = kept
-
-
-cdef void _note_stale(Cpu* cpu, u32 which, u32 i) noexcept nogil:
-    """Compare a TLB entry with the page tables; take it out if they no longer say the same."""
-    cdef Tlb* t = &cpu.tlbs[which]
-    cdef TlbEntry* e = &t.entry[i]
-    cdef Walk walk
-    cdef u64 laddr = e.rtag if tlb_index(e.rtag) == i else e.xtag
-    cdef int kind = ACCESS_WRITE if e.wtag == laddr else (
-        ACCESS_READ if e.rtag == laddr else ACCESS_EXEC)
-    cdef RamRange* r
-    if tlb_index(laddr) != i:
-        return
-    if page_walk(cpu, laddr, kind, which == TLB_USER, which == TLB_SMAP, False, &walk):
-        r = ram_find(cpu.platform, walk.paddr & cpu.platform.a20_mask)
-        if r != NULL and r.host + (walk.paddr - r.base) == e.page:
-            return
-    if cpu.stale_count < MAX_STALE:
-        cpu.stale[cpu.stale_count].laddr = laddr
-        cpu.stale[cpu.stale_count].paddr = _paddr_of(cpu.platform, e.page)
-        cpu.stale[cpu.stale_count].which = which
-        cpu.stale[cpu.stale_count].is_global = t.info[i] & INFO_GLOBAL
-        cpu.stale_count += 1
-    e.rtag = e.wtag = e.xtag = (<u64>(i ^ 1)) << 12
-
-
-cdef u64 _paddr_of(Platform* p, u8* host) noexcept nogil:
-    cdef u32 i
-    for i in range(p.ram_count):
-        if host >= p.ram[i].host and host < p.ram[i].host + p.ram[i].size:
-            return p.ram[i].base + <u64>(host - p.ram[i].host)
-    return 0
-
-
-cdef void table_written(Platform* p) noexcept nogil:
-    cdef u32 c, which, j
-    for c in range(p.cpu_count):
-        for which in range(TLB_COUNT):
-            for j in range(p.cpus[c].tlbs[which].count):
-                _note_stale(p.cpus[c], which, p.cpus[c].tlbs[which].used[j])
-
-
-cdef void _watch_tables(Cpu* cpu, Walk* walk) noexcept nogil:
-    """Make writes to the tables just walked visible."""
-    cdef int i
-    cdef u32 c
-    cdef RamRange* r
-    cdef u8* flags
-    for i in range(walk.levels):
-        r = ram_find(cpu.platform, walk.entry_paddr[i])
-        if r == NULL:
-            continue
-        flags = &r.page[(walk.entry_paddr[i] - r.base) >> 12]
-        if flags[0] & PAGE_TABLE:
-            continue
-        flags[0] |= PAGE_TABLE
-        for c in range(cpu.platform.cpu_count):
-            tlb_drop_page(cpu.platform.cpus[c],
-                          r.host + ((walk.entry_paddr[i] - r.base) & ~<u64>0xFFF), True)
-
-
-cdef void _report_stale(Cpu* cpu, u32 which, u64 laddr) noexcept nogil:
-    """Say that an access would have found a stale entry; once for each."""
-    cdef u32 i
-    for i in range(cpu.stale_count):
-        if cpu.stale[i].laddr == laddr & ~<u64>0xFFF and cpu.stale[i].which == which:
-            cpu.platform.stale_used(cpu, laddr, cpu.stale[i].paddr | (laddr & 0xFFF))
-            cpu.stale_count -= 1
-            cpu.stale[i] = cpu.stale[cpu.stale_count]
-            return
 
 
 cdef bint _breakpoint_page(Cpu* cpu, u64 laddr) noexcept nogil:
@@ -499,11 +205,11 @@ cdef int _translate(Cpu* cpu, int which, u64 laddr, int size, int kind,
         return 0
     if not page_walk(cpu, laddr, kind, user, which == TLB_SMAP, True, &walk):
         if cpu.platform.report_stale:
-            _report_stale(cpu, which, laddr)
+            report_stale(cpu, which, laddr)
         return _page_fault(cpu, laddr, walk.error)
     if cpu.platform.report_stale:
-        _watch_tables(cpu, &walk)
-        _report_stale(cpu, which, laddr)
+        watch_tables(cpu, &walk)
+        report_stale(cpu, which, laddr)
     part.laddr = laddr
     part.paddr = walk.paddr & cpu.platform.a20_mask
     part.size = size

@@ -18,8 +18,9 @@ from pykern_c.cpu cimport *
 from pykern_c.descriptors cimport *
 from pykern_c.flags cimport set_arith_flags
 from pykern_c.mmu cimport (
-    ACCESS_READ, ACCESS_WRITE, context_changed, load_pdptes, probe_slow, tlb_flush,
+    ACCESS_READ, ACCESS_WRITE, context_changed, probe_slow, tlb_flush,
 )
+from pykern_c.paging cimport load_pdptes
 from pykern_c.stacks cimport Stack, stack_commit, stack_current, stack_push
 
 cdef enum:

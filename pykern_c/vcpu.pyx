@@ -8,9 +8,9 @@ from pykern_c.cpu cimport *
 from pykern_c.flags cimport get_rflags, set_arith_flags
 from pykern_c.memory cimport page_written, phys_read, phys_write, ram_find
 from pykern_c.mmu cimport (
-    ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, Walk, context_changed, load_pdptes, page_walk,
-    tlb_flush, tlb_invalidate,
+    ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, context_changed, tlb_flush, tlb_invalidate,
 )
+from pykern_c.paging cimport Walk, load_pdptes, page_walk
 from pykern_c.apic_registers cimport apic_read_cr8, apic_write_cr8
 
 _GPRS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",

@@ -1,9 +1,23 @@
-"""What every test shares: repeatable random tests."""
+"""What every test shares: repeatable random tests, and a kernel that nobody here wrote."""
 
+from __future__ import annotations
+
+import pytest
 from hypothesis import settings
+
+from tests.debian import Kernel, UnavailableError, fetch_kernel
 
 # No deadline, because no test looks at the host clock; derandomised, because the same tree must
 # give the same result on every host.
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("long", settings.get_profile("repeatable"), max_examples=20_000)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def debian_kernel(tmp_path_factory: pytest.TempPathFactory) -> Kernel:
+    """Debian's kernel, downloaded once for all tests that need it."""
+    try:
+        return fetch_kernel(tmp_path_factory.mktemp("debian-kernel"))
+    except UnavailableError as error:
+        pytest.skip(f"no Debian kernel: {error}")

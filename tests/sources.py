@@ -31,7 +31,7 @@ HOST_CLOCK = {
     },
 }  # fmt: skip
 
-CYTHON_FUNCTION = re.compile(r"^(\s*)(?:cdef|cpdef|def)\b[^=#]*?(\w+)\s*\(")
+CYTHON_FUNCTION = re.compile(r"^(\s*)(?:cdef|cpdef|def)\b(?! class)[^=#]*?(\w+)\s*\(")
 CIMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+cimport|cimport\s+([\w.]+))")
 
 

@@ -6,15 +6,17 @@ All machines run the same images in the same run, so that the ratios compare lik
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import tempfile
 from pathlib import Path
 
-from pykern.bench import image, measure, peers, report
+from pykern.bench import host, image, measure, peers, report
 from pykern.bench.machines import RunError, Runner
 from pykern.bench.programs import GROUPS, PROGRAMS, Program
 
+HOST = "host"
 STATUS_OK, STATUS_WRONG, STATUS_USAGE = 0, 1, 2
 
 
@@ -33,8 +35,9 @@ def main(argv: list[str] | None = None) -> int:
         2 for wrong usage.
     """
     options = _parser().parse_args(argv)
-    programs = _selected(options.only)
+    programs, with_host = _selected(options.only)
     if options.list:
+        print(f"{HOST:<18} {HOST:<8} what a machine costs its host")
         for program in programs:
             print(f"{program.name:<18} {program.group:<8} {GROUPS[program.group].title}")
         return STATUS_OK
@@ -44,9 +47,22 @@ def main(argv: list[str] | None = None) -> int:
         except image.BuildError as error:
             print(f"pykern bench: {error}", file=sys.stderr)
             return STATUS_WRONG
+    figures = _host_figures(options.build) if with_host and not options.without_pykern else []
     if options.json:
-        options.json.write_text(json.dumps(report.as_json(rows, versions), indent=1) + "\n")
+        data = report.as_json(rows, versions) | {HOST: [dataclasses.asdict(f) for f in figures]}
+        options.json.write_text(json.dumps(data, indent=1) + "\n")
+    if options.check and not all(figure.reached for figure in figures):
+        return STATUS_WRONG
     return _status(rows, options.check)
+
+
+def _host_figures(build: bool) -> list[host.Figure]:
+    """Measure and print what a machine costs its host."""
+    measured = []
+    for figure in host.figures(build=build):
+        print(host.line(figure), flush=True)
+        measured.append(figure)
+    return measured
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,17 +80,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=0.5, help="CPU time of a timed run")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--check", action="store_true", help="status 1 when a goal is missed")
+    parser.add_argument(
+        "--build", action="store_true", help="compile the extension too, as part of 'host'"
+    )
     parser.add_argument("--list", action="store_true", help="name the programs and stop")
     return parser
 
 
-def _selected(only: str) -> list[Program]:
+def _selected(only: str) -> tuple[list[Program], bool]:
+    """Return the programs to run, and whether to measure the host's share."""
     wanted = set(filter(None, only.split(",")))
-    known = {program.name for program in PROGRAMS} | set(GROUPS)
+    known = {program.name for program in PROGRAMS} | set(GROUPS) | {HOST}
     if unknown := wanted - known:
         print(f"pykern bench: no program or group {sorted(unknown)}; see --list", file=sys.stderr)
         raise SystemExit(STATUS_USAGE)
-    return [p for p in PROGRAMS if not wanted or p.name in wanted or p.group in wanted]
+    programs = [p for p in PROGRAMS if not wanted or p.name in wanted or p.group in wanted]
+    return programs, not wanted or HOST in wanted
 
 
 def _run(
@@ -96,7 +117,7 @@ def _run(
         )
         rows.append(_row(program, built, runners, options))
     print("\r" + " " * 20 + "\r", end="", file=sys.stderr, flush=True)
-    for line in report.table(rows):
+    for line in report.table(rows) if rows else ():
         print(line)
     return rows, versions
 

@@ -62,7 +62,8 @@ class UserMode:
         SystemFiles(kernel).register(fs)
         for module in kernel.boot.modules:
             await self._unpack(fs, module)
-        return await self.spawn(kernel.boot.options.get("init", kernel.profile.init).encode())
+        path = kernel.boot.options.get("init", kernel.profile.init).encode()
+        return await self.spawn(path, *map(str.encode, kernel.boot.init_arguments))
 
     def _make_console(self) -> None:
         kernel = self._kernel

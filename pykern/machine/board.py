@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pykern.machine.devices.acpi_pm import AcpiPm, SmiCommand
+from pykern.machine.devices.coprocessor import Coprocessor
 from pykern.machine.devices.debug_exit import DebugExit
 from pykern.machine.devices.debugcon import Debugcon
 from pykern.machine.devices.dma8237 import Dma8237, DmaPages
@@ -53,7 +54,7 @@ SCI_IRQ = 9
 HPET_ROUTES = (20, 21, 22, 23)
 VGA_WINDOW = 0xA_0000
 
-COM1_IRQ, COM2_IRQ, KEYBOARD_IRQ, RTC_IRQ, MOUSE_IRQ = 4, 3, 1, 8, 12
+COM1_IRQ, COM2_IRQ, KEYBOARD_IRQ, RTC_IRQ, MOUSE_IRQ, FERR_IRQ = 4, 3, 1, 8, 12, 13
 
 
 class IoApicLike(Protocol):
@@ -93,8 +94,14 @@ class MachineLike(Protocol):
     def apics(self) -> ApicsLike:
         """Their interrupt controllers."""
 
+    a20: bool
+    """Whether address bit 20 passes."""
+
     def connect_pic(self, acknowledge: Callable[[], int]) -> None:
         """Take what runs an INTA cycle."""
+
+    def connect_ferr(self, asserted: Callable[[], None]) -> None:
+        """Take what FERR# drives."""
 
     def map_ports(self, port: int, count: int, device: Device, *, base: int = 0) -> None:
         """Give ports to a device; offset = port - first + base."""
@@ -181,7 +188,12 @@ class Board:
         self.pic = Pic8259(intr=self.machine.apics.lint(0))
         self.machine.connect_pic(self.pic.acknowledge)
         self.isa = {irq: self._isa_line(irq) for irq in range(16) if irq != 2}
-        self.a20 = IrqLine()
+        self.a20 = IrqLine(self._gate_a20)
+        self.coprocessor = Coprocessor(irq=self.isa[FERR_IRQ])
+        self.machine.connect_ferr(self.coprocessor.assert_ferr)
+
+    def _gate_a20(self, passes: bool) -> None:
+        self.machine.a20 = passes
 
     def _isa_line(self, irq: int) -> IrqLine:
         gsi = 2 if irq == 0 else irq
@@ -322,6 +334,7 @@ class Board:
             (SMI_COMMAND, 2, self.smi_command, 0),
             (0x0C0, 32, self.dma2, 0),
             (0x0E9, 1, self.debugcon, 0),
+            (0x0F0, 2, self.coprocessor, 0),
             (0x0F4, 4, self.debug_exit, 0),
             (0x2F8, 8, self.com2, 0),
             (0x3B0, 48, self.vga, 0),
@@ -364,6 +377,7 @@ class Board:
 # The 8259 comes last: the others drive their lines while they are loaded, and it sees edges.
 _DEVICES = (
     *("pit", "port61", "rtc", "hpet", "pm", "smi_command", "com1", "com2", "i8042", "port92"),
+    "coprocessor",
     *("pci", "dma1", "dma2", "dma_pages", "vga", "vga_memory", "framebuffer_memory"),
     *("debugcon", "debug_exit", "post", "fw_cfg", "pic"),
 )

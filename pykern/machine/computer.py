@@ -103,6 +103,7 @@ class Computer:
                 start_medium=self._start_medium,
             )
             self.machine.virtual_wire()
+            self.board.initialize()
         image.protocol.load(image.data, self.machine, options)
 
     def _install_firmware(self) -> firmware.Installed:

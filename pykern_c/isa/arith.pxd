@@ -259,7 +259,7 @@ cdef inline int cmpxchg8b(Cpu* cpu, Insn* insn) noexcept nogil:
 cdef inline int cmpxchg16b(Cpu* cpu, Insn* insn) noexcept nogil:
     """Compare and exchange 16 bytes, which must be aligned.
 
-    REX.W 0F C7 /1   CMPXCHG16B Mdq   lock CX16
+    REX.W 0F C7 /1   CMPXCHG16B Mdq   lock CX16 ptr=oword
 
     Flags: Z.
     Source: SDM Vol. 2A, CMPXCHG8B/CMPXCHG16B.

@@ -295,13 +295,19 @@ def _segment_text(d: _Decoded, default: str) -> str:
     return f"{d.segment or default}:"
 
 
+def _pointer(d: _Decoded, form: Form, operand: Operand) -> str:
+    """Return the word for the size of a memory operand, empty where GNU shows none."""
+    if "ptr" in form.options:
+        return "" if form.options["ptr"] == "none" else form.options["ptr"].upper()
+    if _by(form) == "selector":
+        return "WORD"
+    if operand.text == "Mp":
+        return {16: "DWORD", 32: "FWORD", 64: "TBYTE"}[d.opsize]
+    return "" if operand.text in {"M", "Ma", "Ms"} else POINTER.get(operand.width(d.opsize), "")
+
+
 def _memory_operand(d: _Decoded, form: Form, operand: Operand) -> str:
-    width = operand.width(d.opsize)
-    pointer = POINTER.get(width, "")
-    if operand.text == "M":
-        pointer = form.options.get("ptr", "").upper()
-    elif operand.text in {"Mp", "Ma", "Ms"}:
-        pointer = {16: "DWORD", 32: "FWORD", 64: "TBYTE"}[d.opsize] if operand.text == "Mp" else ""
+    pointer = _pointer(d, form, operand)
     prefix = f"{pointer} PTR " if pointer else ""
     absolute = getattr(d, "absolute", False)
     segment = f"{d.segment}:" if d.segment else "ds:" if absolute else ""
@@ -351,6 +357,15 @@ def _string(d: _Decoded, operand: Operand) -> str:
     return f"{POINTER[width]} PTR {segment}[{index}]"
 
 
+def _rm_operand(d: _Decoded, form: Form, operand: Operand) -> str:
+    number = (d.modrm & 7) | (d.rex & 1) << 3
+    if d.modrm < 0xC0 and operand.letter in "EMWQ":
+        return _memory_operand(d, form, operand)
+    if operand.letter == "E" and _by(form) == "selector":
+        return BY_WIDTH[d.opsize][number]
+    return _register(d, operand, number)
+
+
 def _operand(d: _Decoded, form: Form, operand: Operand, data: _Bytes) -> str:
     letter = operand.letter
     if operand.fixed:
@@ -368,10 +383,8 @@ def _operand(d: _Decoded, form: Form, operand: Operand, data: _Bytes) -> str:
         return _register(d, operand, d.vvvv)
     if letter == "Z":
         return _register(d, operand, (d.opcode & 7) | (d.rex & 1) << 3)
-    if letter in "EMWQ" and d.modrm < 0xC0:
-        return _memory_operand(d, form, operand)
     if letter in "EMWQRUN":
-        return _register(d, operand, (d.modrm & 7) | (d.rex & 1) << 3)
+        return _rm_operand(d, form, operand)
     return _register(d, operand, (d.modrm >> 3 & 7) | (d.rex & 4) << 1)
 
 
@@ -379,11 +392,25 @@ def _operand(d: _Decoded, form: Form, operand: Operand, data: _Bytes) -> str:
 # Text
 
 
+def _suffix(d: _Decoded, form: Form) -> str:
+    """Return the letter GNU adds for an operand size that is not the ordinary one of the mode."""
+    by = _by(form)
+    if by == "long":
+        return ("q" if d.opsize == 64 else "d") if d.bits == 64 else ""
+    if by == "far" and d.opsize == 64:
+        return "q"
+    plain = by not in {"mode", "far"} or (d.opsize == 16) == (d.bits == 16)
+    return "" if plain else "w" if d.opsize == 16 else "d"
+
+
+def _by(form: Form) -> str:
+    return form.options.get("by", "")
+
+
 def _mnemonic(d: _Decoded, form: Form) -> str:
     names = form.options.get("names", form.mnemonic).replace("_", " ").split("/")
-    if form.options.get("by") == "mode":
-        plain = (d.opsize == 16) == (d.bits == 16)
-        return names[0].lower() + ("" if plain else "w" if d.opsize == 16 else "d")
+    if _by(form) in {"mode", "far", "long"}:
+        return names[0].lower() + _suffix(d, form)
     if len(names) == 1:
         hint = {0x2E: ",pn", 0x3E: ",pt"}.get(d.last_segment, "") if form.cc is not None else ""
         return (
@@ -391,23 +418,26 @@ def _mnemonic(d: _Decoded, form: Form) -> str:
             if hint
             else (names[0].lower())
         )
-    size = d.asize if form.options.get("by") == "asize" else d.opsize
+    size = d.asize if _by(form) == "asize" else d.opsize
     index = {16: 0, 32: 1, 64: 2}[size]
     return names[min(index, len(names) - 1)].lower()
 
 
-def _operand_size_matters(form: Form) -> bool:
+def _operand_size_matters(d: _Decoded, form: Form) -> bool:
+    by = _by(form)
+    if by == "selector" and d.memory:
+        return form.operands[0].text == "Gv"
     return (
         any(o.size in {"v", "z", "y", "p", "a"} or o.text in {"rAX", "eAX"} for o in form.operands)
-        or ("names" in form.options and form.options.get("by") != "asize")
-        or form.options.get("by") == "mode"
+        or ("names" in form.options and by != "asize")
+        or by in {"mode", "far", "long", "selector"}
     )
 
 
 def _address_matters(d: _Decoded, form: Form) -> bool:
     return (
         bool(d.memory)
-        or form.options.get("by") == "asize"
+        or _by(form) == "asize"
         or any(o.letter in "XYO" and o.letter for o in form.operands)
     )
 
@@ -445,7 +475,7 @@ def _prefix_word(d: _Decoded, form: Form, prefix: int, *, last: bool) -> str:
     if prefix in {0xF2, 0xF3}:
         return "" if form.prefix == prefix and last else _repeat_word(prefix, form)
     if prefix == 0x66:
-        used = form.prefix == 0x66 or (_operand_size_matters(form) and not d.rex & 8)
+        used = form.prefix == 0x66 or (_operand_size_matters(d, form) and not d.rex & 8)
         return "" if used and last else "data16" if d.bits != 16 else "data32"
     used = _address_matters(d, form)
     return "" if used and last else "addr32" if d.bits != 32 else "addr16"
@@ -456,7 +486,7 @@ def _prefix_words(d: _Decoded, form: Form) -> Iterator[str]:
         word = _prefix_word(d, form, prefix, last=prefix not in d.prefixes[i + 1 :])
         if word:
             yield word
-    if d.rex & 8 and form.w is None and d.vex is None and not _operand_size_matters(form):
+    if d.rex & 8 and form.w is None and d.vex is None and not _operand_size_matters(d, form):
         yield "rex.W"
 
 

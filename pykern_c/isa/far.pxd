@@ -437,8 +437,8 @@ cdef inline int read_outer_stack(Cpu* cpu, int w, u64 above, u64* sp, u64* ss) n
 cdef inline int retf(Cpu* cpu, Insn* insn) noexcept nogil:
     """Return, far; the immediate is popped behind the address, on both stacks.
 
-    CB         RETF       ends
-    CA iw      RETF Iw    ends
+    CB         RETF       ends by=far
+    CA iw      RETF Iw    ends by=far
 
     Flags: none.
     Source: SDM Vol. 2B, RET.

@@ -56,7 +56,7 @@ cdef inline int syscall(Cpu* cpu, Insn* insn) noexcept nogil:
 cdef inline int sysret(Cpu* cpu, Insn* insn) noexcept nogil:
     """Return from SYSCALL; without REX.W to compatibility mode.
 
-    0F 07      SYSRET    SYSCALL o64 ends
+    0F 07      SYSRET    SYSCALL o64 ends by=long
 
     Flags: all.
     Source: SDM Vol. 2B, SYSRET.
@@ -95,7 +95,7 @@ cdef inline int sysenter(Cpu* cpu, Insn* insn) noexcept nogil:
 cdef inline int sysexit(Cpu* cpu, Insn* insn) noexcept nogil:
     """Return from SYSENTER to RDX with the stack at RCX.
 
-    0F 35      SYSEXIT    SEP ends
+    0F 35      SYSEXIT    SEP ends by=long
 
     Flags: none.
     Source: SDM Vol. 2B, SYSEXIT.

@@ -156,7 +156,7 @@ cdef inline int virtual_pending(Cpu* cpu, int status) noexcept nogil:
 cdef inline int iret(Cpu* cpu, Insn* insn) noexcept nogil:
     """Return from an interrupt handler; NMIs may come again.
 
-    CF         IRET    ends
+    CF         IRET    ends by=far
 
     Flags: all.
     Source: SDM Vol. 2A, IRET/IRETD/IRETQ.

@@ -7,9 +7,10 @@ from pykern_c.cpuid cimport (
 )
 from pykern_c.flags cimport *
 from pykern_c.memory cimport ram_find
-from pykern_c.mmu cimport ACCESS_READ, Walk, page_walk
+from pykern_c.mmu cimport ACCESS_READ
 from pykern_c.monitor cimport MONITOR_LINE, monitor_line
 from pykern_c.msr cimport read_msr, read_tsc, write_msr
+from pykern_c.paging cimport Walk, page_walk
 from pykern_c.operands cimport *
 
 

@@ -29,7 +29,10 @@ Attributes ----------
     floating-point exceptions, ``tiny=OPERATION`` also underflow (simd_exceptions.pxd); ``align`` a
     misaligned memory operand is #GP(0), ``noalign`` a 16-byte W is not;
     ``eflags=in``/``eflags=out`` an x87 instruction that reads, or sets, SZAPC; ``alias`` an
-    encoding that processors execute but disassemblers do not know; ``hot=KINDS`` handlers worth
+    encoding that processors execute but disassemblers do not know; ``ptr=WORD`` (``none``) what a
+    disassembler calls the memory operand, ``names=N/N/N`` the mnemonic by operand size, ``by=RULE``
+    how the size shows: ``asize``, ``mode``, ``far``, ``long`` in the mnemonic, ``selector`` in a
+    register only, memory is a word; ``hot=KINDS`` handlers worth
     fusing with each other, ``reg64`` for instance (fusion.py); ``fast=NAME`` a function that does
     the common case (handlers.py); an upper-case word: the CPUID feature.
 

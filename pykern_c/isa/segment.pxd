@@ -14,7 +14,7 @@ from pykern_c.operands cimport *
 cdef inline int mov_from_segment(Cpu* cpu, Insn* insn) noexcept nogil:
     """Store a segment register: 16 bits to memory, zero-extended to a register.
 
-    8C /r      MOV Ev, Sw
+    8C /r      MOV Ev, Sw    by=selector
 
     Flags: none.
     Source: SDM Vol. 2B, MOV.
@@ -32,7 +32,7 @@ cdef inline int mov_from_segment(Cpu* cpu, Insn* insn) noexcept nogil:
 cdef inline int mov_to_segment(Cpu* cpu, Insn* insn) noexcept nogil:
     """Load a segment register; behind a load of SS nothing interrupts the next instruction.
 
-    8E /r      MOV Sw, Ew    ends
+    8E /r      MOV Sw, Ew    ends by=selector
 
     Flags: none.
     Source: SDM Vol. 2B, MOV.
@@ -319,7 +319,7 @@ cdef inline bint system_type_in(Cpu* cpu, u32 attr, u32 legacy, u32 longs) noexc
 cdef inline int lar(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     """Load the access rights of a descriptor; ZF says whether it may be seen.
 
-    0F 02 /r   LAR Gv, Ew
+    0F 02 /r   LAR Gv, Ew    by=selector
 
     Flags: Z.
     Source: SDM Vol. 2A, LAR.
@@ -337,7 +337,7 @@ cdef inline int lar(Cpu* cpu, Insn* insn, int w) noexcept nogil:
 cdef inline int lsl(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     """Load the limit of a segment in bytes; ZF says whether it may be seen.
 
-    0F 03 /r   LSL Gv, Ew
+    0F 03 /r   LSL Gv, Ew    by=selector
 
     Flags: Z.
     Source: SDM Vol. 2A, LSL.

@@ -167,7 +167,7 @@ cdef inline int mov_to_dr(Cpu* cpu, Insn* insn) noexcept nogil:
 cdef inline int invlpg(Cpu* cpu, Insn* insn) noexcept nogil:
     """Invalidate the translations of a page.
 
-    0F 01 /7   INVLPG M    cpl0 ends
+    0F 01 /7   INVLPG M    cpl0 ends ptr=byte
 
     Flags: none.
     Source: SDM Vol. 2A, INVLPG.
@@ -183,7 +183,7 @@ cdef inline int invlpg(Cpu* cpu, Insn* insn) noexcept nogil:
 cdef inline int invpcid(Cpu* cpu, Insn* insn, int w) noexcept nogil:
     """Invalidate translations by process-context identifier.
 
-    66 0F 38 82 /r   INVPCID Gy, Mdq    INVPCID cpl0 ends
+    66 0F 38 82 /r   INVPCID Gy, Mdq    INVPCID cpl0 ends f64 ptr=none
 
     Flags: none.
     Source: SDM Vol. 2A, INVPCID.

@@ -99,7 +99,7 @@ cdef inline int store_word(Cpu* cpu, Insn* insn, u64 value) noexcept nogil:
 cdef inline int sldt(Cpu* cpu, Insn* insn) noexcept nogil:
     """Store the selector of LDTR.
 
-    0F 00 /0   SLDT Ev
+    0F 00 /0   SLDT Ev    by=selector
 
     Flags: none.
     Source: SDM Vol. 2B, SLDT.
@@ -114,7 +114,7 @@ cdef inline int sldt(Cpu* cpu, Insn* insn) noexcept nogil:
 cdef inline int str_(Cpu* cpu, Insn* insn) noexcept nogil:
     """Store the selector of TR.
 
-    0F 00 /1   STR Ev
+    0F 00 /1   STR Ev    by=selector
 
     Flags: none.
     Source: SDM Vol. 2B, STR.
@@ -199,7 +199,7 @@ cdef inline int ltr(Cpu* cpu, Insn* insn) noexcept nogil:
 cdef inline int smsw(Cpu* cpu, Insn* insn) noexcept nogil:
     """Store the machine status word: the low half of CR0, to a register all of it.
 
-    0F 01 /4   SMSW Ev
+    0F 01 /4   SMSW Ev    by=selector
 
     Flags: none.
     Source: SDM Vol. 2B, SMSW.

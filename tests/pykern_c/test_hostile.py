@@ -144,11 +144,17 @@ def test_noise_on_a_whole_board(mode: str) -> None:
     rampage(2, mode, 30_000, board=True)
 
 
+def test_benign_faults_of_deliveries_for_ever_take_time() -> None:
+    """What the long test found: a run() that never came back."""
+    rampage(10, "16", 200_000, board=True)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("mode", RIGHTS)
 @pytest.mark.parametrize("seed", range(10, 15))
 def test_ten_million_instructions_of_noise(mode: str, seed: int) -> None:
-    rampage(seed, mode, 2_000_000, board=seed % 2 == 0)
+    guest = rampage(seed, mode, 2_000_000, board=seed % 2 == 0)
+    assert guest.machine.retired >= 2_000_000
 
 
 def test_the_same_noise_ends_the_same_way() -> None:

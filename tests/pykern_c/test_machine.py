@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import resource
+from pathlib import Path
+
 import pytest
 
 from pykern_c.context import Context
@@ -34,6 +38,24 @@ def test_physical_memory_is_read_written_and_viewed() -> None:
     assert machine.read(0xFFE, 4) == b"abCd"
     with pytest.raises(ValueError, match="not within RAM"):
         machine.read((1 << 20) - 1, 2)
+
+
+def test_memory_goes_back_to_the_host_with_the_last_view() -> None:
+    def address_space() -> int:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        return pages * resource.getpagesize()
+
+    gc.collect()
+    before = address_space()
+    machine = Machine(256 << 20)
+    view = machine.view(0x1000, 4)
+    del machine
+    gc.collect()
+    view[0] = 1
+    assert address_space() - before > 200 << 20
+    del view
+    gc.collect()
+    assert address_space() - before < 100 << 20
 
 
 def test_rom_is_read_only_for_the_guest() -> None:

@@ -1,4 +1,5 @@
 /* System calls about the whole system, and those of pykern only. */
+#include <sched.h>
 #include <pykern.h>
 #include <sys/klog.h>
 #include <sys/reboot.h>
@@ -43,6 +44,11 @@ int ipc_port_create(void)
 int ipc_port_close(int port)
 {
     return syscall_result(sys_ipc_port_close(port));
+}
+
+int sched_yield(void)
+{
+    return syscall_result(sys_sched_yield());
 }
 
 int ipc_send(int port, const void *buf, size_t len)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.syscalls.arguments import Int, Size, UserPtr
+from pykern.kernel.syscalls.arguments import Int, Long, Size, UserPtr
 from pykern.kernel.syscalls.entry import syscall
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ async def ipc_recv(thread: UserThread, port: Int, buf: UserPtr, len_: Size) -> i
 
 @syscall
 async def ipc_receive(
-    thread: UserThread, port: Int, buf: UserPtr, len_: Size, timeout_ns: Size
+    thread: UserThread, port: Int, buf: UserPtr, len_: Size, timeout_ns: Long
 ) -> int:
-    """Take the oldest message of a port, waiting for one at most so long; 0: for ever."""
-    deadline = thread.system.clock.now_ns + timeout_ns if timeout_ns else None
+    """Take the oldest message of a port, waiting for one at most so long; negative: for ever."""
+    deadline = thread.system.clock.now_ns + timeout_ns if timeout_ns >= 0 else None
     return await _receive(thread, port, buf, len_, deadline)
 
 

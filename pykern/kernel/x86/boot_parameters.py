@@ -82,6 +82,8 @@ class BootParameters:
     date: int | None = None
     options: dict[str, str] = field(default_factory=dict)
     """`name=value` words of the command line; a word without `=` has the value "1"."""
+    init_arguments: tuple[str, ...] = ()
+    """Words behind `--`, which are for the first program."""
 
 
 def read(vcpu: Vcpu, requests: int) -> BootParameters:
@@ -118,7 +120,8 @@ class _Reader:
             framebuffer=self._framebuffer(hhdm.offset),
             modules=tuple(self._modules()),
             date=date.timestamp if date else None,
-            options=parse_options(line),
+            options=parse_options(line.partition(" -- ")[0]),
+            init_arguments=tuple(line.partition(" -- ")[2].split()),
         )
 
     def _physical(self, address: int, hhdm: int) -> int:

@@ -1,8 +1,9 @@
 """The interrupt vector table and the BIOS data area that real-mode code expects to find.
 
 There are no BIOS services behind the vectors unless a firmware ROM runs: a vector points at an
-IRET, so that a software interrupt returns with registers unchanged instead of running wild. The
-vectors of faults, which would come again for ever, halt the processor with interrupts off.
+IRET, so that a software interrupt returns with registers unchanged instead of running wild. Those
+of the devices that a BIOS leaves unmasked end the interrupt at the 8259 first. The vectors of
+faults, which would come again for ever, halt the processor with interrupts off.
 
 References
 ----------
@@ -25,6 +26,11 @@ _DUMMY_IRET_OFFSET = 0xFF53  # where IBM's BIOS keeps its dummy interrupt handle
 _IRET = b"\xcf"
 _HALT_OFFSET = 0xFF54
 _HALT = b"\xfa\xf4\xeb\xfc"  # cli; hlt; back to cli
+_END_MASTER_OFFSET, _END_SLAVE_OFFSET = 0xFF60, 0xFF70
+_END_MASTER = b"\x50\xb0\x20\xe6\x20\x58\xcf"  # push ax; mov al, 20h; out 20h, al; pop ax; iret
+_END_SLAVE = b"\x50\xb0\x20\xe6\xa0\xe6\x20\x58\xcf"  # the same with out 0A0h, al before it
+_MASTER_VECTORS = (0x08, 0x09)  # timer, keyboard
+_SLAVE_VECTORS = (0x70, 0x74)  # RTC, mouse
 _FAULTS = (0, 6, 7, 12, 13)  # #DE #UD #NM #SS #GP
 _EBDA_KIB = 1
 
@@ -53,6 +59,14 @@ def install(memory: _Memory) -> None:
     memory.write(0x000, _vector(_DUMMY_IRET_OFFSET) * 256)
     for fault in _FAULTS:
         memory.write(fault * 4, _vector(_HALT_OFFSET))
+    for vectors, offset in (
+        (_MASTER_VECTORS, _END_MASTER_OFFSET),
+        (_SLAVE_VECTORS, _END_SLAVE_OFFSET),
+    ):
+        for vector in vectors:
+            memory.write(vector * 4, _vector(offset))
+    memory.write(0xF0000 + _END_MASTER_OFFSET, _END_MASTER)
+    memory.write(0xF0000 + _END_SLAVE_OFFSET, _END_SLAVE)
     memory.write(0xF0000 + _DUMMY_IRET_OFFSET, _IRET + _HALT)
     area = bytearray(0x100)
     for offset, value in _FIELDS.items():

@@ -110,9 +110,14 @@ class FakeMachine:
         self.mmio: list[tuple[int, int, Any]] = []
         self.stops: list[tuple[str, int]] = []
         self.acknowledge: Callable[[], int] | None = None
+        self.ferr: Callable[[], None] | None = None
+        self.a20 = True
 
     def connect_pic(self, acknowledge: Callable[[], int]) -> None:
         self.acknowledge = acknowledge
+
+    def connect_ferr(self, asserted: Callable[[], None]) -> None:
+        self.ferr = asserted
 
     def map_ports(self, port: int, count: int, device: Any, *, base: int = 0) -> None:
         for i in range(count):

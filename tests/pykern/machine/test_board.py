@@ -138,8 +138,18 @@ def test_a20_is_on_and_either_gate_keeps_it(machine: FakeMachine, board: Board) 
     machine.port_out(0x92, 2)
     machine.port_out(0x64, 0xDD)
     assert board.a20.level
+    assert machine.a20
     machine.port_out(0x92, 0)
     assert not board.a20.level
+    assert not machine.a20
+
+
+def test_ferr_on_irq_13_until_port_f0(machine: FakeMachine, board: Board) -> None:
+    assert machine.ferr is not None
+    machine.ferr()
+    assert machine.apics.ioapic.line(13).level
+    machine.port_out(0xF0, 0)
+    assert not machine.apics.ioapic.line(13).level
 
 
 @pytest.mark.parametrize(

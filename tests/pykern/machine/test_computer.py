@@ -11,6 +11,7 @@ from pykern.machine.board import BoardOptions, FramebufferOptions
 from pykern.machine.computer import Computer, Image, MachineConfig, numa_nodes, platform
 from pykern.machine.firmware.acpi import AcpiPlatform
 from pykern_c import Machine
+from tests.guest import assemble
 
 
 def computer(**options):
@@ -86,3 +87,89 @@ def test_a_framebuffer_is_no_system_memory():
     selected = made.board.fw_cfg
     selected.write(0, 2, 3)  # FW_CFG_RAM_SIZE
     assert bytes(selected.read(1, 1) for _ in range(8)) == (32 << 20).to_bytes(8, "little")
+
+
+# -- guests that rely on the wiring ---------------------------------------------------------------
+
+
+def run_sector(source, **options):
+    """Run a boot sector to its write to port F4h; return the computer."""
+    made = computer(**options)
+    code = assemble(source, bits=16, origin=0x7C00)
+    assert len(code) <= 510
+    made.start(image("bootsector", code.ljust(510, b"\0") + b"\x55\xaa"))
+    assert made.machine.run(until_ns=1_000_000_000).what == "debug-exit"
+    return made
+
+
+X87_ERROR = """
+    xor ax, ax
+    mov ds, ax
+    mov word ptr [0x75 * 4], offset error
+    mov word ptr [0x75 * 4 + 2], ax
+    mov word ptr [0x600], ax
+    mov al, 0xcf            # the slave lets IRQ 12 and 13 through
+    out 0xa1, al
+    sti
+    fninit
+    mov word ptr [0x610], 0x37b     # division by zero is not masked
+    fldcw [0x610]
+    fld1
+    fldz
+    fdivp st(1), st
+    fwait                   # reports it
+    out 0xf4, al
+error:
+    push ax
+    inc word ptr [0x600]
+    out 0xf0, al
+    mov al, 0x20
+    out 0xa0, al
+    out 0x20, al
+    fnstsw [0x602]
+    fnclex
+    pop ax
+    iret
+"""
+
+
+def test_an_x87_error_is_irq_13_once():
+    machine = run_sector(X87_ERROR).machine
+    assert machine.read(0x600, 2) == b"\1\0"
+    assert machine.read(0x602, 1)[0] & 0x84 == 0x84  # ES and ZE: seen before FNCLEX
+
+
+A20 = """
+    xor ax, ax
+    mov ds, ax
+    dec ax
+    mov es, ax
+    mov word ptr [0x600], 0x1111
+    mov word ptr es:[0x610], 0x2222         # 1 MiB + 600h
+    mov bx, [0x600]
+    in al, 0x92
+    and al, 0xfd
+    out 0x92, al
+    mov al, 0xdd                            # either gate would let it pass
+    out 0x64, al
+    mov cx, es:[0x610]                      # now the same as 600h
+    mov word ptr es:[0x610], 0x3333
+    mov dx, [0x600]
+    mov al, 2
+    out 0x92, al
+    mov si, es:[0x610]
+    out 0xf4, al
+"""
+
+
+def test_a20_gates_wrap_addresses_at_1_mib():
+    vcpu = run_sector(A20).machine.vcpus[0]
+    names = ("rbx", "rcx", "rdx", "rsi")
+    seen = [vcpu.read_register(name) & 0xFFFF for name in names]
+    assert seen == [0x1111, 0x1111, 0x3333, 0x2222]
+
+
+def test_the_timer_ticks_as_a_bios_left_it():
+    source = ".rept 3\nsti\nhlt\n.endr\nout 0xf4, al"
+    machine = run_sector(source).machine
+    assert 2 * 54_925_000 < machine.now < 3 * 54_926_000

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pykern.machine.devices.acpi_pm import AcpiPm, SmiCommand
+from pykern.machine.devices.coprocessor import Coprocessor
 from pykern.machine.devices.debug_exit import DebugExit
 from pykern.machine.devices.debugcon import Debugcon
 from pykern.machine.devices.dma8237 import Dma8237, DmaPages
@@ -89,6 +90,13 @@ def port92() -> Rig:
     return Rig(Port92(a20, ignore), FakeEvents(), 1, levels(a20))
 
 
+def coprocessor() -> Rig:
+    irq = IrqLine()
+    device = Coprocessor(irq)
+    device.assert_ferr()
+    return Rig(device, FakeEvents(), 2, levels(irq))
+
+
 def hpet() -> Rig:
     events = FakeEvents()
     irq0, irq8, legacy = IrqLine(), IrqLine(), IrqLine()
@@ -124,6 +132,7 @@ def simple(make: Callable[[], object], span: int) -> Callable[[], Rig]:
 
 RIGS = {
     "acpi_pm": acpi_pm,
+    "coprocessor": coprocessor,
     "debug_exit": simple(lambda: DebugExit(ignore), 4),
     "debugcon": simple(lambda: Debugcon(ignore), 1),
     "dma8237": simple(Dma8237, 16),

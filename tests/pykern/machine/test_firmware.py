@@ -44,6 +44,8 @@ def test_an_interrupt_returns_and_a_fault_halts():
         code = memory.data[segment * 16 + offset :][:2]
         if vector in {0, 6, 7, 12, 13}:
             assert code == b"\xfa\xf4"  # cli; hlt
+        elif vector in {8, 9, 0x70, 0x74}:
+            assert code == b"\x50\xb0"  # end of interrupt first
         else:
             assert code[0] == 0xCF  # iret
 

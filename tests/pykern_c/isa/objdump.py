@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 LINE = re.compile(r"\s*([0-9a-f]+):\t([0-9a-f ]+?)\s*(?:\t(.*))?$")
@@ -30,10 +30,10 @@ class Line:
     text: str
 
 
-def _lines(output: str) -> Iterator[Line]:
+def _lines(output: Iterable[str]) -> Iterator[Line]:
     """Join the lines of instructions whose bytes did not fit on one."""
     pending: Line | None = None
-    for raw in output.splitlines():
+    for raw in output:
         match = LINE.match(raw)
         if not match:
             continue
@@ -48,19 +48,22 @@ def _lines(output: str) -> Iterator[Line]:
         yield pending
 
 
-def section(path: Path, start: int | None = None, stop: int | None = None) -> list[Line]:
-    """Disassemble the code of an ELF file."""
-    limits = [f"--start-address={start:#x}"] if start is not None else []
-    limits += [f"--stop-address={stop:#x}"] if stop is not None else []
-    command = ["objdump", "-d", "-M", "intel", "-w", *limits, str(path)]
-    return list(_lines(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+def sections(path: Path) -> Iterator[Line]:
+    """Disassemble the code of an ELF file, an instruction at a time: a kernel has millions."""
+    command = ["objdump", "-d", "-M", "intel", "-w", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield from _lines(process.stdout)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
 
 
 def flat(path: Path, bits: int = 64) -> list[Line]:
     """Disassemble a file of raw code."""
     machine = {16: "i8086", 32: "i386", 64: "i386:x86-64"}[bits]
     command = ["objdump", "-D", "-b", "binary", "-m", machine, "-M", "intel", "-w", str(path)]
-    return list(_lines(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return list(_lines(output.splitlines()))
 
 
 def normal(text: str) -> str:

@@ -1,0 +1,73 @@
+"""Debian's kernel, unmodified, boots to user programs, works, and powers off."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pykern.cli import main
+from pykern.exit_status import ExitStatus
+from tests.initramfs import Entry, archive
+
+if TYPE_CHECKING:
+    from tests.debian import Kernel
+
+BUSYBOX = Path("/bin/busybox")
+INIT = b"""#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mkdir /proc && mount -t proc proc /proc && mount -t devtmpfs dev /dev
+echo "release $(uname -r) cpus $(grep -c ^processor /proc/cpuinfo)"
+seq 1 1000 | sed 's/$/ pipe/' | awk '{ sum += $1 } END { print "sum", sum }'
+for n in 1 2 3 4 5 6 7 8; do (dd if=/dev/zero bs=64k count=16 2>/dev/null | sha256sum) & done
+wait
+echo "MARKER $(ls /bin | wc -l) programs"
+poweroff -f
+"""
+# sha256 of 1 MiB of zeros, by the host's hashlib.
+ZEROS = "30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not BUSYBOX.exists(), reason="busybox-static is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def initrd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an initramfs with busybox and the script above."""
+    path = tmp_path_factory.mktemp("initrd") / "initrd"
+    folders = [Entry(name, 0o040755) for name in ("bin", "dev")]
+    console = Entry("dev/console", 0o020600, device=(5, 1))
+    programs = [
+        Entry("bin/busybox", 0o100755, BUSYBOX.read_bytes()),
+        Entry("init", 0o100755, INIT),
+    ]
+    path.write_bytes(archive([*folders, console, *programs]))
+    return path
+
+
+def boot(kernel: Kernel, initrd: Path, cpus: int, serial: Path) -> str:
+    """Boot to the power-off; return what came out of the serial port."""
+    status = main(
+        f"boot {kernel.image} --initrd {initrd} --append console=ttyS0 -m 256M --smp {cpus} "
+        f"--seed 1 --serial file:{serial} --timeout 120".split()
+    )
+    assert status == ExitStatus.POWER_OFF, serial.read_text()[-2000:]
+    return serial.read_text()
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_debian_kernel(debian_kernel: Kernel, initrd: Path, tmp_path: Path, cpus: int) -> None:
+    """Processes, pipes, file systems and timers work, and the same seed gives the same log."""
+    first = boot(debian_kernel, initrd, cpus, tmp_path / "first")
+    assert f"release {debian_kernel.release} cpus {cpus}\n" in first
+    assert "sum 500500\n" in first
+    assert first.count(ZEROS) == 8
+    assert re.search(r"MARKER \d{3} programs\n", first)
+    for trouble in ("BUG:", "Oops", "Call Trace", "stall", "Kernel panic", "unchecked MSR"):
+        assert trouble not in first
+    assert boot(debian_kernel, initrd, cpus, tmp_path / "second") == first
