@@ -88,6 +88,15 @@ def test_both_platforms_of_a_boot_catalog(tree):
     assert image.read_sectors(uefi.sector, 5)[:9000] == FILES["boot/efi.img"]
 
 
+def test_a_hybrid_of_cd_and_disk(tree):
+    """MEL-29: the way Limine's users have xorriso write their images, partitions and all."""
+    hybrid = ("-R", "-r", "-J", *BIOS, "-boot-info-table", "-hfsplus", "-apm-block-size", "2048")
+    hybrid += ("--efi-boot", "boot/efi.img", "-efi-boot-part", "--efi-boot-image")
+    image = IsoImage(make_iso("xorriso", tree, *hybrid, "--protective-msdos-label"))
+    assert [boot.platform for boot in image.boot_images] == [Platform.BIOS, Platform.UEFI]
+    assert image.read(f"/boot/{LONG_NAME}") == FILES[f"boot/{LONG_NAME}"]
+
+
 def test_an_image_without_boot_record_has_no_boot_images(tree):
     assert IsoImage(make_iso("genisoimage", tree, "-R")).boot_images == ()
 
