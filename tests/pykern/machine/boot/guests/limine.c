@@ -96,6 +96,8 @@ static u64 msr(u32 number) {
     return (u64)high << 32 | low;
 }
 
+static u8 in8(u16 port) { u8 value; __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port)); return value; }
+
 static void print_state(struct state *s) {
     u64 cr0, cr3, cr4;
     u16 cs, ds, ss, es, fs, gs;
@@ -183,6 +185,7 @@ static u64 uninitialized[3000];
 __attribute__((used)) void kernel(struct state *s) {
     put("entered\n");
     print_state(s);
+    fact("pic_masks", in8(0x21) | in8(0xa1) << 8);
 #ifndef NO_TAG
     fact("loaded_revision", base_revision[1]);
     fact("asked_revision", base_revision[2]);
