@@ -316,6 +316,11 @@ class Board:
         self.pic.write(5, 1, 1 << SCI_IRQ - 8)  # ELCR: the SCI is level triggered
         self.dma2.write(10 * 2, 1, 0x00)  # unmask channel 4, which cascades the other controller
 
+    def mask_interrupts(self) -> None:
+        """Mask every line at the 8259s, as some boot loaders do for their kernels."""
+        self.pic.write(1, 1, 0xFF)
+        self.pic.write(3, 1, 0xFF)
+
     # The address map
 
     def _map_ports(self) -> None:

@@ -20,6 +20,7 @@ from pykern.machine.firmware.smbios import SmbiosPlatform
 MIB = 1 << 20
 NS_PER_SECOND = 1_000_000_000
 PAGE = 4096
+_LOADERS_THAT_MASK = {"limine"}  # protocols whose kernels are entered with every IRQ masked
 _LOW_RAM_LIMIT = 3 << 30  # what is above it gives way to devices below 4 GiB
 
 
@@ -104,6 +105,8 @@ class Computer:
             )
             self.machine.virtual_wire()
             self.board.initialize()
+            if image.protocol.name in _LOADERS_THAT_MASK:
+                self.board.mask_interrupts()
         image.protocol.load(image.data, self.machine, options)
 
     def _install_firmware(self) -> firmware.Installed:

@@ -60,6 +60,9 @@ _MEMORY_FAULT = 0x09  # INT 13h: DMA across a boundary; nearest to memory that i
 class Bios:
     """Services and what they remember.
 
+    Precondition: firmware tables and chips are as `Board.initialize` and `firmware.install` leave
+    them.
+
     Parameters
     ----------
     machine : gets the ROM and the hook of the service port
@@ -95,7 +98,6 @@ class Bios:
         self.machine.write(0, rom.vectors())
         self.write_bda(0x6C, int1a_time.ticks_of_day(self), 4)
         self.write_bda(0x75, sum(0x80 <= number < 0xE0 for number in self.media.drives), 1)
-        self.board.initialize()
         vcpu = self.machine.vcpus[0]
         entry_state.enter_real_mode(vcpu, rom.SEGMENT, rom.BOOTSTRAP, data=0, ss=0, sp=0x7C00)
 

@@ -130,6 +130,10 @@ def test_simple_responses(newest):
     assert newest.fact("efi_system_table") == newest.fact("efi_memmap") == newest.fact("dtb") == 0
 
 
+def test_every_irq_of_the_pic_is_masked(newest):
+    assert newest.fact("pic_masks") == 0xFFFF
+
+
 def test_requests_behind_the_end_marker_are_not_answered(newest):
     assert newest.fact("ignored") == 0x77
 

@@ -59,7 +59,7 @@ DEFINE(date_at_boot, 0x502746e184c088aa, 0xfbc5ec83e6327893, 0, 0)
 DEFINE(executable_address, 0x71ba76863cc55f63, 0xb2644a48c516a487, 0, 0)
 DEFINE(dtb, 0xb40ddb48fb54bac7, 0x545081493f81ffb7, 0, 0)
 
-static void out8(u16 port, u8 value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
+static void out8(u16 port, u8 value) { __asm__ volatile("outb %0, %1" : : "a"(value), "d"(port)); }
 static void put(const char *text) { while (*text) out8(0xe9, *text++); }
 static void hex(u64 value) {
     put("0x");
@@ -95,6 +95,8 @@ static u64 msr(u32 number) {
     __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
     return (u64)high << 32 | low;
 }
+
+static u8 in8(u16 port) { u8 value; __asm__ volatile("inb %1, %0" : "=a"(value) : "d"(port)); return value; }
 
 static void print_state(struct state *s) {
     u64 cr0, cr3, cr4;
@@ -183,6 +185,7 @@ static u64 uninitialized[3000];
 __attribute__((used)) void kernel(struct state *s) {
     put("entered\n");
     print_state(s);
+    fact("pic_masks", in8(0x21) | in8(0xa1) << 8);
 #ifndef NO_TAG
     fact("loaded_revision", base_revision[1]);
     fact("asked_revision", base_revision[2]);
@@ -227,7 +230,7 @@ __attribute__((used)) void kernel(struct state *s) {
 #ifdef WRITE_TO
     *(volatile u64 *)(WRITE_TO) = 1;
 #endif
-    __asm__ volatile("outw %w0, %w1" : : "a"(0x2000), "Nd"(0x604));
+    __asm__ volatile("outw %w0, %w1" : : "a"(0x2000), "d"(0x604));
     for (;;) ;
 }
 

@@ -41,6 +41,24 @@ def test_a20_can_be_closed_and_opened(host):
         assert (state.al, host.computer.board.a20.level) == (int(level), level)
 
 
+def test_the_gate_is_the_processors(host):
+    wraps = """
+    mov $0xFFFF, %ax
+    mov %ax, %fs
+    movw $0x1234, 0x500
+    movl %fs:0x510, %eax        # 100500h, or 500h
+    mov %eax, 0x5000
+    """
+    results = host.run(
+        Bios(0x15, 0x2400),
+        Bios(0x11, before=wraps, dump=2),
+        Bios(0x15, 0x2401),
+        Bios(0x11, before=wraps, dump=2),
+    )
+    assert results[1].data == b"\x34\x12"
+    assert results[3].data == b"\0\0"
+
+
 def test_the_whole_map(host):
     calls = [Bios(0x15, 0xE820, edx=SMAP, ecx=20, ebx=number, dump=20) for number in range(9)]
     results = host.run(*calls)
