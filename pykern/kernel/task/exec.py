@@ -132,6 +132,7 @@ async def execute(
     space = system.processes.new_space()
     try:
         start = await load(system, process.fs, space, path, arguments, environment)
+        await system.processes.end_other_threads(process, thread)
     except BaseException:
         space.release()
         raise
@@ -146,7 +147,6 @@ async def execute(
 def become(system: System, thread: UserThread, space: AddressSpace, start: Start) -> None:
     """Point of no return: give a thread on a processor a new address space and a new frame."""
     process = thread.process
-    system.processes.end_other_threads(process, thread)
     old, process.space = process.space, space
     cpu = system.cpus[thread.cpu]
     context = thread.context

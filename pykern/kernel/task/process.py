@@ -29,9 +29,11 @@ class Process:
     children : living ones, and zombies
     status : as wait4 gives it, once all threads have ended; None: it lives
     group_status : the status it ends with, from when that is decided
+    leader_status : the status of its first thread, once that has ended
     stop_status, continued : what wait4 has not been told yet of job control
     child_events : woken when a child ends, stops or goes on
     ended : woken when it has ended, for the kernel
+    thread_ended : woken when a thread has ended
     vfork_done : woken when it has its own address space, or none any more
     child_cpu_ns : CPU time of children that were waited for
     """
@@ -55,9 +57,11 @@ class Process:
     continued: bool = False
     stopped: bool = False
     group_status: int | None = None
+    leader_status: int = 0
     last_name: str = "?"
     child_events: WaitQueue = field(default_factory=WaitQueue)
     ended: WaitQueue = field(default_factory=WaitQueue)
+    thread_ended: WaitQueue = field(default_factory=WaitQueue)
     vfork_done: WaitQueue = field(default_factory=WaitQueue)
     sharing_parent_space: bool = False
     cpu_ns: int = 0
