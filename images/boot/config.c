@@ -1,15 +1,26 @@
-/* The default entry of limine.conf: the subset that has no macros.
+/* The default entry of limine.conf, or of limine.cfg, which spells the same things differently.
  *
- * Reference: Limine, CONFIG.md, Structure of the config file, Options, Paths.
+ * Reference: Limine, CONFIG.md, Structure of the config file, Options, Paths, Macros.
  */
 #include "loader.h"
 
 #define SHORTEST_HASH 64
+#define MOST_MACROS 64
+#define MOST_EXPANSIONS 64
+#define LONGEST_LINE (PAGE - 1)
 
 static const char *const places[] = {
     "/boot/limine/limine.conf", "/boot/limine.conf", "/limine/limine.conf",
     "/limine.conf", "/EFI/BOOT/limine.conf",
+    "/limine.cfg", "/limine/limine.cfg", "/boot/limine.cfg", "/boot/limine/limine.cfg",
+    "/EFI/BOOT/limine.cfg",
 };
+
+static struct macro {
+    const char *name, *value;
+    u32 name_size;
+} macros[MOST_MACROS] = {{"ARCH", "x86-64", 4}, {"FW_TYPE", "BIOS", 7}};
+static u32 macro_count = 2;
 
 static char *skip_spaces(char *text)
 {
@@ -31,6 +42,62 @@ static char *next_line(char **text)
     return line;
 }
 
+/* Note a line `${NAME}=value`; of several definitions the last one above a line counts. */
+static int define_macro(char *line)
+{
+    u32 size = 2;
+    if (line[0] != '$' || line[1] != '{')
+        return 0;
+    while (line[size] && line[size] != '}')
+        size++;
+    if (line[size] != '}' || line[size + 1] != '=')
+        return 0;
+    if (macro_count == MOST_MACROS)
+        fail("more than 64 macros", "limine.conf");
+    macros[macro_count++] = (struct macro){line + 2, line + size + 2, size - 2};
+    return 1;
+}
+
+static const char *macro_value(const char *name, u32 size)
+{
+    for (u32 i = macro_count; i--;)
+        if (macros[i].name_size == size && same_text(macros[i].name, name, size, 0))
+            return macros[i].value;
+    fail("a macro is not defined", name);
+}
+
+/* Replace the first macro of a line. The result stands in a page of its own. */
+static char *expand_once(const char *line, u32 start, u32 end)
+{
+    const char *value = macro_value(line + start + 2, end - start - 2);
+    u32 size = strlen(value), rest = strlen(line + end + 1);
+    if (start + size + rest > LONGEST_LINE)
+        fail("a line is longer than 4095 characters", "limine.conf");
+    char *out = allocate(PAGE);
+    memcpy(out, line, start);
+    memcpy(out + start, value, size);
+    memcpy(out + start + size, line + end + 1, rest);
+    return out;
+}
+
+static char *expanded(char *line)
+{
+    for (u32 count = 0, at = 0; line[at]; at++) {
+        u32 end = at + 2;
+        if (line[at] != '$' || line[at + 1] != '{')
+            continue;
+        while (line[end] && line[end] != '}')
+            end++;
+        if (!line[end])
+            break;
+        if (++count > MOST_EXPANSIONS)
+            fail("macros expand to each other without end", "limine.conf");
+        line = expand_once(line, at, end);
+        at = ~0u; /* from the start again: the value may hold a macro */
+    }
+    return line;
+}
+
 /* Return the value of a line `key: value` if it is that key, else null. */
 static char *value_of(char *line, const char *key)
 {
@@ -38,7 +105,7 @@ static char *value_of(char *line, const char *key)
     if (strlen(line) < size || !same_text(line, key, size, 1))
         return 0;
     line = skip_spaces(line + size);
-    return *line == ':' ? skip_spaces(line + 1) : 0;
+    return *line == ':' || *line == '=' ? skip_spaces(line + 1) : 0;
 }
 
 static u32 number(const char **text)
@@ -52,7 +119,7 @@ static u32 number(const char **text)
 static u32 depth_of(const char *line)
 {
     u32 depth = 0;
-    while (line[depth] == '/')
+    while (line[depth] == *line)
         depth++;
     return depth;
 }
@@ -74,8 +141,8 @@ static void cut_hash(char *path)
 
 static const char *boot_path(char *value, const char *name)
 {
-    static const char *const forms[] = {"boot():/", "boot(1):/"};
-    for (u32 i = 0; i < 2; i++) {
+    static const char *const forms[] = {"boot():/", "boot(1):/", "boot:///", "boot://1/"};
+    for (u32 i = 0; i < sizeof forms / sizeof *forms; i++) {
         u32 size = strlen(forms[i]);
         if (strlen(value) < size || !same_text(value, forms[i], size, 1))
             continue;
@@ -153,7 +220,10 @@ static void parse(char *config, struct boot_entry *entry)
     int chosen = 0;
     while (*config) {
         char *line = next_line(&config);
-        if (*line == '/') {
+        if (*line == '#' || define_macro(line))
+            continue;
+        line = expanded(line);
+        if (*line == '/' || *line == ':') {
             if (chosen && depth_of(line) <= depth)
                 return; /* nothing stands below the chosen title */
             depth = depth_of(line);
@@ -166,7 +236,7 @@ static void parse(char *config, struct boot_entry *entry)
                 memset(entry, 0, sizeof *entry);
                 entry->name = skip_spaces(title + (*title == '+'));
             }
-        } else if (chosen && *line != '#') {
+        } else if (chosen) {
             set_option(entry, line);
         }
     }

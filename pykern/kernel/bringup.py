@@ -13,7 +13,6 @@ from pykern.kernel.integration import selftest
 from pykern.kernel.integration import smp as smp_tests
 from pykern.kernel.integration.tasks import Demonstration
 from pykern.kernel.ipc.port import PortTable
-from pykern.kernel.mm import selftest
 from pykern.kernel.mm.frames import FrameAllocator
 from pykern.kernel.mm.heap import BuddyHeap
 from pykern.kernel.mm.kernel_space import KernelSpace, Section
@@ -89,7 +88,6 @@ class BringUp:
         # Real mode starts there, and what firmware left below 1 MiB is not for long.
         kernel.frames.reserve(0, _LOW_MEMORY)
         self._map_kernel()
-        self._check_memory()
         kernel.stacks = KernelStacks(kernel.table, kernel.frames, kernel.profile.kernel_stack)
         self._write_idt()
         if kernel.profile.self_tests:
@@ -108,16 +106,6 @@ class BringUp:
         space.map_new(space.layout.heap, space.layout.heap_size, zero=False)
         space.seal()
         kernel.heap = BuddyHeap(space.layout.heap, space.layout.heap_size, space)
-
-    def _check_memory(self) -> None:
-        """Let memory management try itself before anything depends on it (MEL-33)."""
-        kernel, log = self._kernel, self._kernel.log.subsystem("MM")
-        selftest.check_frames(kernel.frames, kernel.machine)
-        log.log("✓ PMM tests passed")
-        selftest.check_paging(kernel.space)
-        log.log("✓ Paging tests passed")
-        selftest.check_heap(kernel.heap, kernel.space)
-        log.log("✓ Allocator tests passed")
 
     def _sections(self) -> list[Section]:
         """Return the parts of the kernel image by their rights."""

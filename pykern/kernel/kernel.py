@@ -12,7 +12,19 @@ from pykern.kernel.drivers.serial import COM1, Serial
 from pykern.kernel.faults import Faults
 from pykern.kernel.profiles import PROFILES
 from pykern.kernel.sched import Metrics, State
-from pykern.kernel.syscalls import files, io, ipc, memory, process, signal, system, time
+from pykern.kernel.syscalls import (
+    events,
+    files,
+    io,
+    ipc,
+    locks,
+    memory,
+    mounts,
+    process,
+    signal,
+    system,
+    time,
+)
 from pykern.kernel.syscalls.entry import SystemCalls, handlers
 from pykern.kernel.task.futex import Futexes
 from pykern.kernel.task.processes import Processes
@@ -48,7 +60,7 @@ _NS_PER_S = 1_000_000_000
 HOSTCALL_NS = 100
 """What a hostcall costs of virtual time, beside its instructions."""
 _RUNNING = State.RUNNING
-SYSCALL_MODULES = (files, io, ipc, memory, process, signal, system, time)
+SYSCALL_MODULES = (events, files, io, ipc, locks, memory, mounts, process, signal, system, time)
 
 
 class Kernel(System):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.fs.path import path_of, walk
-from pykern.kernel.fs.proc_process import Mapping, ProcessInfo
+from pykern.kernel.fs.proc_process import ProcessInfo
 from pykern.kernel.fs.proc_system import (
     CpuInfo,
     CpuTimes,
@@ -22,7 +22,6 @@ from pykern.kernel.fs.proc_system import (
     format_uptime,
 )
 from pykern.kernel.fs.types import types
-from pykern.kernel.mm.maps import rights
 from pykern.kernel.sched import State
 from pykern.kernel.syscalls.system import RELEASE
 from pykern.kernel.task.sigaction import SIG_IGN, bit
@@ -137,19 +136,10 @@ class _View:
             involuntary_switches=sum(t.preemptions for t in threads),
         )
 
-    def maps(self) -> Iterable[Mapping]:
+    def maps(self) -> str:
         if self._process is None or not self._process.alive:
-            return []
-        return [
-            Mapping(
-                vma.start,
-                vma.end,
-                rights(vma),
-                vma.offset,
-                name=vma.pager.name if vma.pager else vma.name,
-            )
-            for vma in self._process.space.vmas
-        ]
+            return ""
+        return self._process.space.maps()
 
     def cmdline(self) -> bytes:
         if self._process is None or not self._process.alive:
@@ -239,8 +229,23 @@ class SystemFiles:
 
     def meminfo(self) -> str:
         """Return memory in kB."""
-        memory = self._kernel.frames.statistics()
-        return format_meminfo(MemoryInfo(total=memory.total, free=memory.free))
+        kernel = self._kernel
+        memory, heap = kernel.frames.statistics(), kernel.heap.statistics()
+        processes = kernel.processes.by_pid.values()
+        spaces = {id(process.space): process.space for process in processes if process.alive}
+        used = [space.statistics() for space in spaces.values()]
+        threads = sum(thread.stack is not None for thread in kernel.threads.by_tid.values())
+        return format_meminfo(
+            MemoryInfo(
+                total=memory.total,
+                free=memory.free,
+                slab=heap.used,
+                kernel_stack=threads * kernel.stacks.size,
+                page_tables=sum(space.tables for space in used),
+                anonymous=sum(space.anonymous for space in used),
+                mapped=sum(space.rss - space.anonymous for space in used),
+            )
+        )
 
     def cpuinfo(self) -> str:
         """Return what CPUID says of each processor."""

@@ -16,6 +16,7 @@ from pykern.kernel.fs.initramfs import unpack
 from pykern.kernel.fs.mount import Mounts
 from pykern.kernel.fs.open import open_at
 from pykern.kernel.fs.path import walk
+from pykern.kernel.fs.pty import add_ptmx
 from pykern.kernel.fs.table import FileTable
 from pykern.kernel.fs.tty import Tty, add_console, add_tty
 from pykern.kernel.fs.types import devfs, procfs, tmpfs
@@ -74,6 +75,7 @@ class UserMode:
         )
         add_tty(kernel.vfs.devices, kernel.console)
         add_console(kernel.vfs.devices, kernel.console)
+        add_ptmx(kernel.vfs.devices, lambda: kernel.clock.now_ns, self.jobs)
         kernel.serial.received = kernel.console.receive
         kernel.traps.handlers[vectors.FIRST_ISA + COM1_IRQ] = kernel.serial.interrupt
         kernel.bringup.route_isa(COM1_IRQ)

@@ -67,7 +67,8 @@ def write_inputs(folder):
     subprocess.run([*link, "kernel.o"], cwd=folder, check=True)
     programs = {name: folder / name for name in ("init", "sh")}
     small = manifest.load(folder / "small.toml")
-    return small, build.Inputs(folder / "kernel.elf", loader.load(), programs)
+    boot_record = loader.build(folder).read_bytes()  # what was built with the package may be older
+    return small, build.Inputs(folder / "kernel.elf", boot_record, programs)
 
 
 @pytest.fixture(scope="session")

@@ -214,6 +214,28 @@ wc words long
 wc < words
 wc missing
 wc empty
+find | sort
+find dir -name '*e*' | sort
+find . -type d | sort
+find dir -maxdepth 1 -type f | sort
+find dir missing -empty
+find . -type f -empty
+xargs <<< a 'b c' d\\ e
+xargs -n 2 echo + <<< 1 2 3 4 5
+xargs -I {} echo '<{}>' {} < words
+xargs -r echo none < empty
+xargs echo none < empty
+xargs false <<< x
+xargs nosuchprogram <<< x
+id -u
+id -g
+id -un
+which cat nosuchprogram | wc -l
+cmp words words
+cmp words numbers
+cmp words table
+cmp -s words table
+cmp empty words
 yes | head -n 3
 yes a b | head -n 2
 """

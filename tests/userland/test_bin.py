@@ -12,8 +12,8 @@ from userland import build
 
 # Programs that are shown elsewhere, or have nothing to be compared with.
 OTHERWISE = {
-    "clear", "dmesg", "free", "hello", "init", "mount", "nproc", "pingpong", "poweroff", "ps",
-    "reboot", "time", "top", "uptime",
+    "clear", "dmesg", "free", "hello", "hostname", "init", "ipcping", "metrics", "mount", "nproc",
+    "pingpong", "poweroff", "ps", "reboot", "time", "top", "uptime",
 }  # fmt: skip
 
 
@@ -101,12 +101,26 @@ def test_clear_empties_the_terminal(programs):
     assert run([programs["clear"]], "").stdout == b"\x1b[H\x1b[2J"
 
 
+def test_hostname(programs):
+    assert run([programs["hostname"]], "").stdout.decode() == f"{os.uname().nodename}\n"
+
+
 def test_hello(programs):
     assert run([programs["hello"]], "") == Result(b"Hello from userland!\n", 0)
 
 
 def test_pingpong_comes_back(programs):
     assert run([programs["pingpong"], "-n", "50"], "") == Result(b"50 round trips\n", 0)
+
+
+@pytest.mark.parametrize(
+    ("program", "call"), [("metrics", "metrics"), ("ipcping", "ipc_port_create")]
+)
+def test_what_linux_has_not_is_said_so(program, call, programs):
+    """What they do where the calls exist is in test_bin_in_machine.py."""
+    shown = subprocess.run([programs[program]], capture_output=True, text=True, check=False)
+    assert shown.returncode == 1
+    assert shown.stderr == f"{program}: {call}: Function not implemented\n"
 
 
 def test_time_passes_the_status_on(programs, bin_directory):

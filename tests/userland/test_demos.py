@@ -1,5 +1,6 @@
 """Programs that misbehave are stopped by the host as they are to be by our kernel."""
 
+import os
 import subprocess
 from signal import SIGFPE, SIGILL, SIGSEGV, SIGTRAP
 
@@ -40,6 +41,13 @@ def test_a_bad_pointer_to_a_system_call_is_no_fault(programs):
 
 def test_a_tree_of_processes_has_an_end(programs):
     assert run([programs["forkbomb"], "20"], "") == Result(b"20 processes\n", 0)
+
+
+def test_every_processor_is_visited(programs):
+    """MEL-56."""
+    assert run([programs["roam"]], "") == Result(
+        b"%d processors\n" % len(os.sched_getaffinity(0)), 0
+    )
 
 
 def test_memory_is_taken_and_zero(programs):

@@ -8,7 +8,7 @@ import pytest
 from tests.userland.running import Result, run
 from userland import build
 
-COMPARED = ("calendar", "files", "printf", "signals", "strings")
+COMPARED = ("alarm", "calendar", "files", "formats", "signals", "strings")
 
 
 @pytest.mark.parametrize("name", COMPARED)

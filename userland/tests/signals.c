@@ -60,19 +60,6 @@ static void faults(void)
     printf("%d %d %d\n", came, seen == SIGSEGV, order);
 }
 
-static void interruption(void)
-{
-    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART */
-    char byte;
-    int fds[2];
-
-    pipe(fds);
-    sigaction(SIGALRM, &action, NULL);
-    alarm(1);
-    long size = read(fds[0], &byte, 1);
-    printf("%ld %d %d\n", size, errno == EINTR, seen == SIGALRM);
-}
-
 static void children(void)
 {
     int status;
@@ -112,7 +99,6 @@ int main(void)
     atexit(at_exit);
     handlers();
     faults();
-    interruption();
     children();
     environment();
     return 0;

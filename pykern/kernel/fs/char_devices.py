@@ -185,10 +185,11 @@ class KmsgFile(File):
         SysError(EINVAL) : the record does not fit
         """
         self.require_readable()
-        while self.offset >= self._log.end:
-            if self.flags & O_NONBLOCK:
-                raise SysError(Errno.EAGAIN)
-            await self._log.added.wait()
+        with self:
+            while self.offset >= self._log.end:
+                if self.flags & O_NONBLOCK:
+                    raise SysError(Errno.EAGAIN)
+                await self._log.added.wait()
         if self.offset < self._log.first:
             self.offset = self._log.first
             raise SysError(Errno.EPIPE)

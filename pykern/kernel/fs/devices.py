@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from stat import S_IFBLK, S_IFCHR
+from stat import S_IFBLK, S_IFCHR, S_IFMT
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
@@ -43,7 +43,8 @@ class DeviceTable:
     def __init__(self) -> None:
         self._openers: dict[tuple[int, int], Opener] = {}
         self._nodes: dict[bytes, DeviceNode] = {}
-        self._watchers: list[Callable[[DeviceNode], None]] = []
+        self._added: list[Callable[[DeviceNode], None]] = []
+        self._removed: list[Callable[[DeviceNode], None]] = []
 
     def __iter__(self) -> Iterator[DeviceNode]:
         return iter(self._nodes.values())
@@ -64,20 +65,37 @@ class DeviceTable:
         ------
         ValueError : the number or the name is taken
         """
-        if mode & 0o170000 not in {S_IFCHR, S_IFBLK}:
+        if S_IFMT(mode) not in {S_IFCHR, S_IFBLK}:
             raise ValueError(f"/dev/{name}: mode {mode:#o} is neither S_IFCHR nor S_IFBLK")
         node = DeviceNode(name.encode(), mode, makedev(*number))
-        key = (mode & 0o170000, node.rdev)
+        key = (S_IFMT(mode), node.rdev)
         if key in self._openers or node.name in self._nodes:
             raise ValueError(f"/dev/{name}, number {number}: there is a driver already")
         self._openers[key] = opener
         self._nodes[node.name] = node
-        for tell in self._watchers:
+        for tell in self._added:
             tell(node)
 
-    def watch(self, callback: Callable[[DeviceNode], None]) -> None:
-        """Call for each node that is added later."""
-        self._watchers.append(callback)
+    def remove(self, name: str) -> None:
+        """Forget a driver; who has it open keeps it.
+
+        Raises
+        ------
+        ValueError : there is none of that name
+        """
+        node = self._nodes.pop(name.encode(), None)
+        if node is None:
+            raise ValueError(f"/dev/{name}: there is no driver")
+        del self._openers[S_IFMT(node.mode), node.rdev]
+        for tell in self._removed:
+            tell(node)
+
+    def watch(
+        self, added: Callable[[DeviceNode], None], removed: Callable[[DeviceNode], None]
+    ) -> None:
+        """Call for each node that comes or goes later."""
+        self._added.append(added)
+        self._removed.append(removed)
 
     def open(self, location: Location, flags: int) -> File:
         """Return the open file of a device node.

@@ -1,7 +1,7 @@
 """epoll: a set of files, and those of it that are ready.
 
-An item watches its file's queues with a `Wait` that nobody sleeps on; being woken marks the item and
-wakes whoever waits for the set. What is ready is asked of the file itself.
+An item watches the queues of its file with a `Wait` that nobody sleeps on; a wake-up marks the item
+and wakes whoever waits for the set. What is ready is asked of the file itself.
 
 References
 ----------
@@ -145,10 +145,11 @@ class EpollFile(File):
         """
         if count <= 0:
             raise SysError(Errno.EINVAL)
-        while not (found := self._collect(count)):
-            if not await self._changed.wait(deadline_ns=deadline_ns):
-                return self._collect(count)
-        return found
+        with self:
+            while not (found := self._collect(count)):
+                if not await self._changed.wait(deadline_ns=deadline_ns):
+                    return self._collect(count)
+            return found
 
     def _collect(self, count: int) -> list[tuple[int, int]]:
         self._drop_closed()

@@ -46,8 +46,9 @@ class EventFile(File):
         """
         if dst.remaining < 8:
             raise SysError(Errno.EINVAL)
-        while not self.count:
-            await self._wait()
+        with self:
+            while not self.count:
+                await self._wait()
         taken = 1 if self._semaphore else self.count
         self.count -= taken
         dst.put(taken.to_bytes(8, "little"))
@@ -66,8 +67,9 @@ class EventFile(File):
         added = int.from_bytes(src.take(8), "little")
         if added > MAX:
             raise SysError(Errno.EINVAL)
-        while self.count + added > MAX:
-            await self._wait()
+        with self:
+            while self.count + added > MAX:
+                await self._wait()
         self.count += added
         self._changed.wake_all()
         return 8

@@ -10,7 +10,7 @@ POSIX.1-2024, Open File Description; Linux include/linux/fs.h, struct file_opera
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.fs.flags import (
@@ -22,9 +22,11 @@ from pykern.kernel.fs.flags import (
     READABLE,
     WRITABLE,
 )
+from pykern.kernel.fs.locks import forget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
     from pykern.kernel.core.wait import WaitQueue
     from pykern.kernel.fs.buffer import Buffer
@@ -93,8 +95,22 @@ class File:  # noqa: PLR0904 - one method per operation
         if self._users:
             return
         self.location.mount.users -= 1
+        forget(self.inode, self)
         self.release()
         self.inode.drop()
+
+    def __enter__(self) -> Self:
+        """Keep the file open while somebody sleeps in it, whoever closes its descriptor."""
+        self._users += 1
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.put()
 
     @property
     def closed(self) -> bool:

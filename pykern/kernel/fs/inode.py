@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pykern.kernel.fs.file import File
     from pykern.kernel.fs.location import Location
+    from pykern.kernel.fs.locks import Locks
     from pykern.kernel.fs.pipe import Pipe
     from pykern.kernel.mm.file_pager import FilePager
 
@@ -81,6 +82,7 @@ class Inode:  # noqa: PLR0904 - one method per operation
     nlink : names; 0 once the last is gone
     users : open files; content without a name lives as long as they do
     pipe : what the openers of a FIFO share
+    locks : advisory locks; None: there never was one
     pager : its pages while it is mapped; whoever changes the content tells it
     """
 
@@ -96,6 +98,7 @@ class Inode:  # noqa: PLR0904 - one method per operation
         self.users = 0
         self.pipe: Pipe | None = None
         self.pager: FilePager | None = None
+        self.locks: Locks | None = None
         self.atime_ns = self.mtime_ns = self.ctime_ns = fs.now()
 
     @property

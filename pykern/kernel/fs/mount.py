@@ -38,6 +38,7 @@ class Mount:
 
     Attributes
     ----------
+    number : counted from 1 in the order of mounting; 0: it stands in no tree
     users : open files and working directories that keep it from being unmounted
     """
 
@@ -56,6 +57,7 @@ class Mount:
         self.source = source
         self.flags = flags
         self.users = 0
+        self.number = 0
 
     @property
     def read_only(self) -> bool:
@@ -84,6 +86,7 @@ class Mounts:
 
     def __init__(self, fs: FileSystem, *, source: bytes = b"rootfs") -> None:
         self._mounts = [Mount(fs, fs.root, None, source=source)]
+        self._mounts[0].number = self._last_number = 1
         self._covered: dict[tuple[Mount, int], Mount] = {}
 
     def __iter__(self) -> Iterator[Mount]:
@@ -132,6 +135,8 @@ class Mounts:
             raise SysError(Errno.EBUSY)
         if self.covers(at):
             raise SysError(Errno.EBUSY)
+        self._last_number += 1
+        mount.number = self._last_number
         self._mounts.append(mount)
         self._covered[at.mount, at.inode.ino] = mount
         return mount

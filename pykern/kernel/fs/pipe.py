@@ -145,15 +145,19 @@ class PipeFile(File):
         self.require_readable()
         if not dst.remaining:
             return 0
-        while not self.pipe.data:
-            if not self.pipe.writers:
-                return 0
-            if self.flags & O_NONBLOCK:
-                raise SysError(Errno.EAGAIN)
-            await self.pipe.readable.wait()
+        if not self.pipe.data:
+            with self:
+                await self._wait_for_data()
         data = self.pipe.take(dst.remaining)
         dst.put(data)
         return len(data)
+
+    async def _wait_for_data(self) -> None:
+        """Sleep until there is something, or no writer."""
+        while not self.pipe.data and self.pipe.writers:
+            if self.flags & O_NONBLOCK:
+                raise SysError(Errno.EAGAIN)
+            await self.pipe.readable.wait()
 
     async def write(self, src: Buffer) -> int:
         """Write all; up to PIPE_BUF bytes are never mixed with those of others.
@@ -163,6 +167,10 @@ class PipeFile(File):
         SysError(EPIPE) : no reader
         """
         self.require_writable()
+        with self:
+            return await self._write(src)
+
+    async def _write(self, src: Buffer) -> int:
         total = src.remaining
         needed = total if total <= PIPE_BUF else 1
         while src.remaining:

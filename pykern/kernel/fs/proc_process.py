@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["USER_HZ", "Mapping", "ProcessInfo", "format_maps", "format_stat", "format_statm",
-           "format_status"]  # fmt: skip
+__all__ = ["USER_HZ", "ProcessInfo", "format_stat", "format_statm", "format_status"]
 
 USER_HZ = 100
 NS_PER_TICK = 1_000_000_000 // USER_HZ
@@ -87,19 +86,6 @@ class ProcessInfo:
     involuntary_switches: int = 0
 
 
-@dataclass(frozen=True)
-class Mapping:
-    """One line of maps; `end` is the first byte behind."""
-
-    start: int
-    end: int
-    permissions: str
-    offset: int = 0
-    dev: int = 0
-    ino: int = 0
-    name: str = ""
-
-
 def _ticks(ns: int) -> int:
     return ns // NS_PER_TICK
 
@@ -173,13 +159,3 @@ def cpu_list(mask: int) -> str:
             ranges.append(str(first) if cpu == first + 1 else f"{first}-{cpu - 1}")
         cpu += 1
     return ",".join(ranges)
-
-
-def format_maps(mappings: list[Mapping]) -> str:
-    """Return /proc/PID/maps; names stand in column 74."""
-    lines = []
-    for m in mappings:
-        dev = f"{m.dev >> 8:02x}:{m.dev & 0xFF:02x}"
-        head = f"{m.start:08x}-{m.end:08x} {m.permissions} {m.offset:08x} {dev} {m.ino} "
-        lines.append(f"{head.ljust(73)}{m.name}\n" if m.name else f"{head}\n")
-    return "".join(lines)

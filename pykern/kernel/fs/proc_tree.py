@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pykern.kernel.fs.location import Location
-    from pykern.kernel.fs.proc_process import Mapping, ProcessInfo
+    from pykern.kernel.fs.proc_process import ProcessInfo
     from pykern.kernel.fs.table import FileTable
 
 __all__ = ["ProcEntry", "ProcTree", "ProcessTable", "ProcessView"]
@@ -33,8 +33,8 @@ class ProcessView(Protocol):
         """Return the numbers of its threads."""
         ...
 
-    def maps(self) -> Iterable[Mapping]:
-        """Return its memory, lowest address first."""
+    def maps(self) -> str:
+        """Return the text of maps: its memory, lowest address first."""
         ...
 
     def cmdline(self) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.fs.flags import AT_FDCWD
+from pykern.kernel.fs.locks import forget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,6 +110,11 @@ class FileTable:
         self._cloexec.discard(fd)
         if fd < self._next:
             heappush(self._free, fd)
+        self._put(file)
+
+    def _put(self, file: File) -> None:
+        """Let go of a file; whichever descriptor of it is closed, the range locks are gone."""
+        forget(file.inode, self)
         file.put()
 
     def close_all(self) -> None:
@@ -175,7 +181,7 @@ class FileTable:
         before = self._files.get(new)
         self._set(new, file, cloexec=cloexec)
         if before is not None:
-            before.put()
+            self._put(before)
         return new
 
     # --- flags --------------------------------------------------------------------------------

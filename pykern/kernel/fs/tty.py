@@ -40,16 +40,19 @@ class Tty:
     ----------
     name : below /dev
     number : major and minor
-    send : takes bytes for the terminal's screen; there is always room
+    send : takes bytes for the terminal's screen
     now_ns : virtual time since boot, for VTIME
     jobs : who has processes
+    has_room : whether `send` can take more; `writable` is to be woken when that becomes true
 
     Attributes
     ----------
     pgid : foreground process group; 0: none
     sid : session whose controlling terminal it is; 0: none
     readable : woken by input
-    writable : woken when output goes on after Ctrl-Q
+    writable : woken when output goes on after Ctrl-Q, and by room
+    users : open files
+    on_last_close : called when there is none left
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class Tty:
         send: Callable[[bytes], None],
         now_ns: Callable[[], int],
         jobs: JobControl,
+        *,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self.name = name
         self.number = number
@@ -68,6 +73,9 @@ class Tty:
         self.sid = 0
         self.window = WindowSize()
         self.exclusive = False
+        self.users = 0
+        self.on_last_close: Callable[[], object] = lambda: None
+        self.has_room = has_room
         self.hung_up = False
         self.readable = WaitQueue()
         self.writable = WaitQueue()
@@ -78,6 +86,11 @@ class Tty:
         self.discipline.receive(data)
         if self.discipline.available:
             self.readable.wake_all()
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a write has to wait."""
+        return self.discipline.stopped or not self.has_room()
 
     def hang_up(self) -> None:
         """End the connection: readers get the end of file, the session SIGHUP."""
@@ -135,6 +148,13 @@ class TtyFile(File):
     def __init__(self, location: Location, flags: int, tty: Tty) -> None:
         super().__init__(location, flags)
         self.tty = tty
+        tty.users += 1
+
+    def release(self) -> None:
+        """Tell the terminal when nobody has it open any more."""
+        self.tty.users -= 1
+        if not self.tty.users:
+            self.tty.on_last_close()
 
     async def read(self, dst: Buffer) -> int:
         """Read a line, or bytes as VMIN and VTIME say.
@@ -147,9 +167,10 @@ class TtyFile(File):
         self.tty.require_foreground(SIGTTIN)
         if not dst.remaining:
             return 0
-        if self.tty.discipline.canonical:
-            return await self._read_line(dst)
-        return await self._read_raw(dst)
+        with self:
+            if self.tty.discipline.canonical:
+                return await self._read_line(dst)
+            return await self._read_raw(dst)
 
     async def _read_line(self, dst: Buffer) -> int:
         discipline = self.tty.discipline
@@ -222,11 +243,16 @@ class TtyFile(File):
         tty = self.tty
         if tty.discipline.termios.lflag & TOSTOP:
             tty.require_foreground(SIGTTOU)
+        with self:
+            return await self._write(src)
+
+    async def _write(self, src: Buffer) -> int:
+        tty = self.tty
         total = src.remaining
         while src.remaining:
             if tty.hung_up:
                 raise SysError(Errno.EIO)
-            if not tty.discipline.stopped:
+            if not tty.blocked:
                 tty.discipline.output.write(src.take(CHUNK), tty.discipline.termios)
             elif not await self._wait_for_flow(written=src.remaining < total):
                 break
@@ -249,7 +275,7 @@ class TtyFile(File):
         tty = self.tty
         if tty.hung_up:
             return events & (READABLE | WRITABLE) | POLLERR | POLLHUP
-        mask = 0 if tty.discipline.stopped else WRITABLE
+        mask = 0 if tty.blocked else WRITABLE
         cc = tty.discipline.termios.cc
         enough = 1 if tty.discipline.canonical or cc[VTIME] else max(cc[VMIN], 1)
         if tty.discipline.available >= enough:

@@ -64,6 +64,7 @@ class LineDiscipline:
     ----------
     termios : the modes; set by `set_termios`
     stopped : output is stopped (Ctrl-S)
+    on_read : called when a reader has made room
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class LineDiscipline:
         self._plain = _plain_bytes(self.termios)
         self.output = OutputProcessor(send)
         self.stopped = False
+        self.on_read: Callable[[], object] = lambda: None
         self._on_signal = on_signal
         self._on_flow = on_flow
         self._backlog = bytearray()
@@ -116,12 +118,14 @@ class LineDiscipline:
             line = self._drop(end - self._tail + 1)
             line = line[:-1] if self._is_end_of_file(line[-1:]) else line
         self._work()
+        self.on_read()
         return line
 
     def read_raw(self, size: int) -> bytes:
         """Return bytes as they came."""
         data = self._drop(min(size, len(self._buffer)))
         self._work()
+        self.on_read()
         return data
 
     def _skip_end_of_file(self) -> None:

@@ -15,7 +15,7 @@ from pykern.kernel.core.units import MIB, PAGE_SHIFT, PAGE_SIZE, page_down, page
 from pykern.kernel.x86.paging import NX, PAGE_2M, PCD, RW, G, PageTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from pykern.kernel.core.memory import PhysicalMemory
     from pykern.kernel.mm.frames import FrameAllocator
@@ -179,6 +179,34 @@ class KernelSpace:
             self.table.ensure_top(window)
         self.table.sealed = True
         return self.table.root
+
+    def regions(self) -> Iterator[tuple[int, int, str, str]]:
+        """Iterate over what is mapped in the upper half: (laddr, size, "rwx" or less, name)."""
+        run: tuple[int, int, str, str] | None = None
+        for laddr, size, _, flags in self.table.mappings(1 << 63, 1 << 63):
+            rights = f"r{'w' if flags & RW else '-'}{'-' if flags & NX else 'x'}"
+            name = self._name_of(laddr, flags)
+            if run and (run[0] + run[1], *run[2:]) == (laddr, rights, name):
+                run = (run[0], run[1] + size, rights, name)
+                continue
+            if run:
+                yield run
+            run = (laddr, size, rights, name)
+        if run:
+            yield run
+
+    def _name_of(self, laddr: int, flags: int) -> str:
+        layout = self.layout
+        for section in self.sections:
+            if page_down(section.laddr) <= laddr < section.laddr + section.size:
+                return f".{section.name}"
+        windows = (
+            (layout.heap, layout.heap_size, "heap"),
+            (layout.stacks, layout.stacks_size, "stack"),
+            (layout.hhdm, layout.hhdm_size, "device" if flags & PCD else "direct map"),
+        )
+        found = (name for base, size, name in windows if base <= laddr < base + size)
+        return next(found, "other")
 
     # -- memory by linear address
 

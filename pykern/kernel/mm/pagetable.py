@@ -16,6 +16,7 @@ class PageTable(Protocol):
     """
 
     root: int
+    tables: int
     invalidate: Callable[[int, int], object]
     allow_wx: bool
 

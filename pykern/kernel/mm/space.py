@@ -61,11 +61,21 @@ class Backing:
 
 @dataclass(frozen=True)
 class SpaceStatistics:
-    """Bytes: mapped, resident, largest ever resident; page tables are not counted."""
+    """Bytes.
+
+    Attributes
+    ----------
+    vsz, rss : mapped, and resident, page tables left out
+    peak : the most that has ever been resident
+    anonymous : resident in areas without a file or shared memory behind them
+    tables : of page tables
+    """
 
     vsz: int
     rss: int
     peak: int
+    anonymous: int
+    tables: int
 
 
 class AddressSpace(PagedMemory):
@@ -78,6 +88,7 @@ class AddressSpace(PagedMemory):
     kernel_half : physical address of the PML4 whose upper half is taken over; None: empty
     layout, limits : addresses and bounds
     on_unmap : called with (space, laddr, pages) when processors that use the space must forget
+    on_release : called with the space when processors that still have its CR3 must get another
     """
 
     def __init__(
@@ -89,13 +100,15 @@ class AddressSpace(PagedMemory):
         layout: UserLayout | None = None,
         limits: Limits | None = None,
         on_unmap: Callable[[AddressSpace, int, int], object] | None = None,
+        on_release: Callable[[AddressSpace], object] | None = None,
     ) -> None:
         limits = limits or Limits()
         table: PageTable = user_table(memory, frames, kernel_half)
         table.allow_wx = limits.allow_wx
         table.invalidate = self._invalidate
         super().__init__(frames, memory, table, layout or UserLayout(), limits)
-        self._kernel_half, self._on_unmap = kernel_half, on_unmap
+        self._kernel_half = kernel_half
+        self._on_unmap, self._on_release = on_unmap, on_release
         self._pagers: Counter[Pager] = Counter()
         self.start_brk = self.end_brk = 0
 
@@ -258,6 +271,7 @@ class AddressSpace(PagedMemory):
             layout=self.layout,
             limits=replace(self.limits),
             on_unmap=self._on_unmap,
+            on_release=self._on_release,
         )
         child.start_brk, child.end_brk = self.start_brk, self.end_brk
         try:
@@ -277,7 +291,9 @@ class AddressSpace(PagedMemory):
         self.start_brk = self.end_brk = 0
 
     def release(self) -> None:
-        """Unmap everything and free the page tables. Precondition: no CR3 holds them."""
+        """Unmap everything and free the page tables, once no processor walks them any more."""
+        if self._on_release is not None:
+            self._on_release(self)
         self.clear()
         self.pages.table.release()
 
@@ -286,7 +302,14 @@ class AddressSpace(PagedMemory):
     def statistics(self) -> SpaceStatistics:
         """Return the sizes that ps shows."""
         rss = self.pages.resident * PAGE_SIZE
-        return SpaceStatistics(self.vmas.bytes, rss, max(self.peak * PAGE_SIZE, rss))
+        backed = sum(self.pages.count(v.start, v.end) for v in self.vmas if v.pager is not None)
+        return SpaceStatistics(
+            vsz=self.vmas.bytes,
+            rss=rss,
+            peak=max(self.peak * PAGE_SIZE, rss),
+            anonymous=rss - backed * PAGE_SIZE,
+            tables=self.pages.table.tables * PAGE_SIZE,
+        )
 
     def shared_key(self, uaddr: int) -> tuple[object, int]:
         """Return what names a word of memory for all who share it (futex).

@@ -166,6 +166,13 @@ class UserPages:
         if mine != entries:
             self.table.set_span(laddr, mine)
 
+    def count(self, start: int, end: int) -> int:
+        """Return how many pages of a range are resident."""
+        return sum(
+            sum(1 for entry in entries if entry)
+            for _, entries in self.table.spans(start, end - start)
+        )
+
     def forget(self, start: int, end: int) -> None:
         """Drop cached translations of a range."""
         first, last = start >> PAGE_SHIFT, end >> PAGE_SHIFT

@@ -14,6 +14,7 @@ from pykern.kernel.fs.pipe import make_pipe
 from pykern.kernel.fs.poll import poll as wait_for_files
 from pykern.kernel.syscalls.arguments import Fd, Int, Long, Size, UInt, UserPtr
 from pykern.kernel.syscalls.entry import syscall
+from pykern.kernel.syscalls.locks import RANGE_COMMANDS, lock_range
 from pykern.kernel.syscalls.time import NS_PER_S, read_timespec
 
 if TYPE_CHECKING:
@@ -171,8 +172,10 @@ def dup3(thread: UserThread, oldfd: Fd, newfd: Fd, flags: UInt) -> int:
 
 
 @syscall
-def fcntl(thread: UserThread, fd: Fd, op: Int, arg: Long) -> int:
-    """Change a file descriptor."""
+async def fcntl(thread: UserThread, fd: Fd, op: Int, arg: Long) -> int:
+    """Change a file descriptor, or lock a range of the file."""
+    if op in RANGE_COMMANDS:
+        return await lock_range(thread, fd, op, arg)
     return change_descriptor(thread.process.files, fd, op, arg)
 
 

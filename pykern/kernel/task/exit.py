@@ -44,9 +44,9 @@ def exit_thread(system: System, thread: UserThread, status: int) -> None:
     process.cpu_ns += thread.cpu_ns
     process.threads.remove(thread)
     system.threads.by_tid.pop(thread.tid, None)
-    if process.group_status is None:
-        process.group_status = status
     if not process.threads:
+        if process.group_status is None:
+            process.group_status = status
         process.last_name = thread.name
         _end(system, process, process.group_status)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
+from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.mm.space import AddressSpace
 from pykern.kernel.task.exit import kill_thread
 from pykern.kernel.task.process import Process
@@ -63,8 +64,22 @@ class Processes:
         """
         system = self._system
         return AddressSpace(
-            system.frames, system.machine, system.table.root, on_unmap=self.invalidate
+            system.frames,
+            system.machine,
+            system.table.root,
+            on_unmap=self.invalidate,
+            on_release=self.leave,
         )
+
+    def leave(self, space: AddressSpace) -> None:
+        """Take processors off an address space that ends.
+
+        One may be in user mode there: a thread whose process has called execve on another
+        processor. Without user memory its next instruction faults, and it ends in the kernel.
+        """
+        for cpu in self._system.cpus:
+            if cpu.vcpu.read_register("cr3") & -PAGE_SIZE == space.pml4:
+                cpu.vcpu.write_register("cr3", self._system.table.root)
 
     def invalidate(self, space: AddressSpace, laddr: int, pages: int) -> None:
         """Let every processor that uses a space forget what it has cached of a range."""

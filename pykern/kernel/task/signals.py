@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.sched.schedulable import State
 from pykern.kernel.task import sigframe
-from pykern.kernel.task.exit import CLD_CONTINUED, CLD_STOPPED, exit_group
+from pykern.kernel.task.exit import CLD_CONTINUED, CLD_STOPPED, exit_group, exit_thread
 from pykern.kernel.task.sigaction import (
     DUMPING,
     IGNORED,
@@ -148,7 +148,7 @@ class Signals:
         process = thread.process
         while thread.state is State.RUNNING:
             if thread.exiting:
-                exit_group(self._system, process, process.group_status or 0)
+                exit_thread(self._system, thread, 0)
                 return
             if process.stopped:
                 self._system.scheduler.block(cpu.number, State.STOPPED)

@@ -104,6 +104,11 @@ class PageTable(TableReader):
     largest : largest page `map` may use, bytes; PAGE_1G needs CPUID's Page1GB
     invalidate : called with (laddr, size) after translations were removed or narrowed
     allow_wx : let pages be writable and executable at once
+
+    Attributes
+    ----------
+    tables : frames of the tree that this object has taken
+    sealed : upper entries of the PML4 have been copied: none may be added any more
     """
 
     def __init__(
@@ -118,8 +123,8 @@ class PageTable(TableReader):
     ) -> None:
         super().__init__(memory, frames.alloc() if root is None else root)
         self._frames = frames
+        self.tables = 1
         self.largest, self.allow_wx = largest, allow_wx
-        # Upper entries of this PML4 have been copied: none may be added any more.
         self.sealed = False
         self.invalidate = invalidate or (lambda _laddr, _size: None)
 
@@ -295,6 +300,7 @@ class PageTable(TableReader):
                     raise KernelBug(f"linear {laddr:#x} needs a new PML4 entry of a sealed table")
                 # Rights are narrowed at the leaf; a user page needs US at every level.
                 entry = self._frames.alloc() | P | RW | flags & US
+                self.tables += 1
                 self._write(table, index, [entry])
             elif flags & US and not entry & US:
                 raise KernelBug(f"user page {laddr:#x} under a supervisor entry {entry:#x}")
@@ -319,6 +325,7 @@ class PageTable(TableReader):
     def _split_entry(self, table: int, index: int, entry: int, shift: int) -> int:
         """Replace a large page by a table of smaller ones; return the entry of that table."""
         smaller = self._frames.alloc()
+        self.tables += 1
         leaf = entry & ~PS if shift == 12 else entry
         self._write(smaller, 0, [leaf + (i << shift) for i in range(ENTRIES)])
         upper = smaller | P | RW | entry & US
@@ -366,6 +373,7 @@ class PageTable(TableReader):
     def _free_table(self, table: int) -> None:
         self._views.pop(table, None)
         self._frames.free(table)
+        self.tables -= 1
 
 
 def user_table(

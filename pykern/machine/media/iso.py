@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pycdlib
+import pycdlib.pycdlibexception
 
 from pykern.machine.media.eltorito import SECTOR, BootImage, read_catalog
 from pykern.machine.media.errors import MediaError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _RECORD_EXTENT, _RECORD_SIZE = 2, 33  # offsets in a directory record: sector and size, name
+_SPACE_SIZE, _ROOT_RECORD = 80, 156  # offsets in the primary volume descriptor
 _MOST_ENTRIES = 100_000
 _DEEPEST = 64
 _MOST_LINKS = 8
@@ -115,11 +117,22 @@ class IsoImage:
                 f"01 43 44 30 30 31 (ISO 9660 primary volume descriptor)"
             )
         descriptor = self.read_sectors(16, 1)
-        little, big = descriptor[80:84], descriptor[84:88]
+        if len(descriptor) < SECTOR:
+            raise MediaError(
+                f"{self.name}: the volume descriptor at 0x8000 is cut off: {len(descriptor)} "
+                f"bytes, expected {SECTOR}"
+            )
+        little, big = descriptor[_SPACE_SIZE:][:4], descriptor[_SPACE_SIZE + 4 :][:4]
         if little != big[::-1]:
             raise MediaError(
                 f"{self.name}: volume space size is {int.from_bytes(little, 'little')} in one byte "
                 f"order and {int.from_bytes(big, 'big')} in the other, expected the same number"
+            )
+        root, size = struct.unpack_from("<I4xI", descriptor, _ROOT_RECORD + _RECORD_EXTENT)
+        if root * SECTOR + size > len(self.data):
+            raise MediaError(
+                f"{self.name}: the root directory, {size} bytes at sector {root}, is beyond the "
+                f"end of the medium ({len(self.data)} bytes)"
             )
 
     def _guarded(self, doing: str, function: Any, *arguments: Any) -> Any:
@@ -132,9 +145,21 @@ class IsoImage:
             text = str(error)
             prefix = "" if text.startswith(self.name) else f"{self.name}: {doing}: "
             raise MediaError(prefix + text) from None
-        except Exception as error:  # its list of exceptions has no end
-            what = " ".join(str(error).split()) or type(error).__name__
-            raise MediaError(f"{self.name}: {doing}: damaged ISO 9660 image: {what}") from None
+        except pycdlib.pycdlibexception.PyCdlibException as error:
+            what = " ".join(str(error).split())
+            raise MediaError(f"{self.name}: {doing}: {what}{self._cut_off()}") from None
+        except Exception as error:  # the list of what a damaged image makes it raise has no end
+            what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise MediaError(
+                f"{self.name}: {doing}: a structure is damaged ({what}){self._cut_off()}"
+            ) from None
+
+    def _cut_off(self) -> str:
+        """Return what to add to a message where the reason is plain."""
+        sectors = struct.unpack_from("<I", self.data, 16 * SECTOR + _SPACE_SIZE)[0]
+        if sectors * SECTOR <= len(self.data):
+            return ""
+        return f"; the image is cut off: {sectors * SECTOR} bytes expected, {len(self.data)} there"
 
     def _open(self) -> None:
         self._iso.open_fp(_BoundedFile(self.data))

@@ -41,9 +41,9 @@ def guest(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def boot_record():
+def boot_record(tmp_path_factory):
     try:
-        return loader.load()
+        return loader.build(tmp_path_factory.mktemp("loader")).read_bytes()
     except loader.LoaderBuildError as error:
         pytest.skip(str(error))
 
@@ -52,8 +52,8 @@ def boot_record():
 def make_iso(tmp_path, boot_record):
     """Return a function that writes an image of a configuration and further files."""
 
-    def make(config: str, files: dict[str, bytes]) -> Path:
-        tree = {CONFIG: config.encode(), LOADER: boot_record, **files}
+    def make(config: str, files: dict[str, bytes], where: str = CONFIG) -> Path:
+        tree = {where: config.encode(), LOADER: boot_record, **files}
         path = tmp_path / "boot.iso"
         path.write_bytes(iso_writer.write(tree, "TEST", LOADER))
         return path

@@ -218,6 +218,27 @@ def test_memory_above_4_gib(guest, boot):
     assert any(base >= 1 << 32 for base, _, kind in report.ranges if kind == USABLE)
 
 
+CFG = """
+TIMEOUT=0
+${WHERE}=boot:///boot
+:MelloOS
+PROTOCOL=limine
+KERNEL_PATH=${WHERE}/kernel.elf
+CMDLINE=of limine.cfg, ${ARCH}
+MODULE_PATH=boot:///m.bin
+MODULE_CMDLINE=x=y
+"""
+
+
+def test_the_older_spelling_and_macros(guest, make_iso, on_qemu):
+    """MEL-29: `boot/limine.cfg`."""
+    iso = make_iso(CFG, {"/boot/kernel.elf": guest("native"), **MODULES}, "/boot/limine.cfg")
+    report = Report(on_qemu(iso, b"\nend"))
+    assert report.lines["command_line"] == ["of limine.cfg, x86-64"]
+    assert report.lines["module_path"] == ["/m.bin"]
+    assert report.lines["module_string"] == ["x=y"]
+
+
 @pytest.mark.parametrize("options", [["-M", "q35", "-smp", "4"], ["-m", "16"]])
 def test_other_machines(guest, boot, options):
     report = boot(guest("native"), *options)
@@ -274,6 +295,10 @@ def changed(elf: bytes, offset: int, form: str, value: int) -> bytes:
         (ENTRY.replace("/boot/kernel.elf", "/boot"), b"pykern: /boot: no such file on the boot"),
         (ENTRY + "module_path: boot():/x\n", b"pykern: /x: no such file on the boot medium"),
         (ENTRY + "module_path: boot():/m.bin\n" * 17, b"pykern: e: more than 16 modules"),
+        (ENTRY + "cmdline: ${NOPE}\n", b"a macro is not defined"),
+        ("${A}=${A}\n" + ENTRY + "cmdline: ${A}\n", b"macros expand to each other without end"),
+        ("${A}=b\n" * 63 + ENTRY, b"limine.conf: more than 64 macros"),
+        ("${A}=" + "x" * 4000 + "\n" + ENTRY + "cmdline: ${A}${A}", b"longer than 4095 characters"),
     ],
 )
 def test_configurations(guest, make_iso, on_qemu, config, message):

@@ -69,6 +69,26 @@ def test_the_line_can_be_edited(terminal):
     terminal.expect("\nabcx f\n% ")
 
 
+def test_a_long_line_is_shown_in_part(terminal):
+    """The terminal has 80 columns or does not say: nothing is drawn beyond, and all of it runs."""
+    words = " ".join(f"{n:03}" for n in range(50))
+    terminal.send(f"echo {words}\x01\x1b[C\x05\r")
+    terminal.expect(f"\n{words}\n% ")
+
+
+def test_the_terminal_is_as_before_after_a_killed_program(terminal):
+    terminal.send("top -d 100\r")
+    terminal.wait_until_runs("top")
+    terminal.send("\x1a")
+    terminal.expect("Stopped")
+    terminal.expect("% ")
+    terminal.send("head -n 1\r")
+    terminal.expect("head -n 1\n")
+    terminal.wait_until_runs("head")
+    terminal.send("cooked\x7f!\r")
+    terminal.expect("cooke!\n% ")
+
+
 def test_history_comes_back(terminal):
     terminal.send("echo one\r")
     terminal.expect("\none\n% ")

@@ -436,6 +436,18 @@ static int run_kind(const struct Node *node, int flags)
     return 0;
 }
 
+/* A compound command with redirections of its own. */
+static int run_redirected(const struct Node *node, int flags)
+{
+    struct ArenaMark texts = arena_mark(&scratch);
+    struct SavedFd *mark = redirect_mark();
+    int status = redirect(node->redirections, 1) < 0 ? 1 : run_kind(node, flags);
+
+    redirect_undo(mark);
+    arena_release(&scratch, texts);
+    return status;
+}
+
 int execute(const struct Node *node, int flags)
 {
     if (!node)
@@ -445,14 +457,10 @@ int execute(const struct Node *node, int flags)
         shell.status = 130;
         longjmp(*shell.top, 1);
     }
-    struct SavedFd *mark = redirect_mark();
-    int compound = node->kind != NODE_COMMAND && node->redirections;
-    if (compound && redirect(node->redirections, 1) < 0)
-        shell.status = 1;
+    if (node->kind != NODE_COMMAND && node->redirections)
+        shell.status = run_redirected(node, flags);
     else
         shell.status = run_kind(node, flags);
-    if (compound)
-        redirect_undo(mark);
     run_traps();
     return shell.status;
 }

@@ -206,10 +206,22 @@ static void explain(const struct Job *job)
             WCOREDUMP(status) ? " (core dumped)" : "");
 }
 
+/* Take the terminal back. What a program that ended well set is kept; what one that was killed or
+ * stopped left is undone. */
+static void take_terminal(const struct Job *job)
+{
+    int status = job->processes ? job->processes->status : 0;
+
+    give_terminal(shell.pid);
+    if (WIFEXITED(status))
+        tcgetattr(shell.terminal, &shell.modes);
+    else
+        tcsetattr(shell.terminal, TCSADRAIN, &shell.modes);
+}
+
 int job_wait(struct Job *job)
 {
-    static struct termios modes;
-    int status, terminal = shell.monitor && tcgetattr(shell.terminal, &modes) == 0;
+    int status;
 
     job->background = 0;
     while (!job_done(job) && !job_stopped(job)) {
@@ -219,11 +231,8 @@ int job_wait(struct Job *job)
         else if (errno != EINTR)
             break;
     }
-    if (shell.monitor) {
-        give_terminal(shell.pid);
-        if (terminal) /* a program that was killed may have left it raw */
-            tcsetattr(shell.terminal, TCSADRAIN, &modes);
-    }
+    if (shell.monitor)
+        take_terminal(job);
     int result = job_status(job);
     if (job_stopped(job)) {
         putchar('\n');

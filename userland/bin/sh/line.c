@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -40,11 +41,33 @@ static size_t columns(const char *s, size_t size)
     return count;
 }
 
+/* How many columns are left for the line, behind the prompt. */
+static size_t room(const struct Editor *editor)
+{
+    struct winsize window;
+    size_t prompt = columns(editor->prompt, strlen(editor->prompt));
+    size_t width = ioctl(shell.terminal, TIOCGWINSZ, &window) == 0 && window.ws_col
+                       ? window.ws_col
+                       : 80;
+
+    return width > prompt + 20 ? width - prompt - 1 : 20;
+}
+
+/* Show as much of the line as fits, so that the cursor can be seen. */
 static void redraw(const struct Editor *editor)
 {
-    size_t behind = columns(editor->line.chars + editor->at, editor->line.size - editor->at);
+    const char *start = editor->line.chars, *cursor = start + editor->at;
+    size_t width = room(editor), shown = editor->line.size;
 
-    printf("\r%s%s\033[K", editor->prompt, editor->line.chars);
+    while (columns(start, cursor - start) > width)
+        start++;
+    while (is_continuation(*start))
+        start++;
+    shown -= start - editor->line.chars;
+    while (columns(start, shown) > width)
+        shown--;
+    size_t behind = columns(cursor, start + shown - cursor);
+    printf("\r%s%.*s\033[K", editor->prompt, (int)shown, start);
     if (behind)
         printf("\033[%luD", behind);
     fflush(stdout);
@@ -58,7 +81,8 @@ static void insert(struct Editor *editor, char c)
     memmove(editor->line.chars + editor->at + 1, editor->line.chars + editor->at,
             editor->line.size - 1 - editor->at);
     editor->line.chars[editor->at++] = c;
-    if (editor->at == editor->line.size) {
+    size_t used = columns(editor->line.chars, editor->line.size);
+    if (editor->at == editor->line.size && used < room(editor)) {
         putchar(c);
         fflush(stdout);
     } else {

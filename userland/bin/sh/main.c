@@ -54,6 +54,7 @@ static void start_job_control(void)
         warnx("no job control on this terminal");
         return;
     }
+    tcgetattr(shell.terminal, &shell.modes);
     while (tcgetpgrp(shell.terminal) != getpgrp())
         kill(0, SIGTTIN); /* until whoever started us gives us the terminal */
     signal(SIGTSTP, SIG_IGN);

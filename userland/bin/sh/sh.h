@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <termios.h>
 
 /* --- arena.c: memory that is freed all at once ---------------------------------------------- */
 
@@ -294,6 +295,7 @@ struct Shell {
     int interactive;
     int monitor;         /* job control */
     int terminal;        /* descriptor of the terminal, if interactive */
+    struct termios modes; /* of the terminal, for programs */
     int exit_on_error, trace, error_on_unset, no_glob;
     int tested;          /* inside a condition: errors do not end the shell */
     enum Leaving leaving;

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.fs.proc_process import format_maps, format_stat, format_statm, format_status
+from pykern.kernel.fs.flags import O_LARGEFILE
+from pykern.kernel.fs.proc_process import format_stat, format_statm, format_status
 from pykern.kernel.fs.types.proc_inodes import (
     Maker,
     ProcDirectory,
@@ -22,6 +23,7 @@ from pykern.kernel.fs.types.proc_inodes import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from pykern.kernel.fs.file import File
     from pykern.kernel.fs.inode import Inode
     from pykern.kernel.fs.location import Location
     from pykern.kernel.fs.proc_tree import ProcessTable, ProcessView, Text
@@ -42,7 +44,7 @@ FILES: dict[str, Callable[[ProcessView], Text]] = {
     "comm": lambda process: process.info().comm + "\n",
     "cmdline": lambda process: process.cmdline(),
     "environ": lambda process: process.environ(),
-    "maps": lambda process: format_maps(list(process.maps())),
+    "maps": lambda process: process.maps(),
 }
 PRIVATE = {"environ": 0o400}
 
@@ -67,6 +69,16 @@ class _Process:
             raise SysError(Errno.ESRCH)
         return process
 
+    def open_files(self) -> dict[int, File]:
+        """Return its open files by descriptor; a zombie has none."""
+        files = self.view().files
+        return {} if files is None else dict(files)
+
+    def open_file(self, name: bytes) -> File | None:
+        """Return the open file of a descriptor, given in decimal digits."""
+        canonical = name.isdigit() and (name == b"0" or not name.startswith(b"0"))
+        return self.open_files().get(int(name)) if canonical else None
+
     def number(self, name: str, number: int | None = None) -> int:
         """Return the inode number of a file in the directory."""
         return self.fs.number(self.pid if number is None else number, name)
@@ -81,6 +93,7 @@ def process_directory(fs: ProcFs, table: ProcessTable, pid: int, parent: Inode) 
     for name in ("exe", "cwd", "root"):
         makers[name.encode()] = _link(process, name)
     makers[b"fd"] = lambda above: _Descriptors(process, above)
+    makers[b"fdinfo"] = lambda above: _DescriptorInfo(process, above)
     makers[b"task"] = lambda above: _Threads(process, above)
     directory = TableDirectory(fs, process.number(""), makers, parent)
     info = process.view().info()
@@ -119,18 +132,42 @@ class _Descriptors(ProcDirectory):
 
     def names(self) -> Iterable[bytes]:
         """Return the numbers."""
-        files = self._process.view().files
-        return [b"%d" % fd for fd, _ in files or ()]
+        return [b"%d" % fd for fd in self._process.open_files()]
 
     def child(self, name: bytes) -> Inode | None:
         """Return the link of a number."""
-        files = self._process.view().files
-        if files is None or not name.isdigit() or int(name) not in dict(files):
+        file = self._process.open_file(name)
+        if file is None:
             return None
-        file = files.get(int(name))
         gone = b" (deleted)" if not file.inode.nlink else b""
         number = self._process.number(f"fd/{int(name)}")
         return ProcLink(self._process.fs, number, lambda: file.name + gone, lambda: file.location)
+
+
+class _DescriptorInfo(ProcDirectory):
+    """/proc/PID/fdinfo: where each open file stands, and its flags."""
+
+    def __init__(self, process: _Process, parent: Inode) -> None:
+        super().__init__(process.fs, process.number("fdinfo"), parent)
+        self._process = process
+
+    def names(self) -> Iterable[bytes]:
+        """Return the numbers."""
+        return [b"%d" % fd for fd in self._process.open_files()]
+
+    def child(self, name: bytes) -> Inode | None:
+        """Return the file of a number."""
+        file = self._process.open_file(name)
+        if file is None:
+            return None
+        number = self._process.number(f"fdinfo/{int(name)}")
+        return ProcFile(self._process.fs, number, lambda: format_fdinfo(file))
+
+
+def format_fdinfo(file: File) -> str:
+    """Return /proc/PID/fdinfo/N."""
+    flags, mount = file.flags | O_LARGEFILE, file.location.mount.number
+    return f"pos:\t{file.offset}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{file.inode.ino}\n"
 
 
 class _Threads(ProcDirectory):

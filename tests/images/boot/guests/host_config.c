@@ -19,6 +19,11 @@ void *file_load(const char *path, u32 *size)
     return text;
 }
 
+void *allocate(u32 size)
+{
+    return calloc(1, size);
+}
+
 int main(void)
 {
     static struct boot_entry entry;

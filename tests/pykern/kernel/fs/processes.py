@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pykern.kernel.fs.path import walk
-from pykern.kernel.fs.proc_process import Mapping, ProcessInfo
+from pykern.kernel.fs.proc_process import ProcessInfo
 from pykern.kernel.fs.table import FileTable
 
 INIT = ProcessInfo(
@@ -13,6 +13,13 @@ INIT = ProcessInfo(
     fd_size=64, voluntary_switches=3, involuntary_switches=4,
 )  # fmt: skip
 ZOMBIE = ProcessInfo(pid=7, comm="dead", state="Z", ppid=1, pgid=7, sid=1)
+
+
+MAPS = """\
+00400000-00401000 r-xp 00000000 08:01 12                                 /bin/init
+10000000-10001000 rw-p 00000000 00:00 0 
+7ffffffde000-7ffffffff000 rw-p 00000000 00:00 0                          [stack]
+"""  # noqa: W291 - as Linux has it
 
 
 class View:
@@ -28,13 +35,7 @@ class View:
         return [1, 2] if self.numbers.pid == 1 else [self.numbers.pid]
 
     def maps(self):
-        if self.files is None:
-            return []
-        return [
-            Mapping(0x400000, 0x401000, "r-xp", 0, 0x801, 12, "/bin/init"),
-            Mapping(0x7FFFFFFDE000, 0x7FFFFFFFF000, "rw-p", name="[stack]"),
-            Mapping(0x10000000, 0x10001000, "rw-p"),
-        ]
+        return MAPS if self.files is not None else ""
 
     def cmdline(self):
         return b"init\0--verbose\0" if self.files is not None else b""

@@ -66,7 +66,7 @@ def test_a_reader_gets_the_end_when_the_last_writer_goes(ends):
 
 def test_a_writer_sleeps_while_the_pipe_is_full(ends):
     reader, writer = ends
-    data = os.urandom(0) + bytes(range(256)) * 300
+    data = bytes(range(256)) * 300
     task = Task(writer.write(BytesBuffer(data)))
     assert task.asleep
     got = b""
@@ -114,6 +114,17 @@ def test_an_interrupted_write_returns_what_it_wrote(ends):
     task.wait.interrupt()
     with pytest.raises(Interrupted):
         task.value()
+
+
+def test_a_reader_that_sleeps_keeps_its_end_open(ends):
+    """Another thread of the process closes the descriptor meanwhile."""
+    reader, writer = ends
+    task = Task(reader.read(BytesBuffer(size=10)))
+    reader.put()
+    assert task.asleep
+    assert write(writer, b"x") == 1
+    assert task.value() == 1
+    assert errno_of(writer.write, BytesBuffer(b"x")) == Errno.EPIPE
 
 
 def test_nonblocking_ends_do_not_sleep(kernel):

@@ -165,6 +165,26 @@ def test_devices_are_mapped_uncached(space):
     assert space.map_device(0xFEE0_0300, 4) == 0xFFFF_8000_FEE0_0300
 
 
+def test_what_is_mapped_can_be_listed(space):
+    """MEL-38: what `info os mappings` shows of the kernel half."""
+    layout = space.layout
+    space.map_new(layout.heap, layout.heap_size)
+    space.map_new(layout.stacks + PAGE_SIZE, 2 * PAGE_SIZE)
+    space.map_device(0xFEE0_0000, PAGE_SIZE)
+    hhdm = layout.hhdm
+    assert list(space.regions()) == [
+        (hhdm, 2 * MIB, "rw-", "direct map"),
+        (hhdm + 2 * MIB, 0x3000, "r--", "direct map"),
+        (hhdm + 2 * MIB + 0x3000, MEMORY - 2 * MIB - 0x3000, "rw-", "direct map"),
+        (hhdm + 0xFEE0_0000, PAGE_SIZE, "rw-", "device"),
+        (layout.heap, layout.heap_size, "rw-", "heap"),
+        (layout.stacks + PAGE_SIZE, 2 * PAGE_SIZE, "rw-", "stack"),
+        (IMAGE, 0x2000, "r-x", ".text"),
+        (IMAGE + 0x2000, 0x1000, "r--", ".rodata"),
+        (IMAGE + 0x3000, 0x2000, "rw-", ".data"),
+    ]
+
+
 def test_what_cannot_be_laid_out_is_named(space):
     with pytest.raises(KernelBug, match=r"section x: .* differ in their offset"):
         space.map_image([Section("x", IMAGE + MIB, 4 * MIB + 8, 1)])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import MIB, PAGE_SIZE
 from pykern.kernel.mm.maps import rights
-from pykern.kernel.mm.space import Limits
+from pykern.kernel.mm.space import Limits, SpaceStatistics
 from pykern.kernel.mm.vma import (
     MAP_ANONYMOUS,
     MAP_FIXED,
@@ -191,6 +191,39 @@ def test_discarded_memory_is_zero_again(world):
     assert (world.peek(space, laddr), world.peek(space, laddr + PAGE_SIZE)) == (0, 2)
     with fails(Errno.ENOMEM):
         space.discard(laddr, 3 * PAGE_SIZE)
+
+
+def test_statistics(world):
+    """MEL-28: of one space; they go back to nothing."""
+    space = world.space()
+    assert space.statistics() == SpaceStatistics(0, 0, 0, 0, PAGE_SIZE)
+    private = space.mmap(None, 10 * PAGE_SIZE, RW, ANON)
+    shared = space.mmap(None, 10 * PAGE_SIZE, RW, MAP_SHARED | MAP_ANONYMOUS)
+    for laddr in (private, private + PAGE_SIZE, shared):
+        world.poke(space, laddr, 1)
+    expected = SpaceStatistics(*(n * PAGE_SIZE for n in (20, 3, 3, 2, 4)))
+    assert space.statistics() == expected
+    space.munmap(private, 10 * PAGE_SIZE)
+    assert space.statistics() == SpaceStatistics(*(n * PAGE_SIZE for n in (10, 1, 3, 0, 4)))
+    space.clear()
+    assert space.statistics() == SpaceStatistics(0, 0, 3 * PAGE_SIZE, 0, PAGE_SIZE)
+
+
+def test_processors_leave_a_space_before_its_tables_are_free(world):
+    """MEL-48: a thread may still be on another processor when its process calls execve."""
+    seen = []
+
+    def leave(space):
+        walked = world.machine.read(space.pml4, PAGE_SIZE)
+        seen.append((space, world.frames.free_bytes, any(walked)))
+
+    space = world.space(on_release=leave)
+    space.mmap(BASE, PAGE_SIZE, RW, ANON | MAP_FIXED)
+    world.poke(space, BASE, 1)
+    child = world.fork(space)
+    free = world.frames.free_bytes
+    world.exit(child)
+    assert seen == [(child, free, True)]
 
 
 def test_a_word_has_one_name_for_all_who_share_it(world):

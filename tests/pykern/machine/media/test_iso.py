@@ -88,6 +88,15 @@ def test_both_platforms_of_a_boot_catalog(tree):
     assert image.read_sectors(uefi.sector, 5)[:9000] == FILES["boot/efi.img"]
 
 
+def test_a_hybrid_of_cd_and_disk(tree):
+    """MEL-29: the way Limine's users have xorriso write their images, partitions and all."""
+    hybrid = ("-R", "-r", "-J", *BIOS, "-boot-info-table", "-hfsplus", "-apm-block-size", "2048")
+    hybrid += ("--efi-boot", "boot/efi.img", "-efi-boot-part", "--efi-boot-image")
+    image = IsoImage(make_iso("xorriso", tree, *hybrid, "--protective-msdos-label"))
+    assert [boot.platform for boot in image.boot_images] == [Platform.BIOS, Platform.UEFI]
+    assert image.read(f"/boot/{LONG_NAME}") == FILES[f"boot/{LONG_NAME}"]
+
+
 def test_an_image_without_boot_record_has_no_boot_images(tree):
     assert IsoImage(make_iso("genisoimage", tree, "-R")).boot_images == ()
 
@@ -118,6 +127,17 @@ def test_what_is_no_iso_is_said():
         IsoImage(b"short", "x.iso")
     with pytest.raises(MediaError, match=r"offset 0x8000 holds 00 00 00 00 00 00"):
         IsoImage(bytes(1 << 17), "x.iso")
+
+
+def test_an_image_that_is_cut_off_says_so(rock_ridge):
+    data = rock_ridge.read_bytes()
+    for size, message in (
+        (16 * 2048 + 100, "x.iso: the volume descriptor at 0x8000 is cut off: 100 bytes, expected"),
+        (17 * 2048, r"x.iso: the root directory, \d+ bytes at sector \d+, is beyond the end"),
+        (60 * 2048, r"beyond the end of the medium|the image is cut off: \d+ bytes expected"),
+    ):
+        with pytest.raises(MediaError, match=message):
+            IsoImage(data[:size], "x.iso")
 
 
 def test_a_directory_that_contains_itself_ends(rock_ridge):

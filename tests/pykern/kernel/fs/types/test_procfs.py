@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
 from pykern.kernel.core.errno import Errno, SysError
@@ -118,6 +122,24 @@ def test_descriptors_lead_to_the_open_files(kernel):
     write(writer, b"through")
     assert read(kernel.open(b"/proc/self/fd/1")) == b"through"
     assert errno_of(walk, kernel.ctx, b"/proc/1/fd/9") == Errno.ENOENT
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the oracle is Linux")
+def test_descriptors_tell_where_they_stand(kernel, tmp_path):
+    kernel.write(b"/a", b"content")
+    kernel.files.install(kernel.open(b"/a", O_RDWR))
+    read(kernel.files.get(0), 3)
+    ours = kernel.read(b"/proc/1/fdinfo/0").decode().splitlines()
+    (tmp_path / "a").write_bytes(b"content")
+    fd = os.open(tmp_path / "a", os.O_RDWR)
+    os.read(fd, 3)
+    theirs = Path(f"/proc/self/fdinfo/{fd}").read_text(encoding="ascii").splitlines()
+    os.close(fd)
+    # The host adds O_CLOEXEC, which Python sets, and numbers of its own.
+    assert ours[0] == theirs[0]
+    assert int(ours[1].split()[1], 8) == int(theirs[1].split()[1], 8) & ~os.O_CLOEXEC
+    assert [line.split()[0] for line in ours] == [line.split()[0] for line in theirs]
+    assert errno_of(walk, kernel.ctx, b"/proc/1/fdinfo/00") == Errno.ENOENT
 
 
 def test_a_file_that_was_removed_is_marked(kernel):

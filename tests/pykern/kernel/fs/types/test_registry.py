@@ -16,6 +16,10 @@ class TestDevtmpfs(WritableContract):
     type_name = "devtmpfs"
 
 
+class TestDevpts(WritableContract):
+    type_name = "devpts"
+
+
 class TestProc(ReadOnlyContract):
     type_name = "proc"
 
