@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -84,6 +88,50 @@ def test_a_fault_of_a_real_mode_program_stops_the_processor():
     ended = computer.machine.run(until_ns=SECOND)
     assert ended.reason is ExitReason.BUDGET
     assert computer.machine.vcpus[0].activity == "halted"
+
+
+MEMTEST = Path("/usr/lib/memtest86+/memtest86+x64.iso")
+ISOLINUX = Path("/usr/lib/ISOLINUX/isolinux.bin")
+LDLINUX = Path("/usr/lib/syslinux/modules/bios/ldlinux.c32")
+
+
+def until(computer, *texts: str, seconds: int) -> list[str]:
+    """Run until the screen shows some texts; return its lines."""
+    for _ in range(20 * seconds):
+        computer.machine.run(until_ns=computer.machine.now + SECOND // 20)
+        screen = computer.board.vga.text()
+        if all(any(text in line for line in screen) for text in texts):
+            return screen
+    raise AssertionError("\n".join(screen))
+
+
+@pytest.mark.skipif(not MEMTEST.exists(), reason="memtest86+ is not installed")
+def test_the_boot_loader_of_memtest86():
+    computer, _, serial = booted(MEMTEST.read_bytes())
+    until(computer, "Memtest86+ v", "Memory  :    4MB", seconds=3)
+    assert serial.startswith(b"Loading Memtest86+....")
+
+
+@pytest.mark.skipif(
+    not (ISOLINUX.exists() and LDLINUX.exists() and shutil.which("xorriso")),
+    reason="isolinux, syslinux-common or xorriso is not installed",
+)
+def test_isolinux(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    for path in (ISOLINUX, LDLINUX):
+        shutil.copy(path, root)
+    (root / "isolinux.cfg").write_text("SAY hello from isolinux\nPROMPT 1\nDEFAULT sector\n")
+    (root / "sector.bin").write_bytes(
+        bytes.fromhex("b8 41 0e cd 10 f4 eb fd").ljust(510, b"\0") + b"\x55\xaa"
+    )
+    options = "-no-emul-boot -boot-load-size 4 -boot-info-table -b isolinux.bin -c boot.cat"
+    command = ["xorriso", "-as", "mkisofs", "-quiet", "-R", "-o", "a.iso", *options.split(), "root"]
+    subprocess.run(command, cwd=tmp_path, check=True, stderr=subprocess.DEVNULL)
+    computer, _, _ = booted((tmp_path / "a.iso").read_bytes())
+    until(computer, "ISOLINUX 6", "boot:", seconds=2)
+    computer.board.keyboard.type_text("sector.bin\n")
+    until(computer, "boot: sector.bin", "A", seconds=2)
 
 
 WORDS = st.one_of(
