@@ -10,6 +10,7 @@ from pykern.kernel.task.sigaction import PendingSignals, SignalActions
 
 if TYPE_CHECKING:
     from pykern.kernel.fs.context import FsContext
+    from pykern.kernel.fs.location import Location
     from pykern.kernel.fs.table import FileTable
     from pykern.kernel.mm.space import AddressSpace
     from pykern.kernel.task.thread import UserThread
@@ -25,7 +26,7 @@ class Process:
     parent : who waits for it; None for the first process
     pgid, sid : process group and session
     arguments : as given to execve
-    executable : path of its program
+    executable : absolute path and place of its program
     children : living ones, and zombies
     status : as wait4 gives it, once all threads have ended; None: it lives
     group_status : the status it ends with, from when that is decided
@@ -50,7 +51,7 @@ class Process:
     threads: list[UserThread] = field(default_factory=list)
     children: dict[int, Process] = field(default_factory=dict)
     arguments: tuple[bytes, ...] = ()
-    executable: bytes = b""
+    executable: tuple[bytes, Location] | None = None
     start_ns: int = 0
     status: int | None = None
     stop_status: int | None = None
