@@ -20,7 +20,7 @@ def run(programs):
 def test_init_says_hello_and_stays(run):
     """MEL-15, MEL-42 test 7.6."""
     kernel = run("init", ticks=250)
-    assert kernel.serial.decode() == "Hello from userland! ✨\n"
+    assert kernel.serial.decode() == "[USERLAND] Hello from userland! ✨\n"
     assert kernel.programs[0].status is None
 
 

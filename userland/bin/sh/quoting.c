@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <stddef.h>
+#include <string.h>
 
 const char *skip_name(const char *s)
 {
@@ -35,17 +36,46 @@ static const char *skip_plain(const char *s)
     return s + 1;
 }
 
-/* Behind `$(`: quotes and nested parentheses count, comments do not. */
+/* Could a command start at `s`, in a text that starts at `start`? */
+static int at_command(const char *start, const char *s)
+{
+    static const char *const before[] = {"do", "then", "else", "if", "while", "until"};
+
+    while (s > start && isblank(s[-1]))
+        s--;
+    if (s == start || strchr(";|&({\n", s[-1]))
+        return 1;
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        size_t size = strlen(before[i]);
+        if ((size_t)(s - start) >= size && !strncmp(s - size, before[i], size))
+            return 1;
+    }
+    return 0;
+}
+
+static int is_word(const char *s, const char *word)
+{
+    size_t size = strlen(word);
+
+    return !strncmp(s, word, size) && (!s[size] || strchr(" \t\n;&|)", s[size]));
+}
+
+/* Behind `$(`: quotes, nested parentheses and `case` count, comments do not. */
 static const char *skip_parentheses(const char *s)
 {
-    while (s && *s && *s != ')') {
-        if (*s == '(')
-            s = skip_parentheses(s + 1);
-        else if (*s == '#' && isspace(s[-1]))
+    const char *start = s;
+    int cases = 0; /* in there a parenthesis may only close, behind a pattern */
+
+    while (s && *s && (*s != ')' || cases)) {
+        if (*s == '#' && (s == start || isspace(s[-1]))) {
             while (*s && *s != '\n')
                 s++;
-        else
-            s = skip_piece(s);
+            continue;
+        }
+        if ((*s == 'c' && is_word(s, "case")) || (*s == 'e' && is_word(s, "esac")))
+            if (at_command(start, s))
+                cases += *s == 'c' ? 1 : -(cases > 0);
+        s = *s == '(' && !cases ? skip_parentheses(s + 1) : skip_piece(s);
     }
     return s && *s ? s + 1 : NULL;
 }
