@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.fs.job_control import Caller
-from pykern.kernel.task.sigaction import SIG_IGN, SigInfo, bit
+from pykern.kernel.task.sigaction import SIG_IGN, SigInfo, Signal, bit
 
 if TYPE_CHECKING:
     from pykern.kernel.fs.tty import Tty
@@ -42,6 +42,12 @@ class Jobs:
     def signal(self, signal: int, pgid: int) -> None:
         """Send a signal to all processes of a group."""
         self._kernel.signals.send_group(pgid, SigInfo(signal, _SI_KERNEL))
+
+    def broken_pipe(self) -> None:
+        """Send SIGPIPE to the caller: it writes to what nobody reads any more."""
+        process, cpu = self._process(), self._kernel.clock.this_cpu
+        if process is not None and cpu is not None:
+            self._kernel.signals.send_thread(cpu.current, SigInfo(Signal.SIGPIPE, pid=process.pid))
 
     def ignores(self, signal: int) -> bool:
         """Tell whether the caller ignores or blocks a signal."""

@@ -13,6 +13,7 @@ from pykern.kernel.faults import Faults
 from pykern.kernel.profiles import PROFILES
 from pykern.kernel.sched import Metrics, State
 from pykern.kernel.syscalls import (
+    descriptors,
     events,
     files,
     io,
@@ -60,7 +61,20 @@ _NS_PER_S = 1_000_000_000
 HOSTCALL_NS = 100
 """What a hostcall costs of virtual time, beside its instructions."""
 _RUNNING = State.RUNNING
-SYSCALL_MODULES = (events, files, io, ipc, locks, memory, mounts, process, signal, system, time)
+SYSCALL_MODULES = (
+    descriptors,
+    events,
+    files,
+    io,
+    ipc,
+    locks,
+    memory,
+    mounts,
+    process,
+    signal,
+    system,
+    time,
+)
 
 
 class Kernel(System):

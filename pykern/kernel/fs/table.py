@@ -112,6 +112,21 @@ class FileTable:
             heappush(self._free, fd)
         self._put(file)
 
+    def close_range(self, first: int, last: int, *, cloexec: bool = False) -> None:
+        """Free all numbers of a range, or mark them to be freed by exec.
+
+        Raises
+        ------
+        SysError(EINVAL) : it ends before it begins
+        """
+        if first > last:
+            raise SysError(Errno.EINVAL)
+        for fd in sorted(fd for fd in self._files if first <= fd <= last):
+            if cloexec:
+                self._cloexec.add(fd)
+            else:
+                self.close(fd)
+
     def _put(self, file: File) -> None:
         """Let go of a file; whichever descriptor of it is closed, the range locks are gone."""
         forget(file.inode, self)

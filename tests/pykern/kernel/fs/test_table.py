@@ -93,6 +93,14 @@ def test_exec_closes_what_is_marked(kernel, files):
     assert [fd for fd, _ in files] == [1, 2, 4]
 
 
+def test_a_range_is_closed_or_marked(files):
+    files.close_range(1, 1, cloexec=True)
+    assert [files.cloexec(fd) for fd in range(3)] == [False, True, False]
+    files.close_range(1, 1 << 32)
+    assert [fd for fd, _ in files] == [0]
+    assert errno_of(files.close_range, 2, 1) == Errno.EINVAL
+
+
 def test_a_path_starts_at_a_descriptor(kernel, files):
     entries.mkdir(kernel.ctx, b"/d", 0o755)
     fd = files.install(kernel.open(b"/d"))
