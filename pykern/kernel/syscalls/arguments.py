@@ -38,11 +38,18 @@ def _unsigned(bits: int) -> Callable[[int], int]:
     return lambda register: register & mask
 
 
+def _identity(register: int) -> int:
+    number = register & 0xFFFF_FFFF
+    return -1 if number == 0xFFFF_FFFF else number
+
+
 Fd: TypeAlias = Annotated[int, Kind("fd", _signed(32), str)]
 """A file descriptor, or AT_FDCWD."""
 Int: TypeAlias = Annotated[int, Kind("int", _signed(32), str)]
 UInt: TypeAlias = Annotated[int, Kind("unsigned", _unsigned(32), hex)]
 """Flags and modes."""
+Id: TypeAlias = Annotated[int, Kind("id", _identity, str)]
+"""A user or a group; -1 leaves it as it is."""
 Long: TypeAlias = Annotated[int, Kind("long", _signed(64), str)]
 Size: TypeAlias = Annotated[int, Kind("size_t", _unsigned(64), str)]
 UserPtr: TypeAlias = Annotated[int, Kind("pointer", _unsigned(64), hex)]

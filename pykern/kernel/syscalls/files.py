@@ -21,7 +21,7 @@ from pykern.kernel.fs.flags import (
 from pykern.kernel.fs.open import open_at
 from pykern.kernel.fs.path import path_of, walk
 from pykern.kernel.fs.table import base
-from pykern.kernel.syscalls.arguments import Fd, Int, Long, Size, UInt, UserPtr, UserStr
+from pykern.kernel.syscalls.arguments import Fd, Id, Int, Long, Size, UInt, UserPtr, UserStr
 from pykern.kernel.syscalls.entry import syscall
 
 if TYPE_CHECKING:
@@ -196,14 +196,14 @@ def fchmodat(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: UInt) -> in
 
 
 @syscall
-def chown(thread: UserThread, pathname: UserStr, owner: Int, group: Int) -> int:
+def chown(thread: UserThread, pathname: UserStr, owner: Id, group: Id) -> int:
     """Set owner and group."""
     attributes.chown(thread.process.fs, _locate(thread, AT_FDCWD, pathname), owner, group)
     return 0
 
 
 @syscall
-def lchown(thread: UserThread, pathname: UserStr, owner: Int, group: Int) -> int:
+def lchown(thread: UserThread, pathname: UserStr, owner: Id, group: Id) -> int:
     """Set owner and group, of a symbolic link too."""
     where = _locate(thread, AT_FDCWD, pathname, follow=False)
     attributes.chown(thread.process.fs, where, owner, group)
@@ -211,7 +211,7 @@ def lchown(thread: UserThread, pathname: UserStr, owner: Int, group: Int) -> int
 
 
 @syscall
-def fchown(thread: UserThread, fd: Fd, owner: Int, group: Int) -> int:
+def fchown(thread: UserThread, fd: Fd, owner: Id, group: Id) -> int:
     """Set owner and group of an open file."""
     where = thread.process.files.get(fd).location
     attributes.chown(thread.process.fs, where, owner, group)
@@ -220,7 +220,7 @@ def fchown(thread: UserThread, fd: Fd, owner: Int, group: Int) -> int:
 
 @syscall
 def fchownat(
-    thread: UserThread, dirfd: Fd, pathname: UserStr, owner: Int, group: Int, flags: UInt
+    thread: UserThread, dirfd: Fd, pathname: UserStr, owner: Id, group: Id, flags: UInt
 ) -> int:
     """Set owner and group of a file below a directory."""
     where = _locate(thread, dirfd, pathname, flags)

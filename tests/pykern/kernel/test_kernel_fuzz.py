@@ -1,0 +1,59 @@
+"""Random system calls with hostile arguments: nothing but the caller is harmed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.pykern.kernel import hosted
+
+_FILES = {"data": b"x" * 5000}
+
+
+def _run(kernel_image, commands, **options):
+    programs = {word for command in commands for word in command if word.startswith("/")}
+    files = {path: hosted.Path(path).read_bytes() for path in programs}
+    return hosted.batch(kernel_image, commands, files, _FILES, **options).run()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_hostile_calls_harm_nobody_else(kernel_image, seed):
+    """MEL-48, MEL-50: 6000 calls; a bystander's checksum is right, the kernel's tables are empty."""
+    fuzz = str(hosted.compiled("fuzz.c"))
+    system = _run(kernel_image, [[fuzz, str(seed), "20", "300"]], cpus=2)
+    assert hosted.results(system, 1) == [hosted.Result(b"bystander: exited 0\n", 0)], system.log
+    kernel = system.kernel
+    assert sum(kernel.metrics.syscall_count.values()) > 2000
+    assert list(kernel.processes.by_pid) == [1]
+    assert [t.tid for t in kernel.threads.by_tid.values() if t.process is not None] == [1]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1000, 1100))
+def test_hostile_calls_by_the_hour(kernel_image, seed):
+    fuzz = str(hosted.compiled("fuzz.c"))
+    system = _run(kernel_image, [[fuzz, str(seed), "50", "1000"]], cpus=1 + seed % 4)
+    assert hosted.results(system, 1) == [hosted.Result(b"bystander: exited 0\n", 0)], system.log
+
+
+def _left(system):
+    """Return what a system holds that programs could have left behind."""
+    kernel = system.kernel
+    return {
+        "frames": kernel.frames.statistics().free,
+        "processes": sorted(kernel.processes.by_pid),
+        "threads": sum(t.process is not None for t in kernel.threads.by_tid.values()),
+        "heap": kernel.heap.statistics().used,
+        "futexes": len(kernel.futexes._queues),
+        "files": sorted(number for number, _ in kernel.processes.first.files),
+    }
+
+
+@pytest.mark.parametrize(
+    "program", ["process.c", "threads.c", "memory.c", "signals.c", "jobs.c", "fpu.c", "ready.c"]
+)
+def test_programs_leave_nothing_behind(kernel_image, program):
+    """MEL-22, MEL-24: after one run and after three there is as much of everything."""
+    path = str(hosted.compiled(program))
+    once, thrice = (_run(kernel_image, [[path]] * count, cpus=2) for count in (1, 3))
+    assert [r.status for r in hosted.results(thrice, 3)] == [hosted.results(once, 1)[0].status] * 3
+    assert _left(thrice) == _left(once)
