@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pykern.cli import main
+from pykern.exit_status import ExitStatus
 from pykern.machine.boot import BootError, BootOptions
 from pykern.machine.boot.bios import BiosProtocol
 from pykern.machine.firmware.bios_services import insert
@@ -76,3 +77,9 @@ def test_a_machine_without_a_board(machine):
 
 def test_it_never_claims_an_image(iso):
     assert not BiosProtocol().probe(iso.read_bytes())
+
+
+def test_a_medium_that_is_too_small(tmp_path, capsys):
+    (tmp_path / "small").write_bytes(bytes(100))
+    assert main(["boot", "--firmware", "bios", str(tmp_path / "small")]) == ExitStatus.BAD_IMAGE
+    assert "small: 100 bytes, expected a disk image" in capsys.readouterr().err
