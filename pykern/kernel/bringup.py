@@ -82,6 +82,8 @@ class BringUp:
         kernel.boot = boot_parameters.read(kernel.acting, kernel.symbols["limine_requests"])
         kernel.choose_profile(kernel.boot.options.get("profile", kernel.profile.name))
         kernel.serial.initialize()
+        if kernel.boot.date is not None:
+            kernel.boot_ns = kernel.boot.date * 1_000_000_000 - kernel.clock.now_ns
         kernel.log.subsystem("MM").log("Initializing memory management...")
         usable = (r for r in kernel.boot.memory_map if r.type == boot_parameters.USABLE)
         kernel.frames = FrameAllocator(kernel.machine, [(r.base, r.length) for r in usable])

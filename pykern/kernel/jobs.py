@@ -53,12 +53,7 @@ class Jobs:
 
     def orphaned(self, pgid: int) -> bool:
         """Tell whether no member's parent is in another group of the same session."""
-        return not any(
-            member.parent is not None
-            and member.parent.pgid != pgid
-            and member.parent.sid == member.sid
-            for member in self._kernel.processes.group(pgid)
-        )
+        return self._kernel.processes.orphaned(pgid)
 
     def session_of(self, pgid: int) -> int | None:
         """Return the session of a process group; None: there is no such group."""

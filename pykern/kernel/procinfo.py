@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pykern.kernel.fs.path import path_of, walk
+from pykern.kernel.fs.path import path_of
 from pykern.kernel.fs.proc_process import ProcessInfo
 from pykern.kernel.fs.proc_system import (
     CpuInfo,
@@ -155,7 +155,7 @@ class _View:
             return None
         fs: FsContext = process.fs
         if name == "exe":
-            return process.executable, walk(fs, process.executable)
+            return process.executable
         place = fs.cwd if name == "cwd" else fs.root
         return path_of(fs, place), place
 

@@ -35,6 +35,8 @@ from pykern.kernel.fs.pipe import open_fifo
 from pykern.kernel.fs.regular import DirectoryFile, RegularFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pykern.kernel.fs.context import Vfs
     from pykern.kernel.fs.location import Location
     from pykern.kernel.fs.mount import Mounts
@@ -68,13 +70,13 @@ async def open_at(
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW
     if flags & O_CREAT and flags & O_DIRECTORY:
         raise SysError(Errno.EINVAL)
-    location, last, made = _find(ctx, path, flags, mode, start or ctx.cwd)
+    location, name_it, made = _find(ctx, path, flags, mode, start or ctx.cwd)
     if flags & O_CREAT and location.inode.is_directory():
         raise SysError(Errno.EISDIR)
     if flags & O_DIRECTORY and not location.inode.is_directory():
         raise SysError(Errno.ENOTDIR)
     file = await open_location(ctx, location, flags, fresh=made)
-    file.name_it = partial(_name, ctx.vfs, ctx.mounts, last)
+    file.name_it = name_it
     return file
 
 
@@ -138,8 +140,8 @@ def _check_access(ctx: FsContext, location: Location, flags: int) -> None:
 
 def _find(
     ctx: FsContext, path: bytes, flags: int, mode: int, start: Location
-) -> tuple[Location, LastName, bool]:
-    """Return the place, its last name, and whether it was made.
+) -> tuple[Location, Callable[[], bytes], bool]:
+    """Return the place, what tells its path, and whether it was made.
 
     The last name is looked up here and not by `Walk.to`, because O_CREAT makes what a dangling
     symbolic link points at.
@@ -148,19 +150,20 @@ def _find(
     follow = not flags & O_NOFOLLOW and not (flags & O_CREAT and flags & O_EXCL)
     while True:
         last = resolution.to_parent(path, start)
+        name_it = partial(_name, ctx.vfs, ctx.mounts, last)
         there = _last(ctx, last, flags)
         if there is None:
-            return create(ctx, last, mode), last, True
+            return create(ctx, last, mode), name_it, True
         if flags & O_CREAT and flags & O_EXCL:
             raise SysError(Errno.EEXIST)
         if not there.inode.is_symlink() or not (follow or last.slash):
             break
         if (magic := resolution.enter_link(there)) is not None:
-            return magic, last, False
+            return magic, partial(bytes, there.inode.readlink()), False
         start, path = last.parent, there.inode.readlink() + b"/" * last.slash
     if last.slash and not there.inode.is_directory():
         raise SysError(Errno.ENOTDIR)
-    return there, last, False
+    return there, name_it, False
 
 
 def _last(ctx: FsContext, last: LastName, flags: int) -> Location | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.wait import Interrupted
 from pykern.kernel.syscalls.arguments import Kind
+from pykern.kernel.task.signals import ERESTARTNOHAND, ERESTARTSYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
-ERESTARTSYS = 512
-"""Result of a call that a signal has interrupted; no program ever sees it."""
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 _ARGUMENTS = (7, 6, 2, 1, 8, 9)
 """RDI, RSI, RDX, RCX, R8, R9: entry code has moved R10 to RCX, as C has it."""
@@ -35,6 +34,12 @@ _RAX = 0
 def syscall(function: Function) -> Function:
     """Mark a handler."""
     function.__syscall__ = True  # type: ignore[attr-defined]
+    return function
+
+
+def ended_by_handlers(function: Function) -> Function:
+    """Mark a handler of a call that fails with EINTR after any signal handler, SA_RESTART or not."""
+    function.__interrupted__ = ERESTARTNOHAND  # type: ignore[attr-defined]
     return function
 
 
@@ -106,13 +111,14 @@ class SystemCalls:
         counts, system = self._system.metrics.syscall_count, self._system
         counts.setdefault(name, 0)
         if inspect.iscoroutinefunction(function):
+            interrupted = getattr(function, "__interrupted__", ERESTARTSYS)
             finish = self._finisher
 
             def call_async(cpu: Processor) -> None:
                 counts[name] += 1
                 gprs, thread = cpu.gprs, cpu.current
                 arguments = [decode(gprs[number]) for number, decode in decoders]
-                system.runner.start(cpu, function(thread, *arguments), finish(thread))
+                system.runner.start(cpu, function(thread, *arguments), finish(thread, interrupted))
 
             return call_async
 
@@ -136,7 +142,9 @@ class SystemCalls:
         returns_always = not decoders and hints_of(function).get("return") is int
         return call_without_arguments if returns_always else call
 
-    def _finisher(self, thread: Any) -> Callable[[Any, BaseException | None], None]:
+    def _finisher(
+        self, thread: Any, interrupted: int
+    ) -> Callable[[Any, BaseException | None], None]:
         """Return what puts the result of a call that could sleep into the thread's RAX.
 
         The thread is on a processor when its coroutine ends, whichever that is by then.
@@ -146,7 +154,7 @@ class SystemCalls:
             if isinstance(error, SysError):
                 result = -error.errno
             elif isinstance(error, Interrupted):
-                result = -ERESTARTSYS
+                result = -interrupted
             elif error is not None:
                 raise error
             if result is not None:

@@ -290,7 +290,7 @@ def getcwd(thread: UserThread, buf: UserPtr, size: Size) -> int:
     fs = thread.process.fs
     path = path_of(fs, fs.cwd) + b"\0"
     if len(path) > size:
-        raise SysError(Errno.ERANGE if size else Errno.EINVAL)
+        raise SysError(Errno.ERANGE)
     thread.process.space.copy_out(buf, path)
     return len(path)
 

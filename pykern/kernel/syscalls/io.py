@@ -13,9 +13,9 @@ from pykern.kernel.fs.ioctl import ioctl as control
 from pykern.kernel.fs.pipe import make_pipe
 from pykern.kernel.fs.poll import poll as wait_for_files
 from pykern.kernel.syscalls.arguments import Fd, Int, Long, Size, UInt, UserPtr
-from pykern.kernel.syscalls.entry import syscall
+from pykern.kernel.syscalls.entry import ended_by_handlers, syscall
 from pykern.kernel.syscalls.locks import RANGE_COMMANDS, lock_range
-from pykern.kernel.syscalls.time import NS_PER_S, read_timespec
+from pykern.kernel.syscalls.time import NS_PER_S, deadline_after, goes_on, read_timespec
 
 if TYPE_CHECKING:
     from pykern.kernel.fs.file import File
@@ -255,15 +255,17 @@ def sync(thread: UserThread) -> int:
 
 
 @syscall
-async def poll(thread: UserThread, fds: UserPtr, nfds: Size, timeout: Int) -> int:
+@ended_by_handlers
+async def poll(thread: UserThread, fds: UserPtr, nfds: UInt, timeout: Int) -> int:
     """Wait until a file is ready, at most `timeout` milliseconds."""
     ns = None if timeout < 0 else timeout * 1_000_000
     return await _poll(thread, fds, nfds, ns)
 
 
 @syscall
+@ended_by_handlers
 async def ppoll(
-    thread: UserThread, fds: UserPtr, nfds: Size, tmo_p: UserPtr, sigmask: UserPtr
+    thread: UserThread, fds: UserPtr, nfds: UInt, tmo_p: UserPtr, sigmask: UserPtr
 ) -> int:
     """Wait until a file is ready, with another signal mask meanwhile."""
     ns = read_timespec(thread, tmo_p) if tmo_p else None
@@ -279,8 +281,9 @@ async def _poll(thread: UserThread, fds: int, count: int, wait_ns: int | None) -
     space, files = thread.process.space, thread.process.files
     wanted = list(_POLLFD.iter_unpack(space.copy_in(fds, _POLLFD.size * count)))
     requests = [(_file(files, fd), events) for fd, events, _ in wanted if fd >= 0]
-    deadline = None if wait_ns is None else thread.system.clock.now_ns + wait_ns
-    found = iter(await wait_for_files(requests, deadline))
+    deadline = None if wait_ns is None else deadline_after(thread, wait_ns)
+    with goes_on(thread, deadline):
+        found = iter(await wait_for_files(requests, deadline))
     masks = [next(found) if fd >= 0 else 0 for fd, _, _ in wanted]
     raw = b"".join(
         _POLLFD.pack(fd, events, mask) for (fd, events, _), mask in zip(wanted, masks, strict=True)
@@ -297,6 +300,7 @@ def _file(files: FileTable, fd: int) -> File | None:
 
 
 @syscall
+@ended_by_handlers
 async def select(
     thread: UserThread,
     nfds: Int,
@@ -316,6 +320,7 @@ async def select(
 
 
 @syscall
+@ended_by_handlers
 async def pselect6(
     thread: UserThread,
     nfds: Int,
@@ -343,11 +348,9 @@ async def _select(
         if events:
             wanted.append((fd, events))
     requests = [(files.get(fd), events) for fd, events in wanted]
-    deadline = None if wait_ns is None else thread.system.clock.now_ns + wait_ns
-    if requests:
+    deadline = None if wait_ns is None else deadline_after(thread, wait_ns)
+    with goes_on(thread, deadline):
         masks = await wait_for_files(requests, deadline)
-    else:
-        masks = await wait_for_files([], deadline)
     count = 0
     for at, kind, mask in zip(sets, kinds, given, strict=True):
         ready = sum(

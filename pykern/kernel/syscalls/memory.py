@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.core.units import page_up
+from pykern.kernel.core.units import PAGE_SIZE, page_up
 from pykern.kernel.fs.flags import FILE_SIZE_MAX
 from pykern.kernel.mm.file_pager import FilePager, pager_of
 from pykern.kernel.mm.remap import populate, remap, resident
@@ -28,6 +28,8 @@ def mmap(
 ) -> int:
     """Map memory, or the content of a file."""
     space = thread.process.space
+    if offset % PAGE_SIZE:
+        raise SysError(Errno.EINVAL)
     backing = None if flags & MAP_ANONYMOUS else _file_behind(thread, fd, offset)
     where = space.mmap(addr or None, length, prot, flags & MAP_TYPES, backing)
     if flags & MAP_POPULATE:
@@ -70,8 +72,11 @@ def munmap(thread: UserThread, addr: UserPtr, length: Size) -> int:
 @syscall
 def mprotect(thread: UserThread, addr: UserPtr, length: Size, prot: Int) -> int:
     """Change what may be done with memory."""
+    space = thread.process.space
+    if addr >= space.layout.top and addr % PAGE_SIZE == 0:
+        raise SysError(Errno.ENOMEM)
     if length:
-        thread.process.space.mprotect(addr, page_up(length), prot)
+        space.mprotect(addr, page_up(length), prot)
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.wait import WaitQueue
 from pykern.kernel.syscalls.arguments import Int, Size, UserPtr
-from pykern.kernel.syscalls.entry import syscall
+from pykern.kernel.syscalls.entry import ended_by_handlers, syscall
 from pykern.kernel.task import sigframe
 from pykern.kernel.task.sigaction import (
     LAST,
@@ -111,6 +111,7 @@ def rt_sigreturn(thread: UserThread) -> None:
 
 
 @syscall
+@ended_by_handlers
 async def rt_sigsuspend(thread: UserThread, mask: UserPtr, sigsetsize: Size) -> int:
     """Wait for a signal with another mask."""
     if sigsetsize != _SET_SIZE:
@@ -122,6 +123,7 @@ async def rt_sigsuspend(thread: UserThread, mask: UserPtr, sigsetsize: Size) -> 
 
 
 @syscall
+@ended_by_handlers
 async def pause(thread: UserThread) -> int:
     """Wait for a signal."""
     del thread
@@ -130,7 +132,7 @@ async def pause(thread: UserThread) -> int:
 
 
 async def _for_ever() -> None:
-    """Sleep until a signal comes; the call is never made again, it fails with EINTR."""
+    """Sleep until a signal comes."""
     while True:
         await WaitQueue().wait()
 

@@ -192,16 +192,22 @@ def setpriority(thread: UserThread, which: Int, who: Int, prio: Int) -> int:
     return 0
 
 
+def _asked(thread: UserThread, pid: int) -> UserThread:
+    if pid < 0:
+        raise SysError(Errno.EINVAL)
+    return _thread_of(thread, pid)
+
+
 @syscall
 def sched_getscheduler(thread: UserThread, pid: Int) -> int:
     """Tell the scheduling class of a thread."""
-    return _thread_of(thread, pid).sched_class
+    return _asked(thread, pid).sched_class
 
 
 @syscall
 def sched_getparam(thread: UserThread, pid: Int, param: UserPtr) -> int:
     """Tell the real-time priority of a thread."""
-    priority = _thread_of(thread, pid).rt_priority
+    priority = _asked(thread, pid).rt_priority
     thread.process.space.copy_out(param, struct.pack("<i", priority))
     return 0
 
@@ -210,14 +216,21 @@ def sched_getparam(thread: UserThread, pid: Int, param: UserPtr) -> int:
 def sched_get_priority_max(thread: UserThread, policy: Int) -> int:
     """Tell the highest real-time priority of a class."""
     del thread
-    return 99 if policy in {SchedClass.FIFO, SchedClass.RR} else 0
+    return _priorities(policy)[1]
+
+
+def _priorities(policy: int) -> tuple[int, int]:
+    """Return the lowest and the highest real-time priority of a class."""
+    if policy not in set(SchedClass):
+        raise SysError(Errno.EINVAL)
+    return (1, 99) if policy in {SchedClass.FIFO, SchedClass.RR} else (0, 0)
 
 
 @syscall
 def sched_get_priority_min(thread: UserThread, policy: Int) -> int:
     """Tell the lowest real-time priority of a class."""
     del thread
-    return 1 if policy in {SchedClass.FIFO, SchedClass.RR} else 0
+    return _priorities(policy)[0]
 
 
 # -- power, log, names

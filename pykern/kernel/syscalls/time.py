@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.wait import Interrupted, sleep_until
 from pykern.kernel.syscalls.arguments import Int, UInt, UserPtr
-from pykern.kernel.syscalls.entry import syscall
+from pykern.kernel.syscalls.entry import ended_by_handlers, syscall
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pykern.kernel.task.thread import UserThread
 
 NS_PER_S = 1_000_000_000
@@ -44,6 +47,22 @@ def read_timespec(thread: UserThread, uaddr: int) -> int:
 def write_timespec(thread: UserThread, uaddr: int, ns: int) -> None:
     """Store nanoseconds as a struct timespec."""
     thread.process.space.copy_out(uaddr, _TIMESPEC.pack(*divmod(ns, NS_PER_S)))
+
+
+def deadline_after(thread: UserThread, wait_ns: int) -> int:
+    """Return when a wait ends that a call asks for; one that goes on ends when it would have."""
+    deadline, thread.restart_deadline_ns = thread.restart_deadline_ns, None
+    return thread.system.clock.now_ns + wait_ns if deadline is None else deadline
+
+
+@contextlib.contextmanager
+def goes_on(thread: UserThread, deadline_ns: int | None) -> Iterator[None]:
+    """Remember the deadline of a wait that a signal interrupts, for when the call is made again."""
+    try:
+        yield
+    except Interrupted:
+        thread.restart_deadline_ns = deadline_ns
+        raise
 
 
 def _clock(thread: UserThread, clock: int) -> int:
@@ -100,31 +119,34 @@ def time(thread: UserThread, tloc: UserPtr) -> int:
 async def _sleep(thread: UserThread, deadline_ns: int, rem: int) -> int:
     """Sleep until a time of the monotonic clock; write what was left when a signal came."""
     try:
-        await sleep_until(deadline_ns)
+        with goes_on(thread, deadline_ns):
+            await sleep_until(deadline_ns)
     except Interrupted:
         if rem:
             write_timespec(thread, rem, max(deadline_ns - thread.system.clock.now_ns, 0))
-        raise SysError(Errno.EINTR) from None
+        raise
     return 0
 
 
 @syscall
+@ended_by_handlers
 async def nanosleep(thread: UserThread, duration: UserPtr, rem: UserPtr) -> int:
     """Sleep."""
-    deadline = thread.system.clock.now_ns + read_timespec(thread, duration)
+    deadline = deadline_after(thread, read_timespec(thread, duration))
     return await _sleep(thread, deadline, rem)
 
 
 @syscall
+@ended_by_handlers
 async def clock_nanosleep(
     thread: UserThread, clockid: Int, flags: Int, t: UserPtr, remain: UserPtr
 ) -> int:
     """Sleep for a time, or until a time."""
     now, ns = _clock(thread, clockid), read_timespec(thread, t)
     if clockid == CLOCK_THREAD:
-        raise SysError(Errno.EINVAL)
+        raise SysError(Errno.EOPNOTSUPP)
     wait_ns = ns - now if flags & TIMER_ABSTIME else ns
-    deadline = thread.system.clock.now_ns + max(wait_ns, 0)
+    deadline = deadline_after(thread, max(wait_ns, 0))
     return await _sleep(thread, deadline, 0 if flags & TIMER_ABSTIME else remain)
 
 

@@ -19,6 +19,7 @@ from pykern.kernel.x86.trapframe import new_user_frame
 
 if TYPE_CHECKING:
     from pykern.kernel.fs.context import FsContext
+    from pykern.kernel.fs.location import Location
     from pykern.kernel.mm.space import AddressSpace
     from pykern.kernel.task.process import Process
     from pykern.kernel.task.system import System
@@ -35,13 +36,28 @@ _X_OK = 1
 
 @dataclass(frozen=True)
 class Start:
-    """Where a new program begins."""
+    """Where a new program begins, and where it comes from.
+
+    Attributes
+    ----------
+    executable : absolute path and place of the file, for /proc/PID/exe
+    """
 
     rip: int
     rsp: int
+    executable: tuple[bytes, Location]
 
 
-async def read_program(fs: FsContext, path: bytes) -> bytes:
+@dataclass(frozen=True)
+class Program:
+    """An executable that was read; `path` is absolute, without symbolic links."""
+
+    image: bytes
+    path: bytes
+    place: Location
+
+
+async def read_program(fs: FsContext, path: bytes) -> Program:
     """Read an executable.
 
     Raises
@@ -56,7 +72,7 @@ async def read_program(fs: FsContext, path: bytes) -> bytes:
         buffer = BytesBuffer(size=file.inode.size)
         while buffer.remaining and await file.read(buffer):
             pass
-        return buffer.done
+        return Program(buffer.done, file.name, file.location)
     finally:
         file.put()
 
@@ -75,14 +91,14 @@ async def load(
     ------
     SysError : ENOEXEC, ENOENT, EACCES, E2BIG, ENOMEM, ELOOP
     """
-    image, name, arguments = await _program(fs, path, arguments)
-    program = elf.parse(image, name.decode("utf-8", "replace"))
+    source, name, arguments = await _program(fs, path, arguments)
+    program = elf.parse(source.image, name.decode("utf-8", "replace"))
     loaded = elf.load(program, space, elf.PIE_BASE if program.movable else 0)
     space.set_brk(loaded.end)
     interpreter = None
     if program.interpreter is not None:
         where = program.interpreter.encode("utf-8", "surrogateescape")
-        other = elf.parse(await read_program(fs, where), program.interpreter)
+        other = elf.parse((await read_program(fs, where)).image, program.interpreter)
         interpreter = elf.load(other, space, elf.INTERPRETER_BASE if other.movable else 0)
     space.map_stack(STACK_SIZE)
     rsp = elf.build_stack(
@@ -94,18 +110,19 @@ async def load(
         system.random_bytes(16),
         path,
     )
-    return Start(interpreter.entry if interpreter else loaded.entry, rsp)
+    entry = interpreter.entry if interpreter else loaded.entry
+    return Start(entry, rsp, (source.path, source.place))
 
 
 async def _program(
     fs: FsContext, path: bytes, arguments: list[bytes]
-) -> tuple[bytes, bytes, list[bytes]]:
+) -> tuple[Program, bytes, list[bytes]]:
     """Read the program; where that is a script, the program that its first line names."""
     for _ in range(_SCRIPT_MOST):
-        image = await read_program(fs, path)
-        if not image.startswith(b"#!"):
-            return image, path, arguments
-        line = image[2:_SCRIPT_LINE].split(b"\n", 1)[0].strip(b" \t")
+        program = await read_program(fs, path)
+        if not program.image.startswith(b"#!"):
+            return program, path, arguments
+        line = program.image[2:_SCRIPT_LINE].split(b"\n", 1)[0].strip(b" \t")
         interpreter, _, argument = line.partition(b" ")
         if not interpreter:
             raise elf.NotExecutable(f"{path.decode('utf-8', 'replace')}: no interpreter after #!")
@@ -132,12 +149,13 @@ async def execute(
     space = system.processes.new_space()
     try:
         start = await load(system, process.fs, space, path, arguments, environment)
+        await system.processes.end_other_threads(process, thread)
     except BaseException:
         space.release()
         raise
     become(system, thread, space, start)
     process.arguments = tuple(arguments)
-    process.executable = path
+    process.executable = start.executable
     thread.name = path.rsplit(b"/", 1)[-1][:_COMM_LENGTH].decode("utf-8", "replace")
     process.files.close_on_exec()
     process.actions.reset_handlers()
@@ -146,7 +164,6 @@ async def execute(
 def become(system: System, thread: UserThread, space: AddressSpace, start: Start) -> None:
     """Point of no return: give a thread on a processor a new address space and a new frame."""
     process = thread.process
-    system.processes.end_other_threads(process, thread)
     old, process.space = process.space, space
     cpu = system.cpus[thread.cpu]
     context = thread.context

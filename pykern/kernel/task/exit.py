@@ -33,7 +33,7 @@ def exit_thread(system: System, thread: UserThread, status: int) -> None:
 
     Parameters
     ----------
-    status : wait status of the process, unless that has one already
+    status : wait status of the process, if the thread is its first one and nothing else decides
     """
     process = thread.process
     if thread.state is State.ZOMBIE:
@@ -44,11 +44,15 @@ def exit_thread(system: System, thread: UserThread, status: int) -> None:
     process.cpu_ns += thread.cpu_ns
     process.threads.remove(thread)
     system.threads.by_tid.pop(thread.tid, None)
+    if thread.tid == process.pid:
+        process.leader_status = status
+    if all(cpu.current is not thread for cpu in system.cpus):
+        system.threads.reap(thread)
+    process.thread_ended.wake_all()
     if not process.threads:
-        if process.group_status is None:
-            process.group_status = status
         process.last_name = thread.name
-        _end(system, process, process.group_status)
+        decided = process.group_status
+        _end(system, process, process.leader_status if decided is None else decided)
 
 
 def exit_group(system: System, process: Process, status: int) -> None:

@@ -50,8 +50,9 @@ class Futexes:
             if not await queue.wait(deadline_ns=deadline_ns):
                 raise SysError(Errno.ETIMEDOUT)
         finally:
-            if not queue:
-                self._queues.pop(key, None)
+            # Others woken with it may have been here first, and newcomers have another queue.
+            if not queue and self._queues.get(key) is queue:
+                del self._queues[key]
 
     def wake(self, space: AddressSpace, uaddr: int, count: int) -> int:
         """Wake up to `count` sleepers; return how many there were.

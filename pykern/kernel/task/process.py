@@ -10,6 +10,7 @@ from pykern.kernel.task.sigaction import PendingSignals, SignalActions
 
 if TYPE_CHECKING:
     from pykern.kernel.fs.context import FsContext
+    from pykern.kernel.fs.location import Location
     from pykern.kernel.fs.table import FileTable
     from pykern.kernel.mm.space import AddressSpace
     from pykern.kernel.task.thread import UserThread
@@ -25,13 +26,15 @@ class Process:
     parent : who waits for it; None for the first process
     pgid, sid : process group and session
     arguments : as given to execve
-    executable : path of its program
+    executable : absolute path and place of its program
     children : living ones, and zombies
     status : as wait4 gives it, once all threads have ended; None: it lives
     group_status : the status it ends with, from when that is decided
+    leader_status : the status of its first thread, once that has ended
     stop_status, continued : what wait4 has not been told yet of job control
     child_events : woken when a child ends, stops or goes on
     ended : woken when it has ended, for the kernel
+    thread_ended : woken when a thread has ended
     vfork_done : woken when it has its own address space, or none any more
     child_cpu_ns : CPU time of children that were waited for
     """
@@ -48,16 +51,18 @@ class Process:
     threads: list[UserThread] = field(default_factory=list)
     children: dict[int, Process] = field(default_factory=dict)
     arguments: tuple[bytes, ...] = ()
-    executable: bytes = b""
+    executable: tuple[bytes, Location] | None = None
     start_ns: int = 0
     status: int | None = None
     stop_status: int | None = None
     continued: bool = False
     stopped: bool = False
     group_status: int | None = None
+    leader_status: int = 0
     last_name: str = "?"
     child_events: WaitQueue = field(default_factory=WaitQueue)
     ended: WaitQueue = field(default_factory=WaitQueue)
+    thread_ended: WaitQueue = field(default_factory=WaitQueue)
     vfork_done: WaitQueue = field(default_factory=WaitQueue)
     sharing_parent_space: bool = False
     cpu_ns: int = 0

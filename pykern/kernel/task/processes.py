@@ -129,14 +129,34 @@ class Processes:
         system.threads.by_tid[tid] = thread
         return thread
 
-    def end_other_threads(self, process: Process, thread: UserThread) -> None:
-        """Leave one thread of a process, as execve does.
+    async def end_other_threads(self, process: Process, thread: UserThread) -> None:
+        """Leave one thread of a process, as execve does; it becomes the first one.
 
-        One that is on another processor ends when it next enters the kernel; it finds itself in a
-        process that has gone on without it.
+        One that is on another processor ends when it next enters the kernel: until then nothing may
+        be taken from under it.
         """
-        for other in [t for t in process.threads if t is not thread]:
-            kill_thread(self._system, other, 0)
+        while others := [t for t in process.threads if t is not thread]:
+            for other in others:
+                kill_thread(self._system, other, 0)
+            if len(process.threads) > 1:
+                await process.thread_ended.wait(killable=True)
+        if thread.tid != process.pid:
+            self._rename(thread, process.pid)
+
+    def _rename(self, thread: UserThread, tid: int) -> None:
+        by_tid = self._system.threads.by_tid
+        del by_tid[thread.tid]
+        thread.tid = tid
+        by_tid[tid] = thread
+
+    def orphaned(self, pgid: int) -> bool:
+        """Tell whether no member of a group has a parent in another group of the same session."""
+        return not any(
+            member.parent is not None
+            and member.parent.pgid != pgid
+            and member.parent.sid == member.sid
+            for member in self.group(pgid)
+        )
 
     def forget(self, process: Process) -> None:
         """Take a zombie off: it was waited for, or nobody will."""

@@ -75,6 +75,7 @@ def push(thread: UserThread, vcpu: Vcpu, action: SigAction, info: SigInfo, mask:
     )
     space.copy_out(fpstate, fxsave.save(vcpu))
     space.copy_out(where, frame)
+    fxsave.restore(vcpu, fxsave.INITIAL)
     fields.update(
         rip=action.handler,
         rsp=where,

@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from pykern.kernel.task.thread import Thread, UserThread
     from pykern.kernel.x86.processor import Processor
 
-_ERESTARTSYS, _EINTR = 512, 4
+ERESTARTSYS, ERESTARTNOHAND = 512, 514
+"""Results of calls that a signal has interrupted, which no program ever sees: the call is made again
+unless a handler without SA_RESTART, or any handler, was entered (Linux, include/linux/errno.h)."""
+_EINTR = 4
 _SYSCALL_LENGTH = 2
 _CORE = 0x80
 _STOP_STATUS = 0x7F
@@ -114,8 +117,6 @@ class Signals:
         thread.need_work = True
         if thread.wait is not None:
             thread.wait.interrupt(fatal=fatal)
-        elif thread.state is State.STOPPED and fatal:
-            self._system.scheduler.wake(thread)
         elif thread.state is State.RUNNING:
             self.kick(thread)
 
@@ -156,27 +157,25 @@ class Signals:
             info = thread.pending.take(thread.blocked) or process.pending.take(thread.blocked)
             if info is None:
                 break
-            if self._act(cpu, thread, info):
-                return
+            # Frames of several handlers lie on each other, as Linux has it: the last one runs first.
+            self._act(cpu, thread, info)
         if thread.state is State.RUNNING:
             self._restart(thread, None)
             if thread.saved_mask is not None:
                 thread.blocked, thread.saved_mask = thread.saved_mask, None
 
-    def _act(self, cpu: Processor, thread: UserThread, info: SigInfo) -> bool:
-        """Do what one signal asks for; return whether a handler was entered."""
+    def _act(self, cpu: Processor, thread: UserThread, info: SigInfo) -> None:
+        """Do what one signal asks for."""
         process = thread.process
         number, action = info.signal, process.actions.get(info.signal)
         if number == Signal.SIGKILL or (action.handler == SIG_DFL and number not in IGNORED):
             if number in STOPPING:
-                self._stop(process, number)
+                if number == Signal.SIGSTOP or not self._system.processes.orphaned(process.pgid):
+                    self._stop(process, number)
             else:
                 self._terminate(process, number)
-            return False
-        if action.handler in {SIG_DFL, SIG_IGN}:
-            return False
-        self._enter_handler(cpu, thread, action, info)
-        return True
+        elif action.handler not in {SIG_DFL, SIG_IGN}:
+            self._enter_handler(cpu, thread, action, info)
 
     def _enter_handler(
         self, cpu: Processor, thread: UserThread, action: SigAction, info: SigInfo
@@ -202,11 +201,14 @@ class Signals:
         frame = thread.frame
         if frame["vector"] not in {VECTOR_SYSCALL, _INT80}:
             return
-        if frame["rax"] != (1 << 64) - _ERESTARTSYS:
+        code = (1 << 64) - frame["rax"]
+        if code not in {ERESTARTSYS, ERESTARTNOHAND}:
             return
-        if action is not None and not action.flags & SA_RESTART:
-            frame["rax"] = -_EINTR
-            return
+        if action is not None:
+            thread.restart_deadline_ns = None
+            if code == ERESTARTNOHAND or not action.flags & SA_RESTART:
+                frame["rax"] = -_EINTR
+                return
         frame["rax"] = frame["error_code"]
         frame["rip"] -= _SYSCALL_LENGTH
 
@@ -217,11 +219,12 @@ class Signals:
     # -- stopping and going on
 
     def _stop(self, process: Process, number: int) -> None:
-        """Stop all threads of a process; the one that acts now last."""
+        """Stop all threads of a process: one that sleeps or waits, when it next leaves the kernel."""
         process.stopped = True
         process.stop_status = number << 8 | _STOP_STATUS
         self._tell_parent(process, CLD_STOPPED, number)
         for thread in process.threads:
+            thread.need_work = True
             if thread.state is State.RUNNING and thread.cpu >= 0:
                 if self._system.cpus[thread.cpu] is self._system.clock.this_cpu:
                     self._system.scheduler.block(thread.cpu, State.STOPPED)
@@ -235,6 +238,8 @@ class Signals:
         process.stop_status = None
         for thread in process.threads:
             if thread.state is State.STOPPED:
+                # Other signals may have come meanwhile.
+                thread.need_work = True
                 self._system.scheduler.wake(thread)
         if tell:
             process.continued = True

@@ -73,6 +73,7 @@ class Thread(Schedulable):
     blocked : signals it does not take now
     saved_mask : what to block again after the handler, while a call has changed `blocked`
     clear_child_tid : where a 0 is written when it ends; 0: nowhere
+    restart_deadline_ns : when the wait ends that a signal without a handler has interrupted
     """
 
     FRAME_SIZE = FRAME_SIZE
@@ -101,6 +102,7 @@ class Thread(Schedulable):
         self.need_work = False
         self.blocked = 0
         self.saved_mask: int | None = None
+        self.restart_deadline_ns: int | None = None
         self.pending = PendingSignals()
         self.signal_stack = SignalStack()
         self.clear_child_tid = 0

@@ -17,6 +17,8 @@ SIZE = 512
 MXCSR_MASK = 0xFFFF
 _HEAD = struct.Struct("<HHBxHQQII")
 _ST, _XMM = 32, 160
+INITIAL = struct.pack("<HHBxHQQII", 0x37F, 0, 0, 0, 0, 0, 0x1F80, MXCSR_MASK).ljust(SIZE, b"\0")
+"""What a program, and a signal handler, starts with."""
 
 
 def save(vcpu: Vcpu) -> bytes:

@@ -31,3 +31,4 @@ def test_a_process_that_has_ended_has_no_memory() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
     assert host._resident_kib(process.pid) == 0
+    assert host._family(process.pid) == [process.pid]

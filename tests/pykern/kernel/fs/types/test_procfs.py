@@ -151,6 +151,12 @@ def test_a_file_that_was_removed_is_marked(kernel):
     assert kernel.read(b"/proc/1/fd/0") == b"x"
 
 
+def test_a_file_opened_by_a_link_to_it_has_its_own_name(kernel):
+    kernel.write(b"/a", b"x")
+    kernel.files.install(kernel.open(b"/a"))
+    assert kernel.open(b"/proc/self/fd/0").name == b"/a"
+
+
 def test_links_of_a_process(kernel):
     assert walk(kernel.ctx, b"/proc/1/cwd").same(kernel.ctx.root)
     assert walk(kernel.ctx, b"/proc/1/cwd", follow=False).inode.readlink() == b"/"

@@ -1,0 +1,65 @@
+"""The kernel image, built once, and systems that run it."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from pykern.kernel.x86.image import build
+from tests.pykern.kernel import hosted
+
+
+@pytest.fixture(scope="session")
+def kernel_elf(tmp_path_factory):
+    """Return the path of a kernel image that was built from these sources."""
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc on this host")
+    path = tmp_path_factory.mktemp("kernel") / "pykern.elf"
+    build.build(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def kernel_image(kernel_elf):
+    return kernel_elf.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def system(kernel_image):
+    """Return what makes a system: see `hosted.make`."""
+
+    def make(**options):
+        return hosted.make(kernel_image, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def in_kernel(kernel_image):
+    """Return what runs one program of `guests/` in pykern, and gives its result."""
+
+    def run(name, *arguments, files=None, flags=(), **options):
+        program = hosted.compiled(name, *flags)
+        made = hosted.batch(
+            kernel_image,
+            [[str(program), *arguments]],
+            {str(program): program.read_bytes()},
+            files or {},
+            **options,
+        )
+        return hosted.results(made.run(), 1)[0]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def on_both(in_kernel):
+    """Return what runs one program on host Linux and in pykern: (host's result, pykern's)."""
+
+    def run(name, *arguments, files=None, flags=(), **options):
+        program = hosted.compiled(name, *flags)
+        expected = hosted.on_host(program, [str(program), *arguments], files or {})
+        return expected, in_kernel(name, *arguments, files=files, flags=flags, **options)
+
+    return run
