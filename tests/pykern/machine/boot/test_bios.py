@@ -83,3 +83,24 @@ def test_a_medium_that_is_too_small(tmp_path, capsys):
     (tmp_path / "small").write_bytes(bytes(100))
     assert main(["boot", "--firmware", "bios", str(tmp_path / "small")]) == ExitStatus.BAD_IMAGE
     assert "small: 100 bytes, expected a disk image" in capsys.readouterr().err
+
+
+WRITER = bytes.fromhex(
+    "b8 01 03"  # mov ax, 0301h
+    "bb 00 7c"  # mov bx, 7C00h
+    "b9 02 00"  # mov cx, 2: the second sector
+    "b6 00"  # mov dh, 0
+    "cd 13"  # int 13h
+    "b0 10 e6 f4"  # mov al, 10h; out F4h, al
+)
+
+
+def test_a_disk_is_written_back_only_when_asked(tmp_path):
+    disk = tmp_path / "disk"
+    before = WRITER.ljust(510, b"\0") + b"\x55\xaa" + bytes(100 << 10)
+    disk.write_bytes(before)
+    arguments = ["boot", "-m", "4M", "--serial", "null", "--firmware", "bios", str(disk)]
+    assert main(arguments) == ExitStatus.GUEST_EXIT
+    assert disk.read_bytes() == before
+    assert main([*arguments, "--write-back"]) == ExitStatus.GUEST_EXIT
+    assert disk.read_bytes() == before[:512] * 2 + before[1024:]
