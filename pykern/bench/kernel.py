@@ -101,10 +101,14 @@ def rates() -> Iterator[Rate]:
     yield Rate("IPC messages between processes", 1e9 / virtual, 100_000, "/s of virtual time")
     switches, virtual = _measure("switch", 10_000, initrd)
     yield Rate("context switch, with its system call", virtual, 1000, "virtual ns", at_least=False)
-    yield Rate("context switch, with its system call", 1e6 / switches, 100, "µs of host time", False)
+    yield Rate(
+        "context switch, with its system call", 1e6 / switches, 100, "µs of host time", False
+    )
     _, seconds, virtual = run(f"init=/bin/{_PROGRAM} -- tasks 1000", 8, initrd=initrd)
     yield Rate("1,000 tasks on 8 CPUs", seconds, 30, "s of host time", at_least=False)
-    yield Rate("boot of the default image to its prompt", _boot(), 1, "s of host time", at_least=False)
+    yield Rate(
+        "boot of the default image to its prompt", _boot(), 1, "s of host time", at_least=False
+    )
 
 
 def _measure(what: str, count: int, initrd: bytes) -> tuple[float, int]:

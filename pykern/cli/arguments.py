@@ -123,6 +123,11 @@ def _add_image_options(parser: argparse.ArgumentParser) -> None:
         "start the boot record of FILE",
     )
     group.add_argument(
+        "--write-back",
+        action="store_true",
+        help="with --firmware bios: when the run ends, write to FILE what the guest has written",
+    )
+    group.add_argument(
         "--initrd",
         "-initrd",
         action="append",

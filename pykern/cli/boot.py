@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pykern.cli import trace
@@ -53,9 +54,20 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     session = _session(args, image, computer, console)
     _add_checkpoints(session, args.state_hash_every, computer, stack)
     outcome = session.run()
+    if args.write_back:
+        _write_back(computer, image)
     if args.screenshot is not None:
         computer.display.render().save(args.screenshot, format="PNG")
     return outcome
+
+
+def _write_back(computer: Computer, image: Image) -> None:
+    """Write the drive that holds the image to its file, if the guest has changed it."""
+    if computer.bios is None:
+        return
+    for drive in computer.bios.media.drives.values():
+        if drive.writable and drive.data[: len(image.data)] != image.data:
+            Path(image.options.name).write_bytes(drive.data[: len(image.data)])
 
 
 def _framebuffer(args: argparse.Namespace, image: Image) -> FramebufferOptions | None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from pykern.machine import board as wiring
 from pykern.machine import boot, firmware
 from pykern.machine.board import Board, BoardOptions
+from pykern.machine.devices.vga_font import glyphs
 from pykern.machine.firmware.acpi import AcpiPlatform, NumaNode
 from pykern.machine.firmware.bios_services import Bios, insert
 from pykern.machine.firmware.e820 import FOUR_GIB, memory_map
@@ -119,7 +122,8 @@ class Computer:
     def _start_medium(self, medium: bytes, name: str) -> None:
         """Let the built-in BIOS start a medium."""
         memory = memory_map(self.machine.ram_ranges)
-        self.bios = Bios(self.machine, self.board, insert(medium, name), memory)
+        font = np.packbits(glyphs(), axis=2).tobytes()
+        self.bios = Bios(self.machine, self.board, insert(medium, name), memory, font)
         self.bios.start()
 
     def _framebuffer(self) -> boot.LinearFramebuffer | None:

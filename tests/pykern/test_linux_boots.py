@@ -71,3 +71,23 @@ def test_debian_kernel(debian_kernel: Kernel, initrd: Path, tmp_path: Path, cpus
     for trouble in ("BUG:", "Oops", "Call Trace", "stall", "Kernel panic", "unchecked MSR"):
         assert trouble not in first
     assert boot(debian_kernel, initrd, cpus, tmp_path / "second") == first
+
+
+def test_linux_believes_the_firmware(debian_kernel: Kernel, initrd: Path, tmp_path: Path) -> None:
+    """SRAT, SLIT and SMBIOS mean to Linux what they say."""
+    log = tmp_path / "log"
+    main(
+        f"boot {debian_kernel.image} --initrd {initrd} --append console=ttyS0 -m 256M --smp 4 "
+        f"--numa 2 --serial file:{log} --timeout 1".split()
+    )
+    text = log.read_text()
+    for line in (
+        "DMI: pykern pykern PC, BIOS 1 01/01/2026",
+        "SRAT: PXM 0 -> APIC 0x01 -> Node 0",
+        "SRAT: PXM 1 -> APIC 0x02 -> Node 1",
+        "ACPI: SRAT: Node 1 PXM 1 [mem 0x08000000-0x0fffffff]",
+        "smp: Brought up 2 nodes, 4 CPUs",
+    ):
+        assert line in text
+    for trouble in ("ACPI Error", "ACPI BIOS Error", "Bad ACPI", "SLIT table looks invalid"):
+        assert trouble not in text

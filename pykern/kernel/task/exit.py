@@ -104,6 +104,7 @@ def _end(system: System, process: Process, status: int) -> None:
     """Turn a process without threads into a zombie."""
     process.files.close_all()
     release_space(process, process.space)
+    process.alarm.stop()
     process.status = status
     process.ended.wake_all()
     system.ports.release(process.pid)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.wait import WaitQueue
+from pykern.kernel.task.itimer import IntervalTimer
 from pykern.kernel.task.sigaction import PendingSignals, SignalActions
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Process:
     sid: int
     actions: SignalActions = field(default_factory=SignalActions)
     pending: PendingSignals = field(default_factory=PendingSignals)
+    alarm: IntervalTimer = field(default_factory=IntervalTimer)
     threads: list[UserThread] = field(default_factory=list)
     children: dict[int, Process] = field(default_factory=dict)
     arguments: tuple[bytes, ...] = ()

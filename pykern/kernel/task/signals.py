@@ -14,7 +14,6 @@ from pykern.kernel.sched.schedulable import State
 from pykern.kernel.task import sigframe
 from pykern.kernel.task.exit import CLD_CONTINUED, CLD_STOPPED, exit_group, exit_thread
 from pykern.kernel.task.sigaction import (
-    DUMPING,
     IGNORED,
     SA_NOCLDSTOP,
     SA_NODEFER,
@@ -43,7 +42,6 @@ ERESTARTSYS, ERESTARTNOHAND = 512, 514
 unless a handler without SA_RESTART, or any handler, was entered (Linux, include/linux/errno.h)."""
 _EINTR = 4
 _SYSCALL_LENGTH = 2
-_CORE = 0x80
 _STOP_STATUS = 0x7F
 _INT80 = 0x80
 _STOPS = sum(bit(number) for number in STOPPING)
@@ -213,8 +211,7 @@ class Signals:
         frame["rip"] -= _SYSCALL_LENGTH
 
     def _terminate(self, process: Process, number: int) -> None:
-        core = _CORE if number in DUMPING else 0
-        exit_group(self._system, process, number | core)
+        exit_group(self._system, process, number)
 
     # -- stopping and going on
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pykern.machine.boot.protocol import BootError, BootMachine, BootOptions
+from pykern.machine.media import MediaError
 
 
 class BiosProtocol:
@@ -19,4 +20,7 @@ class BiosProtocol:
         """Put the medium into its drive and let the BIOS start it."""
         if options.start_medium is None:
             raise BootError(f"{options.name}: this machine has no board, expected one with a BIOS")
-        options.start_medium(image, options.name)
+        try:
+            options.start_medium(image, options.name)
+        except MediaError as error:
+            raise BootError(str(error)) from None

@@ -12,7 +12,6 @@ import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from pykern.machine.boot import entry_state
 from pykern.machine.firmware.bios_services import (
     int08_timer,
     int09_key,
@@ -54,6 +53,7 @@ SERVICES: dict[int, Callable[[Bios, Call], None]] = {
     0x70: int70_rtc.serve,
 }
 BDA = 0x400
+_CR0_ET = 1 << 4
 _MEMORY_FAULT = 0x09  # INT 13h: DMA across a boundary; nearest to memory that is not there
 
 
@@ -69,6 +69,7 @@ class Bios:
     board : whose devices are used
     media : the drives
     memory : what INT 15h/E820h reports
+    font : 16 bytes for each character, the upper line first
 
     Attributes
     ----------
@@ -76,12 +77,18 @@ class Bios:
     """
 
     def __init__(
-        self, machine: Any, board: Board, media: Media, memory: tuple[AddressRange, ...]
+        self,
+        machine: Any,
+        board: Board,
+        media: Media,
+        memory: tuple[AddressRange, ...],
+        font: bytes,
     ) -> None:
         self.machine = machine
         self.board = board
         self.media = media
         self.memory = memory
+        self.font = font
         self.unknown: Counter[tuple[int, int]] = Counter()
         self.wait_until: int | None = None
         self.vbe_mode = 0
@@ -93,13 +100,15 @@ class Bios:
             self._hook = self.machine.add_hook(self._serve, kinds="out", first=rom.PORT)
         self.wait_until = None
         self.vbe_mode = 0
-        for offset, data in rom.pieces().items():
+        for offset, data in rom.pieces(self.font).items():
             self.machine.write(rom.BASE + offset, data)
         self.machine.write(0, rom.vectors())
         self.write_bda(0x6C, int1a_time.ticks_of_day(self), 4)
         self.write_bda(0x75, sum(0x80 <= number < 0xE0 for number in self.media.drives), 1)
-        vcpu = self.machine.vcpus[0]
-        entry_state.enter_real_mode(vcpu, rom.SEGMENT, rom.BOOTSTRAP, data=0, ss=0, sp=0x7C00)
+        # As after reset, but that caches are on and the first instruction is below 1 MiB.
+        state = {"cr0": _CR0_ET, "cs": rom.SEGMENT, "cs.base": rom.BASE, "rip": rom.BOOTSTRAP}
+        for name, value in state.items():
+            self.machine.vcpus[0].write_register(name, value)
 
     def close(self) -> None:
         """Take the hook away."""

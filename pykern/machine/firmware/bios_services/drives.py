@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pykern.machine.boot.protocol import BootError
 from pykern.machine.media import BootImage, IsoImage, MediaError, Platform
 
 SECTOR, CD_SECTOR = 512, 2048
@@ -110,12 +109,12 @@ def insert(data: bytes, name: str) -> Media:
 
     Raises
     ------
-    BootError : it is empty, or a CD whose boot catalog is damaged
+    MediaError : it is empty, or a CD whose boot catalog is damaged
     """
     if data[0x8001:0x8006] == b"CD001":
         return _insert_cd(data, name)
     if len(data) < SECTOR:
-        raise BootError(f"{name}: {len(data)} bytes, expected a disk image of at least a sector")
+        raise MediaError(f"{name}: {len(data)} bytes, expected a disk image of at least a sector")
     padded = bytearray(data) + bytes(-len(data) % SECTOR)
     if len(data) in FLOPPIES:
         geometry, kind = FLOPPIES[len(data)]
@@ -132,10 +131,7 @@ def _first_sector(drive: Drive) -> BootRecord | None:
 
 def _insert_cd(data: bytes, name: str) -> Media:
     cd = Drive(FIRST_CD, bytearray(data), CD_SECTOR, writable=False)
-    try:
-        images = IsoImage(data, name).boot_images
-    except MediaError as error:
-        raise BootError(str(error)) from None
+    images = IsoImage(data, name).boot_images
     image = next((i for i in images if i.bootable and i.platform == Platform.BIOS), None)
     media = Media({cd.number: cd})
     if image is None:
@@ -143,7 +139,7 @@ def _insert_cd(data: bytes, name: str) -> Media:
     media.el_torito = image
     start = image.sector * CD_SECTOR
     if start >= len(data):
-        raise BootError(
+        raise MediaError(
             f"{name}: the boot image starts at sector {image.sector}, the medium has "
             f"{len(data) // CD_SECTOR} sectors"
         )

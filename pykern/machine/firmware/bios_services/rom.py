@@ -18,10 +18,6 @@ Specification (virtual wire mode).
 
 from __future__ import annotations
 
-import numpy as np
-
-from pykern.machine.devices.vga_font import glyphs
-
 SEGMENT, BASE = 0xF000, 0xF0000
 PORT = 0xEA
 FONT = 0xA000
@@ -112,14 +108,14 @@ def _handler(vector: int) -> bytes:
     return bytes.fromhex(_ASK + _IRET)
 
 
-def pieces() -> dict[int, bytes]:
-    """Return offset in segment F000h -> bytes."""
+def pieces(font: bytes) -> dict[int, bytes]:
+    """Return offset in segment F000h -> bytes; the font has 16 for each character."""
     handlers = b"".join(_handler(vector).ljust(HANDLER_SIZE, b"\x90") for vector in range(256))
     reset = bytes.fromhex("ea") + BOOTSTRAP.to_bytes(2, "little") + SEGMENT.to_bytes(2, "little")
     # 8 bytes; model FC (AT), submodel, revision; feature 1: second 8259, RTC, keyboard intercept
     table = bytes.fromhex("08 00 fc 00 00 70 00 00 00 00")
     return {
-        FONT: np.packbits(glyphs(), axis=2).tobytes(),
+        FONT: font,
         HANDLERS: handlers,
         BOOTSTRAP: _BOOTSTRAP,
         SPIN_TAIL: _SPIN_TAIL,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pykern.cli import main
+from pykern.exit_status import ExitStatus
 from pykern.machine.boot import BootError, BootOptions
 from pykern.machine.boot.bios import BiosProtocol
 from pykern.machine.firmware.bios_services import insert
@@ -76,3 +77,30 @@ def test_a_machine_without_a_board(machine):
 
 def test_it_never_claims_an_image(iso):
     assert not BiosProtocol().probe(iso.read_bytes())
+
+
+def test_a_medium_that_is_too_small(tmp_path, capsys):
+    (tmp_path / "small").write_bytes(bytes(100))
+    assert main(["boot", "--firmware", "bios", str(tmp_path / "small")]) == ExitStatus.BAD_IMAGE
+    assert "small: 100 bytes, expected a disk image" in capsys.readouterr().err
+
+
+WRITER = bytes.fromhex(
+    "b8 01 03"  # mov ax, 0301h
+    "bb 00 7c"  # mov bx, 7C00h
+    "b9 02 00"  # mov cx, 2: the second sector
+    "b6 00"  # mov dh, 0
+    "cd 13"  # int 13h
+    "b0 10 e6 f4"  # mov al, 10h; out F4h, al
+)
+
+
+def test_a_disk_is_written_back_only_when_asked(tmp_path):
+    disk = tmp_path / "disk"
+    before = WRITER.ljust(510, b"\0") + b"\x55\xaa" + bytes(100 << 10)
+    disk.write_bytes(before)
+    arguments = ["boot", "-m", "4M", "--serial", "null", "--firmware", "bios", str(disk)]
+    assert main(arguments) == ExitStatus.GUEST_EXIT
+    assert disk.read_bytes() == before
+    assert main([*arguments, "--write-back"]) == ExitStatus.GUEST_EXIT
+    assert disk.read_bytes() == before[:512] * 2 + before[1024:]

@@ -228,3 +228,34 @@ def test_any_requests_boot_or_are_refused(make_machine, wanted, base):
         message = str(error)
     assert message.startswith("k: ")
     assert "\n" not in message
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 0x3DF0), st.sampled_from([0, 1, 0x40, 0x7F, 0x80, 0xFF])),
+        min_size=1,
+        max_size=8,
+    ),
+    st.integers(0, 0x3DF0) | st.none(),
+)
+def test_a_damaged_kernel_boots_or_is_refused(limine_guest, make_machine, changes, end):
+    """A real kernel with a few bytes changed, or cut off."""
+    image = bytearray(limine_guest("BASE_REVISION=3"))
+    for offset, value in changes:
+        image[offset % 0x200 if offset % 3 else offset] = value  # the headers more often
+    machine = make_machine(8 << 20)
+    machine.cpu.activate = lambda: None
+    machine.apics = Apics()
+    options = BootOptions(name="k", read_file=lambda _path: b"module")
+    message = "k: it boots"
+    try:
+        LimineProtocol().load(bytes(image[:end]), machine, options)
+    except BootError as error:
+        message = str(error)
+    assert message.startswith("k: ")
+    assert "\n" not in message

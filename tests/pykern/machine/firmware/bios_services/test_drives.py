@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pykern.machine.boot import BootError
 from pykern.machine.firmware.bios_services.drives import geometry_of, insert
+from pykern.machine.media import MediaError
 
 SECTOR = b"\xeb\xfe".ljust(510, b"\0") + b"\x55\xaa"
 
@@ -42,12 +42,14 @@ def test_an_odd_size_is_filled_up():
 
 
 def test_too_small():
-    with pytest.raises(BootError, match="disk: 100 bytes, expected a disk image of at least a sec"):
+    with pytest.raises(
+        MediaError, match="disk: 100 bytes, expected a disk image of at least a sec"
+    ):
         insert(bytes(100), "disk")
 
 
 def test_a_cd_that_is_damaged():
     image = bytearray(0x9000)
     image[0x8001:0x8006] = b"CD001"
-    with pytest.raises(BootError, match="cd"):
+    with pytest.raises(MediaError, match="cd"):
         insert(bytes(image), "cd")
