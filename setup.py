@@ -42,6 +42,8 @@ DEBUG_FLAGS = [
 CORE = (
     "mmu",
     "icache",
+    "hostcode",
+    "train",
     "decode",
     "descriptors",
     "stacks",

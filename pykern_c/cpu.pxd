@@ -435,8 +435,8 @@ cdef struct Hook:
 cdef struct Block:              # header in the arena, in front of its records
     Block* next
     u32 count
-    u16 first                   # offsets in the page of the bytes it was decoded from
-    u16 last
+    u32 heat                    # executions so far, until it is translated
+    Handler first               # its first record's handler until then
 
 
 cdef struct CodePage:
@@ -453,8 +453,24 @@ cdef enum:
     ARENA_RECORDS = 1 << 20
 
 
+# Host code made of hot blocks (hostcode.pyx): the same memory mapped twice.
+cdef struct HostCode:
+    u8* write                   # NULL: none yet
+    u8* execute
+    size_t used
+    int process                 # a child must not write what its parent executes
+    bint refused                # the host grants no executable memory
+    # Offsets of code that all trains share.
+    u32 carries                 # 8 bytes: where CF and its neighbour stand in cc_aux, and AF
+    u32 slow
+    u32 find
+    u32 no_budget
+
+
 cdef struct CodeCache:
     CodePage* bucket[CODE_BUCKETS]
+    HostCode host
+    u32 translate_after         # executions after which a block becomes host code; 0: never
     Insn* arena
     u32 used
     bint full                   # to be emptied before the next block is decoded

@@ -7,6 +7,8 @@ from pykern_c.memory cimport ram_find, phys_read
 from pykern_c.mmu cimport fetch_page, tlb_drop_page
 from pykern_c.operands cimport instruction_pointer
 from pykern_c.decode cimport *
+from pykern_c.hostcode cimport host_code_drop
+from pykern_c.train cimport translate
 
 cdef extern from "<sys/mman.h>" nogil:
     void* mmap(void* address, size_t length, int protection, int flags, int fd, long offset)
@@ -51,6 +53,18 @@ cdef int op_too_long(Cpu* cpu, Insn* insn) noexcept nogil:
     cpu.rip = instruction_pointer(cpu, insn)
     raise_gp(cpu, 0)
     return LEFT
+
+
+cdef void op_warm(Cpu* cpu, Insn* insn) noexcept nogil:
+    """The first record of a block that has not been executed often enough to be translated."""
+    cdef Block* block = <Block*>(insn - 1)
+    cdef Handler first = block.first
+    block.heat += 1
+    if unlikely_(block.heat >= cpu.platform.code.translate_after):
+        insn.fn = first
+        translate(cpu, insn, block.count - 1)
+        first = insn.fn
+    first(cpu, insn)
 
 
 cdef bint hook_matches(Cpu* cpu, Hook* hook, u32 kinds, u64 first, u64 last) noexcept nogil:
@@ -131,6 +145,7 @@ cdef void code_cache_free(CodeCache* cache) noexcept nogil:
     if cache == NULL:
         return
     _free_pages(cache)
+    host_code_drop(&cache.host)
     munmap(cache.arena, ARENA_BYTES)
     free(cache)
 
@@ -141,6 +156,7 @@ cdef void code_cache_empty(Platform* p) noexcept nogil:
     cdef u64 k
     cdef RamRange* r
     _free_pages(p.code)
+    host_code_drop(&p.code.host)
     p.code.used = 0
     p.code.full = False
     p.code.generation += 1
@@ -315,7 +331,7 @@ cdef u64 opcode_of(const u8* code, u32 length, bint mode64) noexcept nogil:
     return 0x100 | code[i + 1]
 
 
-cdef void _elide_flags(Insn* insn, u32 n) noexcept nogil:
+cdef void elide_flags(Insn* insn, u32 n) noexcept nogil:
     """Give instructions whose flags nobody can see their quiet handlers."""
     cdef bint live = True
     cdef u32 i = n
@@ -395,9 +411,13 @@ cdef Insn* _build(Cpu* cpu, CodePage* page, const u8* code, u32 off) noexcept no
     if n == 0:
         return NULL
     if not DEBUG_BUILD:
-        _elide_flags(records, n)
+        elide_flags(records, n)
         _fuse(records, n)
         _fuse_hot(records, n)
+        if cache.translate_after and cpu.mode == MODE_64 | MODE_FLAT:
+            block.heat = 0
+            block.first = records.fn
+            records.fn = <Handler>op_warm
     cache.used += n + 2
     block.count = n + 1
     block.next = page.blocks
@@ -447,7 +467,7 @@ cdef Insn* _scratch(Cpu* cpu, u8* host, u64 laddr, i64 limit) noexcept nogil:
     return insn
 
 
-cdef bint _is_instruction(Insn* insn) noexcept nogil:
+cdef bint is_instruction(Insn* insn) noexcept nogil:
     """Whether a record stands for an instruction, not for something the builder put there."""
     return insn.fn != <Handler>op_refetch and insn.fn != <Handler>op_end and (
         insn.fn != <Handler>op_undefined and insn.fn != <Handler>op_too_long
@@ -541,7 +561,7 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
         _link(cpu, branch, insn, laddr)
         return insn
     if limit == 1 and insn != NULL and not cpu.hook_pass and _segment_allows(cpu, off) and (
-            _is_instruction(insn)):
+            is_instruction(insn)):
         return _alone(cpu, insn)
     if fetch_page(cpu, laddr, &host, &paddr):
         return NULL

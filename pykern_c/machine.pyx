@@ -2,6 +2,7 @@
 
 import bisect
 import hashlib
+import os
 
 from cpython.buffer cimport PyBUF_WRITE
 from cpython.exc cimport PyErr_CheckSignals
@@ -42,6 +43,9 @@ cdef extern from "<sys/mman.h>" nogil:
     void* MAP_FAILED
 
 decode_init()
+
+# Executions after which a block is translated to host code; 0: never.
+TRANSLATE_AFTER = int(os.environ.get("PYKERN_TRANSLATE_AFTER", "16"))
 
 cdef u64 IOAPIC_BASE = 0xFEC00000           # constant
 cdef u64 FOREVER = 0xFFFFFFFFFFFFFFFFULL    # constant
@@ -308,7 +312,8 @@ cdef class Machine:
         if self.platform == NULL:
             raise MemoryError("no memory for a machine")
 
-    def __init__(self, memory=64 << 20, *, int cpus=1, str cpu="max", u64 seed=0):
+    def __init__(self, memory=64 << 20, *, int cpus=1, str cpu="max", u64 seed=0,
+                 translate_after=None):
         if not 1 <= cpus <= MAX_CPUS:
             raise ValueError(f"{cpus} CPUs asked for; a machine has 1 to {MAX_CPUS}")
         self.cpu_model = cpu
@@ -320,6 +325,8 @@ cdef class Machine:
         self.mappings = []
         self.ram_ranges = ()
         self._make_platform(cpus)
+        self.platform.code.translate_after = (
+            TRANSLATE_AFTER if translate_after is None else translate_after)
         self._make_memory(memory)
         self._make_cpus(cpus)
         self.reset()
