@@ -291,12 +291,12 @@ cdef enum:
 
 
 cdef struct Cpu:
-    # ---- what handlers touch all the time, first
-    u64 regs[REG_COUNT]
+    # ---- what handlers touch all the time, first: host code reaches 128 bytes in short form
     u64 cc_res                  # sign-extended result: ZF, SF, PF come from it (flags.pxd)
     u64 cc_aux                  # carry-out vector and deltas: CF, OF, AF
     i64 budget                  # instructions that may still retire in this slice
     Tlb* tlb                    # &tlbs[…]: follows CPL, SMAP and AC
+    u64 regs[REG_COUNT]
     u64 address_mask            # what a linear address in flat code wraps at
     u64 rip                     # valid between blocks
     u32 attention               # something the loop must look at before the next instruction
@@ -465,6 +465,7 @@ cdef struct HostCode:
     u32 slow
     u32 find
     u32 no_budget
+    u32 map[2][4]               # by write intent and log2 of the size
 
 
 cdef struct CodeCache:

@@ -14,7 +14,7 @@ cdef enum:
     HOST_CX = 1
     HOST_DX = 2
     HOST_CPU = 7            # RDI: handlers get the processor there
-    HOST_INSN = 6           # RSI: and their record
+    HOST_SI = 6             # and their record here
     HOST_R8 = 8
     HOST_R9 = 9
     HOST_R10 = 10
@@ -52,11 +52,22 @@ cdef enum:
 
 cdef enum:
     MAX_EXITS = 256         # of one train
+    MAX_MISSES = 64
 
 
 cdef struct Exit:
     u8* at                  # the displacement to be filled in
     u32 record
+
+
+# An access whose page is not the one it was expected to be in.
+cdef struct Miss:
+    u8* at
+    u8* back                # where to go on
+    u32 record
+    u32 entry               # the host register with the TLB entry that was tried
+    u32 size
+    bint write
 
 
 # Host code being written.
@@ -68,6 +79,10 @@ cdef struct Code:
     u32 record              # which of them is being written
     Exit exit[MAX_EXITS]    # jumps to the slow handler of a record
     u32 exits
+    Miss miss[MAX_MISSES]
+    u32 misses
+    int base[2]             # whose TLB entries R10 and RSI hold, as far as one can tell; -1: none
+    u32 oldest              # which of the two is given up next
 
 
 cdef inline void put(Code* c, u32 byte) noexcept nogil:

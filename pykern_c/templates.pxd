@@ -60,9 +60,9 @@ cdef inline i32 offset_form(Code* c) noexcept nogil:
     return <i32>(<u8*>&c.first.form - <u8*>c.first)
 
 
-cdef inline i32 record_offset(Code* c, Insn* insn) noexcept nogil:
-    """Return where a record of the train stands, from its first one."""
-    return <i32>(<u8*>insn - <u8*>c.first)
+cdef inline i32 guest(Code* c, u32 r) noexcept nogil:
+    """Return where a general register stands."""
+    return <i32>(<u8*>&c.cpu.regs[r] - <u8*>c.cpu)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -100,21 +100,21 @@ cdef inline void store_host(Code* c, int w, int host, int base) noexcept nogil:
 cdef inline void load_guest(Code* c, int w, int host, u32 r) noexcept nogil:
     """Load a guest register, zero-extended."""
     if w == 8:
-        op_rm(c, 32, OP_MOVZX8, host, HOST_CPU, r)
+        op_rm(c, 32, OP_MOVZX8, host, HOST_CPU, guest(c, 0) + r)
     elif w == 16:
-        op_rm(c, 32, OP_MOVZX16, host, HOST_CPU, 8 * r)
+        op_rm(c, 32, OP_MOVZX16, host, HOST_CPU, guest(c, r))
     else:
-        op_rm(c, w, OP_LOAD, host, HOST_CPU, 8 * r)
+        op_rm(c, w, OP_LOAD, host, HOST_CPU, guest(c, r))
 
 
 cdef inline void store_guest(Code* c, int w, int host, u32 r) noexcept nogil:
     """Store a zero-extended value to a guest register; 8 bits (no high byte): RDX is lost."""
     if w == 8:
-        op_rm(c, 64, OP_LOAD, HOST_DX, HOST_CPU, r)
+        op_rm(c, 64, OP_LOAD, HOST_DX, HOST_CPU, guest(c, 0) + r)
         op_rr(c, 32, OP_STORE - 1, host, HOST_DX)
         host = HOST_DX
         r >>= 3
-    op_rm(c, 64, OP_STORE, host, HOST_CPU, 8 * r)
+    op_rm(c, 64, OP_STORE, host, HOST_CPU, guest(c, r))
 
 
 cdef inline void source(Code* c, Insn* insn, Template* t, int host) noexcept nogil:
@@ -142,36 +142,97 @@ cdef inline void linear_address(Code* c, Insn* insn) noexcept nogil:
     if insn.b == REG_ZERO:
         mov_ri(c, HOST_AX, <u64><i64>insn.disp)
     else:
-        op_rm(c, 64, OP_LOAD, HOST_AX, HOST_CPU, 8 * insn.b)
+        op_rm(c, 64, OP_LOAD, HOST_AX, HOST_CPU, guest(c, insn.b))
     if insn.x != REG_ZERO:
-        op_rm(c, 64, OP_LOAD, HOST_CX, HOST_CPU, 8 * insn.x)
+        op_rm(c, 64, OP_LOAD, HOST_CX, HOST_CPU, guest(c, insn.x))
         lea_index(c, HOST_AX, HOST_AX, HOST_CX, insn.scale, 0 if insn.b == REG_ZERO else insn.disp)
     elif insn.b != REG_ZERO and insn.disp:
         op_ri(c, 64, OP_ADD, HOST_AX, insn.disp)
 
 
-cdef inline void host_address_of(Code* c, int size, bint write) noexcept nogil:
-    """Turn the linear address in RAX into a host address, by the TLB; RCX and RDX are lost."""
-    cdef TlbEntry* e = NULL
-    op_rr(c, 64, OP_STORE, HOST_AX, HOST_CX)
+cdef inline void write_map(Code* c, int size, bint write) noexcept nogil:
+    """The look-up in the TLB, as a routine: RAX from linear to host address, R11 the entry.
+
+    "Above" says that the access cannot be made like this. RCX and RDX are lost.
+    """
+    cdef u8* above
+    op_rr(c, 64, OP_STORE, HOST_AX, HOST_R11)
     op_rr(c, 64, OP_STORE, HOST_AX, HOST_DX)
-    shift_ri(c, 64, 5, HOST_CX, 12)
+    shift_ri(c, 64, 5, HOST_R11, 12)
     shift_ri(c, 64, 5, HOST_DX, 21)
-    op_rr(c, 32, OP_XOR, HOST_DX, HOST_CX)
-    op_rr(c, 32, 0x81, 4, HOST_CX)
+    op_rr(c, 32, OP_XOR, HOST_DX, HOST_R11)
+    op_rr(c, 32, 0x81, 4, HOST_R11)
     put32(c, TLB_SIZE - 1)
-    shift_ri(c, 32, 4, HOST_CX, 5)                          # sizeof(TlbEntry)
-    op_rm(c, 64, OP_ADD | OP_FROM_RM, HOST_CX, HOST_CPU, offset_tlb(c))
-    op_rm(c, 64, OP_XOR | OP_FROM_RM, HOST_AX, HOST_CX, 8 if write else 0)
+    shift_ri(c, 32, 4, HOST_R11, 5)                         # sizeof(TlbEntry)
+    op_rm(c, 64, OP_ADD | OP_FROM_RM, HOST_R11, HOST_CPU, offset_tlb(c))
+    op_rm(c, 64, OP_XOR | OP_FROM_RM, HOST_AX, HOST_R11, 8 if write else 0)
     op_ri(c, 64, OP_CMP, HOST_AX, 4096 - size)
-    leave_if(c, IF_A)
-    op_rm(c, 64, OP_ADD | OP_FROM_RM, HOST_AX, HOST_CX, 24)
+    above = jcc_short(c, IF_A)
+    op_rm(c, 64, OP_ADD | OP_FROM_RM, HOST_AX, HOST_R11, 24)
+    op_rr(c, 64, OP_CMP, HOST_AX, HOST_AX)
+    land_short(above, c.p)
+    put(c, 0xC3)
+
+
+cdef inline void call_map(Code* c, u32 size, bint write) noexcept nogil:
+    call(c, c.host.write + c.host.map[write][0 if size == 1 else 1 if size == 2 else
+                                             2 if size == 4 else 3])
+
+
+cdef inline int entry_of(Code* c, int base) noexcept nogil:
+    """Return the register that holds the TLB entry used with a base register last, or -1."""
+    if c.base[0] == base:
+        return HOST_R10
+    return HOST_SI if c.base[1] == base else -1
+
+
+cdef inline void host_address_of(Code* c, int base, int size, bint write) noexcept nogil:
+    """Turn the linear address in RAX into a host address, by the TLB; RCX, RDX, R11 are lost.
+
+    An address made with the same base register as an earlier one is likely to lie in its page: that
+    entry is tried first. The tag decides, so that a wrong guess costs time only.
+    """
+    cdef int entry = entry_of(c, base)
+    cdef Miss* m = &c.miss[c.misses]
+    if entry < 0 or c.misses == MAX_MISSES:
+        call_map(c, size, write)
+        leave_if(c, IF_A)
+        c.base[c.oldest] = base
+        op_rr(c, 64, OP_STORE, HOST_R11, HOST_SI if c.oldest else HOST_R10)
+        c.oldest ^= 1
+        return
+    op_rm(c, 64, OP_XOR | OP_FROM_RM, HOST_AX, entry, 8 if write else 0)
+    op_ri(c, 64, OP_CMP, HOST_AX, 4096 - size)
+    m.at = jcc(c, IF_A)
+    op_rm(c, 64, OP_ADD | OP_FROM_RM, HOST_AX, entry, 24)
+    m.back = c.p
+    m.record = c.record
+    m.entry = entry
+    m.size = size
+    m.write = write
+    c.misses += 1
+
+
+cdef inline void write_misses(Code* c) noexcept nogil:
+    """The full look-up for accesses whose guess was wrong."""
+    cdef Miss* m
+    cdef u32 i, record = c.record
+    for i in range(c.misses):
+        m = &c.miss[i]
+        land(m.at, c.p)
+        op_rm(c, 64, OP_XOR | OP_FROM_RM, HOST_AX, m.entry, 8 if m.write else 0)
+        call_map(c, m.size, m.write)
+        c.record = m.record
+        leave_if(c, IF_A)
+        op_rr(c, 64, OP_STORE, HOST_R11, m.entry)
+        jump(c, m.back)
+    c.record = record
 
 
 cdef inline void host_operand(Code* c, Insn* insn, int size, bint write) noexcept nogil:
-    """RAX = host address of the memory operand; RCX and RDX are lost."""
+    """RAX = host address of the memory operand; RCX, RDX, R11 are lost."""
     linear_address(c, insn)
-    host_address_of(c, size, write)
+    host_address_of(c, insn.b, size, write)
 
 
 # ---------------------------------------------------------------------------------------------

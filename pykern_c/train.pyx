@@ -6,8 +6,9 @@ slow handler of the record in question, before anything has changed; execution t
 handlers that the records behind it still have. So the only state that exists is the one handlers
 know, and a train is forgotten by changing the `fn` of its first record.
 
-Registers: RDI processor, RSI first record, all the way. RAX, RCX, RDX, R8 to R11 hold what a
-template says; nothing is kept in them from one template to the next.
+Registers: RDI is the processor all the way. R10 and RSI hold TLB entries that were used last
+(templates.pxd, host_address_of). RAX, RCX, RDX, R8, R9, R11 hold what a template says; nothing is
+kept in them from one template to the next.
 """
 
 from pykern_c.types cimport *
@@ -203,17 +204,17 @@ cdef void _lea(Code* c, Insn* insn, Template* t) noexcept nogil:
 cdef void _push(Code* c, Insn* insn) noexcept nogil:
     load_guest(c, 64, HOST_AX, RSP)
     op_ri(c, 64, OP_SUB, HOST_AX, 8)
-    host_address_of(c, 8, True)
+    host_address_of(c, RSP, 8, True)
     load_guest(c, 64, HOST_CX, insn.r)
     op_rm(c, 64, OP_STORE, HOST_CX, HOST_AX, 0)
-    op_mi(c, 64, OP_SUB, HOST_CPU, 8 * RSP, 8)
+    op_mi(c, 64, OP_SUB, HOST_CPU, guest(c, RSP), 8)
 
 
 cdef void _pop(Code* c, Insn* insn) noexcept nogil:
     load_guest(c, 64, HOST_AX, RSP)
-    host_address_of(c, 8, False)
+    host_address_of(c, RSP, 8, False)
     op_rm(c, 64, OP_LOAD, HOST_CX, HOST_AX, 0)
-    op_mi(c, 64, OP_ADD, HOST_CPU, 8 * RSP, 8)
+    op_mi(c, 64, OP_ADD, HOST_CPU, guest(c, RSP), 8)
     store_guest(c, 64, HOST_CX, insn.r)
 
 
@@ -224,11 +225,12 @@ cdef void _target(Code* c, Insn* insn) noexcept nogil:
     """Put the block that a direct branch goes to into RAX, or leave by the slow handler."""
     cdef i64 to = <i64>insn.off + insn.len + insn.disp
     if 0 <= to < 4096:
-        op_rm(c, 64, OP_LOAD, HOST_AX, HOST_INSN, record_offset(c, insn) + offset_imm(c))
+        mov_ri(c, HOST_AX, <u64>&c.first[c.record].imm)
+        op_rm(c, 64, OP_LOAD, HOST_AX, HOST_AX, 0)
         op_rr(c, 64, OP_TEST, HOST_AX, HOST_AX)
         leave_if(c, IF_E)
         return
-    op_rm(c, 64, OP_LOAD, HOST_AX, HOST_CPU, 8 * REG_PAGE)
+    op_rm(c, 64, OP_LOAD, HOST_AX, HOST_CPU, guest(c, REG_PAGE))
     op_ri(c, 64, OP_ADD, HOST_AX, <i32>to)
     call(c, c.host.write + c.host.find)
     op_rr(c, 64, OP_TEST, HOST_AX, HOST_AX)
@@ -244,8 +246,8 @@ cdef void _enter(Code* c, Insn* insn) noexcept nogil:
         op_ri(c, 64, OP_ADD, HOST_CX, insn.n - 1)
     land(jcc(c, IF_S), c.host.write + c.host.no_budget)
     op_rm(c, 64, OP_STORE, HOST_CX, HOST_CPU, offset_budget(c))
-    op_rr(c, 64, OP_STORE, HOST_AX, HOST_INSN)
-    jump_through(c, HOST_INSN)
+    op_rr(c, 64, OP_STORE, HOST_AX, HOST_SI)
+    jump_through(c, HOST_SI)
 
 
 cdef void _branch_if(Code* c, Insn* insn, int holds) noexcept nogil:
@@ -257,23 +259,23 @@ cdef void _branch_if(Code* c, Insn* insn, int holds) noexcept nogil:
 
 
 cdef void _call(Code* c, Insn* insn, bint direct) noexcept nogil:
-    """A call; R9: the target of an indirect one, R10: where the return address goes."""
+    """A call; R9: the target of an indirect one, R8: where the return address goes."""
     if not direct:
         _indirect(c, insn)
         op_rr(c, 64, OP_STORE, HOST_AX, HOST_R9)
     load_guest(c, 64, HOST_AX, RSP)
     op_ri(c, 64, OP_SUB, HOST_AX, 8)
-    host_address_of(c, 8, True)
-    op_rr(c, 64, OP_STORE, HOST_AX, HOST_R10)
-    op_rm(c, 64, OP_LOAD, HOST_R11, HOST_CPU, 8 * REG_PAGE)
+    host_address_of(c, RSP, 8, True)
+    op_rr(c, 64, OP_STORE, HOST_AX, HOST_R8)
+    op_rm(c, 64, OP_LOAD, HOST_R11, HOST_CPU, guest(c, REG_PAGE))
     op_ri(c, 64, OP_ADD, HOST_R11, insn.off + insn.len)
     if direct:
         _target(c, insn)
     else:
         op_rr(c, 64, OP_STORE, HOST_R9, HOST_AX)
         _found(c)
-    op_rm(c, 64, OP_STORE, HOST_R11, HOST_R10, 0)
-    op_mi(c, 64, OP_SUB, HOST_CPU, 8 * RSP, 8)
+    op_rm(c, 64, OP_STORE, HOST_R11, HOST_R8, 0)
+    op_mi(c, 64, OP_SUB, HOST_CPU, guest(c, RSP), 8)
     _enter(c, insn)
 
 
@@ -295,14 +297,14 @@ cdef void _indirect(Code* c, Insn* insn) noexcept nogil:
 
 cdef void _return(Code* c, Insn* insn) noexcept nogil:
     load_guest(c, 64, HOST_AX, RSP)
-    host_address_of(c, 8, False)
+    host_address_of(c, RSP, 8, False)
     op_rm(c, 64, OP_LOAD, HOST_AX, HOST_AX, 0)
     _found(c)
     if insn.imm < 120:
-        op_mi(c, 64, OP_ADD, HOST_CPU, 8 * RSP, <i8>(8 + insn.imm))
+        op_mi(c, 64, OP_ADD, HOST_CPU, guest(c, RSP), <i8>(8 + insn.imm))
     else:
         mov_ri(c, HOST_CX, 8 + insn.imm)
-        op_rm(c, 64, OP_ADD, HOST_CX, HOST_CPU, 8 * RSP)
+        op_rm(c, 64, OP_ADD, HOST_CX, HOST_CPU, guest(c, RSP))
     _enter(c, insn)
 
 
@@ -402,32 +404,33 @@ cdef void _write_record(Code* c, Insn* insn, u32 rest) noexcept nogil:
 
 
 cdef void _write_exits(Code* c) noexcept nogil:
-    """The jumps to slow handlers, one for each record that has some."""
+    """The jumps to slow handlers."""
     cdef u32 i = 0, record
     cdef u8* here
     while i < c.exits:
         record = c.exit[i].record
         here = c.p
-        if record:
-            op_ri(c, 64, OP_ADD, HOST_INSN, record * sizeof(Insn))
+        mov_ri(c, HOST_SI, <u64>&c.first[record])
         jump(c, c.host.write + c.host.slow)
         while i < c.exits and c.exit[i].record == record:
             land(c.exit[i].at, here)
             i += 1
 
 
-cdef Handler _write(Code* c, Insn* first, u32 count) noexcept nogil:
-    """Write the train of some records; `first` is a copy with the handlers they have alone."""
+cdef Handler _write(Code* c, Insn* first, Insn* own, u32 count) noexcept nogil:
+    """Write the train of some records; `own` are copies with the handlers they have alone."""
     cdef u8* start = c.p
-    c.exits = 0
+    c.exits = c.misses = c.oldest = 0
+    c.base[0] = c.base[1] = -1
     c.record = 0
     c.first = first
     while c.record < count:
-        _write_record(c, &first[c.record], count - c.record)
+        _write_record(c, &own[c.record], count - c.record)
         c.record += 1
-    if not ends(&first[count - 1]):
-        op_ri(c, 64, OP_ADD, HOST_INSN, count * sizeof(Insn))
-        jump_through(c, HOST_INSN)
+    if not ends(&own[count - 1]):
+        mov_ri(c, HOST_SI, <u64>&c.first[count])
+        jump_through(c, HOST_SI)
+    write_misses(c)
     _write_exits(c)
     return <Handler>host_address(c.host, start)
 
@@ -436,8 +439,12 @@ cdef Handler _write(Code* c, Insn* first, u32 count) noexcept nogil:
 # Code that all trains share
 
 cdef void _write_shared(Code* c) noexcept nogil:
+    cdef int i
     c.host.carries = 0
     put64(c, AUX_CF | AUX_C1 | AUX_AF)
+    for i in range(8):
+        c.host.map[i & 1][i >> 1] = <u32>(c.p - c.host.write)
+        write_map(c, 1 << (i >> 1), i & 1)
     c.host.slow = <u32>(c.p - c.host.write)
     _write_slow(c)
     c.host.find = <u32>(c.p - c.host.write)
@@ -449,7 +456,7 @@ cdef void _write_shared(Code* c) noexcept nogil:
 cdef void _write_slow(Code* c) noexcept nogil:
     """Go to the slow handler of the record in RSI."""
     cdef Handlers* h = handlers_of(0)
-    op_rm(c, 32, OP_MOVZX16, HOST_AX, HOST_INSN, offset_form(c))
+    op_rm(c, 32, OP_MOVZX16, HOST_AX, HOST_SI, offset_form(c))
     op_rr(c, 32, 0x69, HOST_AX, HOST_AX)
     put32(c, sizeof(Handlers))
     mov_ri(c, HOST_CX, <u64>h)
@@ -488,7 +495,7 @@ cdef void _write_page(Code* c) noexcept nogil:
     """REG_PAGE = page of the address in RAX."""
     op_rr(c, 64, 0x81, 4, HOST_AX)
     put32(c, 0xFFFFF000U)
-    op_rm(c, 64, OP_STORE, HOST_AX, HOST_CPU, 8 * REG_PAGE)
+    op_rm(c, 64, OP_STORE, HOST_AX, HOST_CPU, guest(c, REG_PAGE))
 
 
 cdef void _write_lookup(Code* c) noexcept nogil:
@@ -498,11 +505,11 @@ cdef void _write_lookup(Code* c) noexcept nogil:
     cdef int i
     cdef u8* none
     saved[0], saved[1], saved[2], saved[3], saved[4] = (
-        HOST_CPU, HOST_INSN, HOST_AX, HOST_R10, HOST_R11)
+        HOST_CPU, HOST_R8, HOST_R11, HOST_AX, HOST_R10)
     for i in range(5):
         opcode(c, 32, 0x50 | saved[i] & 7, 0, 0, saved[i])
     op_ri(c, 64, OP_SUB, 4, 8)
-    op_rr(c, 64, OP_STORE, HOST_AX, HOST_INSN)
+    op_rr(c, 64, OP_STORE, HOST_AX, HOST_SI)
     mov_ri(c, HOST_AX, <u64>lookup)
     op_rr(c, 32, 0xFF, 2, HOST_AX)
     op_rr(c, 64, OP_STORE, HOST_AX, HOST_CX)
@@ -522,7 +529,7 @@ cdef void _write_no_budget(Code* c) noexcept nogil:
     op_rr(c, 64, OP_ADD, HOST_DX, HOST_CX)
     op_rm(c, 64, OP_STORE, HOST_CX, HOST_CPU, offset_budget(c))
     op_rm(c, 32, OP_MOVZX16, HOST_CX, HOST_AX, offset_off(c))
-    op_rm(c, 64, OP_ADD | OP_FROM_RM, HOST_CX, HOST_CPU, 8 * REG_PAGE)
+    op_rm(c, 64, OP_ADD | OP_FROM_RM, HOST_CX, HOST_CPU, guest(c, REG_PAGE))
     op_rm(c, 64, OP_STORE, HOST_CX, HOST_CPU, offset_rip(c))
     put(c, 0xC3)
 
@@ -558,6 +565,6 @@ cdef void translate(Cpu* cpu, Insn* first, u32 count) noexcept nogil:
     while i < count:
         n = _length(&own[i], count - i)
         if n > 1 or (n == 1 and ends(&own[i])):
-            first[i].fn = _write(&c, &own[i], n)
+            first[i].fn = _write(&c, &first[i], &own[i], n)
         i += n + 1
     c.host.used = c.p - c.host.write
