@@ -42,6 +42,7 @@ DEBUG_FLAGS = [
 CORE = (
     "mmu",
     "icache",
+    "fuse",
     "hostcode",
     "train",
     "decode",

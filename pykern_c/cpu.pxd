@@ -161,7 +161,7 @@ cdef enum:
 cdef enum:
     TLB_SIZE = 512          # entries of one table, a power of two
     CODE_PAGES = 128        # linear pages whose code is found without a walk, a power of two
-    JUMP_SIZE = 8192        # entries of the jump cache, a power of two
+    JUMP_SIZE = 16384       # entries of the jump cache, a power of two
     MAX_BLOCK = 48          # instructions in one decoded block
     NO_VECTOR = 0xFFFF
     MAX_STALE = 64

@@ -25,8 +25,6 @@ cdef bint hook_matches(Cpu* cpu, Hook* hook, u32 kinds, u64 first, u64 last) noe
 
 # Whether a record stands for an instruction, not for something the builder put there.
 cdef bint is_instruction(Insn* insn) noexcept nogil
-# Give instructions whose flags nobody can see their quiet handlers.
-cdef void elide_flags(Insn* insn, u32 n) noexcept nogil
 
 
 cdef enum:

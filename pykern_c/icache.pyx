@@ -7,8 +7,9 @@ from pykern_c.memory cimport ram_find, phys_read
 from pykern_c.mmu cimport fetch_page, tlb_drop_page
 from pykern_c.operands cimport instruction_pointer
 from pykern_c.decode cimport *
+from pykern_c.fuse cimport elide_flags, fuse
 from pykern_c.hostcode cimport host_code_drop
-from pykern_c.train cimport translate
+from pykern_c.train cimport op_warm
 
 cdef extern from "<sys/mman.h>" nogil:
     void* mmap(void* address, size_t length, int protection, int flags, int fd, long offset)
@@ -53,18 +54,6 @@ cdef int op_too_long(Cpu* cpu, Insn* insn) noexcept nogil:
     cpu.rip = instruction_pointer(cpu, insn)
     raise_gp(cpu, 0)
     return LEFT
-
-
-cdef void op_warm(Cpu* cpu, Insn* insn) noexcept nogil:
-    """The first record of a block that has not been executed often enough to be translated."""
-    cdef Block* block = <Block*>(insn - 1)
-    cdef Handler first = block.first
-    block.heat += 1
-    if unlikely_(block.heat >= cpu.platform.code.translate_after):
-        insn.fn = first
-        translate(cpu, insn, block.count - 1)
-        first = insn.fn
-    first(cpu, insn)
 
 
 cdef bint hook_matches(Cpu* cpu, Hook* hook, u32 kinds, u64 first, u64 last) noexcept nogil:
@@ -331,71 +320,6 @@ cdef u64 opcode_of(const u8* code, u32 length, bint mode64) noexcept nogil:
     return 0x100 | code[i + 1]
 
 
-cdef void elide_flags(Insn* insn, u32 n) noexcept nogil:
-    """Give instructions whose flags nobody can see their quiet handlers."""
-    cdef bint live = True
-    cdef u32 i = n
-    cdef Handlers* h
-    while i > 0:
-        i -= 1
-        h = handlers_of(insn[i].form)
-        if insn[i].fn != h.reg or insn[i].fn == NULL:
-            live = True
-        elif h.flow & FLOW_KILLS:
-            if not live and h.quiet != NULL:
-                insn[i].fn = h.quiet
-            live = False
-        elif not h.flow & FLOW_CLEAR:
-            live = True
-
-
-cdef Handler _pair(Insn* insn, Handlers* h, u32 cc) noexcept nogil:
-    if h.pair != NULL and insn.fn == h.reg:
-        return h.pair[cc]
-    if h.pair_mem != NULL and insn.fn == h.mem:
-        return h.pair_mem[cc]
-    if h.pair_memx != NULL and insn.fn == h.memx:
-        return h.pair_memx[cc]
-    return NULL
-
-
-cdef void _fuse(Insn* insn, u32 n) noexcept nogil:
-    """Join comparisons with the conditional branches behind them."""
-    cdef u32 i
-    cdef Handlers* jcc
-    cdef Handler fn
-    for i in range(n - 1):
-        jcc = handlers_of(insn[i + 1].form)
-        if not jcc.flow & FLOW_JCC or insn[i + 1].fn != jcc.reg:
-            continue
-        fn = _pair(&insn[i], handlers_of(insn[i].form), jcc.flow >> 8)
-        if fn != NULL:
-            insn[i].fn = fn
-
-
-cdef u32 _hot(Insn* insn) noexcept nogil:
-    """Return the number of the piece that does what a record's handler does; 0: there is none."""
-    cdef Handlers* h = handlers_of(insn.form)
-    if insn.fn == h.reg:
-        return h.hot[HOT_REG]
-    if insn.fn == h.mem:
-        return h.hot[HOT_MEM]
-    if insn.fn == h.memx:
-        return h.hot[HOT_MEMX]
-    return h.hot[HOT_QUIET] if insn.fn == h.quiet else 0
-
-
-cdef void _fuse_hot(Insn* insn, u32 n) noexcept nogil:
-    """Join hot instructions that follow each other, two by two."""
-    cdef u32 i = 0, first, second
-    while i + 1 < n:
-        first, second = _hot(&insn[i]), _hot(&insn[i + 1])
-        if first and second:
-            insn[i].fn = fused_handler(first, second)
-            i += 1
-        i += 1
-
-
 cdef Insn* _build(Cpu* cpu, CodePage* page, const u8* code, u32 off) noexcept nogil:
     """Decode a block into the arena; NULL if its first instruction leaves the page, or no room."""
     cdef CodeCache* cache = cpu.platform.code
@@ -412,8 +336,7 @@ cdef Insn* _build(Cpu* cpu, CodePage* page, const u8* code, u32 off) noexcept no
         return NULL
     if not DEBUG_BUILD:
         elide_flags(records, n)
-        _fuse(records, n)
-        _fuse_hot(records, n)
+        fuse(records, n)
         if cache.translate_after and cpu.mode == MODE_64 | MODE_FLAT:
             block.heat = 0
             block.first = records.fn

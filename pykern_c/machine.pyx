@@ -703,6 +703,11 @@ cdef class Machine:
         h.update(p.clock.now.to_bytes(8, "little"))
         return h.hexdigest()
 
+    def host_code(self):
+        """Return the host code that hot blocks have become so far (train.pyx), for a look at it."""
+        cdef HostCode* host = &self.platform.code.host
+        return <bytes>(<char*>host.execute)[:host.used] if host.used else b""
+
     @property
     def hostcall_port(self):
         """The port whose OUT ends a run as HOSTCALL; 0: none."""

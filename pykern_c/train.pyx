@@ -15,37 +15,36 @@ from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 from pykern_c.decode cimport *
 from pykern_c.flags cimport AUX_AF, AUX_C1, AUX_CF
+from pykern_c.fuse cimport elide_flags
 from pykern_c.hostcode cimport *
-from pykern_c.icache cimport JUMP_SHIFT, code_lookup, elide_flags, is_instruction
+from pykern_c.icache cimport JUMP_SHIFT, code_lookup, is_instruction
 from pykern_c.templates cimport *
 
 ctypedef Insn* (*Lookup)(Cpu*, u64) noexcept nogil
 
 cdef enum:
     RECORD_ROOM = 320           # bytes of host code that one record may take, exits included
-    SHARED_ROOM = 1024
+    SHARED_ROOM = 2048
 
 
 # ---------------------------------------------------------------------------------------------
 # What an instruction computes
 
-cdef int _operands(Code* c, Insn* insn, Template* t, bint writes) noexcept nogil:
+cdef void _operands(Code* c, Insn* insn, Template* t, bint writes) noexcept nogil:
     """First operand in RAX, second in RCX; R9: where the first stands in memory."""
-    cdef int bytes
     if insn.flags & INSN_MEM and t.to == PLACE_RM:
         host_operand(c, insn, t.width >> 3, writes)
         op_rr(c, 64, OP_STORE, HOST_AX, HOST_R9)
         load_host(c, t.width, HOST_AX, HOST_R9)
         if t.source != PLACE_NONE:
             source(c, insn, t, HOST_CX)
-        return 0
+        return
     if insn.flags & INSN_MEM and t.source == PLACE_RM:
         host_operand(c, insn, t.source_width >> 3, False)
         load_host(c, t.source_width, HOST_CX, HOST_AX)
     elif t.source != PLACE_NONE:
         source(c, insn, t, HOST_CX)
     load_guest(c, t.width, HOST_AX, register_of(insn, t.to))
-    return 0
 
 
 cdef void _result(Code* c, Insn* insn, Template* t, int host) noexcept nogil:
@@ -541,7 +540,7 @@ cdef bint ends(Insn* insn) noexcept nogil:
     return TEMPLATE_JMP <= handlers_of(insn.form).template.kind <= TEMPLATE_CALL_INDIRECT
 
 
-cdef void translate(Cpu* cpu, Insn* first, u32 count) noexcept nogil:
+cdef void _translate(Cpu* cpu, Insn* first, u32 count) noexcept nogil:
     cdef Insn own[MAX_BLOCK + 2]
     cdef Code c
     cdef u32 i, n
@@ -568,3 +567,15 @@ cdef void translate(Cpu* cpu, Insn* first, u32 count) noexcept nogil:
             first[i].fn = _write(&c, &first[i], &own[i], n)
         i += n + 1
     c.host.used = c.p - c.host.write
+
+
+cdef void op_warm(Cpu* cpu, Insn* insn) noexcept nogil:
+    """The first record of a block that has not been executed often enough to be translated."""
+    cdef Block* block = <Block*>(insn - 1)
+    cdef Handler first = block.first
+    block.heat += 1
+    if unlikely_(block.heat >= cpu.platform.code.translate_after):
+        insn.fn = first
+        _translate(cpu, insn, block.count - 1)
+        first = insn.fn
+    first(cpu, insn)
