@@ -70,6 +70,12 @@ cdef struct Miss:
     bint write
 
 
+# What stands in front of all code.
+cdef struct Header:
+    u64 carries             # where CF and its neighbour stand in cc_aux, and AF
+    u64 cold                # bytes used of the upper half: code that is seldom executed
+
+
 # Host code being written.
 cdef struct Code:
     u8* p                   # where the next byte goes
@@ -226,14 +232,44 @@ cdef inline void jump_through(Code* c, int reg) noexcept nogil:
 
 cdef enum:
     HOST_CODE_BYTES = 1 << 26
+    COLD_BYTES = 1 << 25        # the upper half
+
+
+cdef inline void* host_address(HostCode* host, const u8* written) noexcept nogil:
+    """Return where code is executed that was written at an address."""
+    return host.execute + (written - host.write)
+
+
+cdef inline Header* header(Code* c) noexcept nogil:
+    return <Header*>c.host.write
+
+
+cdef inline u8* turn_cold(Code* c) noexcept nogil:
+    """From here on write what is seldom executed; returns where the other code goes on."""
+    cdef u8* hot = c.p
+    c.p = c.host.write + COLD_BYTES + header(c).cold
+    return hot
+
+
+cdef inline void turn_hot(Code* c, u8* hot) noexcept nogil:
+    header(c).cold = c.p - c.host.write - COLD_BYTES
+    c.p = hot
+
+
+cdef inline void op_r_at(Code* c, u32 op, int reg, const void* place) noexcept nogil:
+    """Register and memory at a fixed address, 64 bits; LEA takes the address itself."""
+    cdef i64 distance = <i64><u64>place - <i64><u64>host_address(c.host, c.p + 7)
+    if <i32>distance != distance:
+        mov_ri(c, reg, <u64>place)
+        if op != OP_LEA:
+            op_rm(c, 64, op, reg, reg, 0)
+        return
+    opcode(c, 64, op, reg, 0, 0)
+    put(c, (reg & 7) << 3 | 5)
+    put32(c, <u32><i32>distance)
 
 
 # Room for `size` bytes, at the address where they are written, or NULL. What stands there already
 # stays executable; `host_address` says where.
 cdef u8* host_code_room(CodeCache* cache, size_t size) noexcept nogil
 cdef void host_code_drop(HostCode* host) noexcept nogil
-
-
-cdef inline void* host_address(HostCode* host, const u8* written) noexcept nogil:
-    """Return where code is executed that was written at an address."""
-    return host.execute + (written - host.write)

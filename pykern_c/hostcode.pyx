@@ -83,7 +83,7 @@ cdef u8* host_code_room(CodeCache* cache, size_t size) noexcept nogil:
     if host.write == NULL and not _map(host):
         host.refused = True
         return NULL
-    if host.used + size > HOST_CODE_BYTES:
+    if host.used + size > COLD_BYTES or (<Header*>host.write).cold + size > COLD_BYTES:
         cache.full = True
         return NULL
     return host.write + host.used

@@ -18,6 +18,7 @@ from pykern_c.ioapic cimport ioapic_mmio_read, ioapic_mmio_write
 from pykern_c.decode cimport decode_init
 from pykern_c.execute cimport cpu_reset, run_slice
 from pykern_c.host_x87 cimport x87_spill
+from pykern_c.hostcode cimport COLD_BYTES, Header
 from pykern_c.icache cimport code_cache_empty, code_cache_free, code_cache_new
 from pykern_c.memory cimport page_written, ram_find
 from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
@@ -704,9 +705,16 @@ cdef class Machine:
         return h.hexdigest()
 
     def host_code(self):
-        """Return the host code that hot blocks have become so far (train.pyx), for a look at it."""
+        """Return the host code that hot blocks have become so far (train.pyx), for a look at it.
+
+        Two parts: what trains execute, from a header of 16 bytes on, and 32 MiB behind it what
+        they seldom execute.
+        """
         cdef HostCode* host = &self.platform.code.host
-        return <bytes>(<char*>host.execute)[:host.used] if host.used else b""
+        cdef char* code = <char*>host.execute
+        if host.used == 0:
+            return b"", b""
+        return <bytes>code[:host.used], <bytes>(code + COLD_BYTES)[:(<Header*>host.execute).cold]
 
     @property
     def hostcall_port(self):

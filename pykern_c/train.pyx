@@ -224,8 +224,7 @@ cdef void _target(Code* c, Insn* insn) noexcept nogil:
     """Put the block that a direct branch goes to into RAX, or leave by the slow handler."""
     cdef i64 to = <i64>insn.off + insn.len + insn.disp
     if 0 <= to < 4096:
-        mov_ri(c, HOST_AX, <u64>&c.first[c.record].imm)
-        op_rm(c, 64, OP_LOAD, HOST_AX, HOST_AX, 0)
+        op_r_at(c, OP_LOAD, HOST_AX, &c.first[c.record].imm)
         op_rr(c, 64, OP_TEST, HOST_AX, HOST_AX)
         leave_if(c, IF_E)
         return
@@ -409,7 +408,7 @@ cdef void _write_exits(Code* c) noexcept nogil:
     while i < c.exits:
         record = c.exit[i].record
         here = c.p
-        mov_ri(c, HOST_SI, <u64>&c.first[record])
+        op_r_at(c, OP_LEA, HOST_SI, &c.first[record])
         jump(c, c.host.write + c.host.slow)
         while i < c.exits and c.exit[i].record == record:
             land(c.exit[i].at, here)
@@ -419,6 +418,7 @@ cdef void _write_exits(Code* c) noexcept nogil:
 cdef Handler _write(Code* c, Insn* first, Insn* own, u32 count) noexcept nogil:
     """Write the train of some records; `own` are copies with the handlers they have alone."""
     cdef u8* start = c.p
+    cdef u8* hot
     c.exits = c.misses = c.oldest = 0
     c.base[0] = c.base[1] = -1
     c.record = 0
@@ -427,10 +427,12 @@ cdef Handler _write(Code* c, Insn* first, Insn* own, u32 count) noexcept nogil:
         _write_record(c, &own[c.record], count - c.record)
         c.record += 1
     if not ends(&own[count - 1]):
-        mov_ri(c, HOST_SI, <u64>&c.first[count])
+        op_r_at(c, OP_LEA, HOST_SI, &c.first[count])
         jump_through(c, HOST_SI)
+    hot = turn_cold(c)
     write_misses(c)
     _write_exits(c)
+    turn_hot(c, hot)
     return <Handler>host_address(c.host, start)
 
 
@@ -440,7 +442,9 @@ cdef Handler _write(Code* c, Insn* first, Insn* own, u32 count) noexcept nogil:
 cdef void _write_shared(Code* c) noexcept nogil:
     cdef int i
     c.host.carries = 0
-    put64(c, AUX_CF | AUX_C1 | AUX_AF)
+    c.p += sizeof(Header)
+    header(c).carries = AUX_CF | AUX_C1 | AUX_AF
+    header(c).cold = 0
     for i in range(8):
         c.host.map[i & 1][i >> 1] = <u32>(c.p - c.host.write)
         write_map(c, 1 << (i >> 1), i & 1)

@@ -99,4 +99,4 @@ def debug_build() -> bool:
     """Whether the core under test is the debug build, which makes no host code."""
     machine = long_mode_machine("nop\nnop\nhlt", translate_after=1)
     machine.run()
-    return not machine.host_code()
+    return not machine.host_code()[0]

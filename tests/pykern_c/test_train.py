@@ -146,7 +146,7 @@ def test_hot_blocks_become_host_code_and_cold_ones_do_not() -> None:
         machine = long_mode_machine(source, translate_after=translate_after)
         machine.run()
         assert machine.vcpus[0].read_register("rax") == sum(range(21))
-        sizes.append(len(machine.host_code()))
+        sizes.append(len(machine.host_code()[0]))
     assert sizes[0] == sizes[1] == 0 < sizes[2] < sizes[3]
 
 
