@@ -161,7 +161,7 @@ cdef enum:
 cdef enum:
     TLB_SIZE = 512          # entries of one table, a power of two
     CODE_PAGES = 128        # linear pages whose code is found without a walk, a power of two
-    JUMP_SIZE = 8192        # entries of the jump cache, a power of two
+    JUMP_SIZE = 16384       # entries of the jump cache, a power of two
     MAX_BLOCK = 48          # instructions in one decoded block
     NO_VECTOR = 0xFFFF
     MAX_STALE = 64
@@ -291,12 +291,12 @@ cdef enum:
 
 
 cdef struct Cpu:
-    # ---- what handlers touch all the time, first
-    u64 regs[REG_COUNT]
+    # ---- what handlers touch all the time, first: host code reaches 128 bytes in short form
     u64 cc_res                  # sign-extended result: ZF, SF, PF come from it (flags.pxd)
     u64 cc_aux                  # carry-out vector and deltas: CF, OF, AF
     i64 budget                  # instructions that may still retire in this slice
     Tlb* tlb                    # &tlbs[…]: follows CPL, SMAP and AC
+    u64 regs[REG_COUNT]
     u64 address_mask            # what a linear address in flat code wraps at
     u64 rip                     # valid between blocks
     u32 attention               # something the loop must look at before the next instruction
@@ -435,8 +435,8 @@ cdef struct Hook:
 cdef struct Block:              # header in the arena, in front of its records
     Block* next
     u32 count
-    u16 first                   # offsets in the page of the bytes it was decoded from
-    u16 last
+    u32 heat                    # executions so far, until it is translated
+    Handler first               # its first record's handler until then
 
 
 cdef struct CodePage:
@@ -453,8 +453,25 @@ cdef enum:
     ARENA_RECORDS = 1 << 20
 
 
+# Host code made of hot blocks (hostcode.pyx): the same memory mapped twice.
+cdef struct HostCode:
+    u8* write                   # NULL: none yet
+    u8* execute
+    size_t used
+    int process                 # a child must not write what its parent executes
+    bint refused                # the host grants no executable memory
+    # Offsets of code that all trains share.
+    u32 carries                 # 8 bytes: where CF and its neighbour stand in cc_aux, and AF
+    u32 slow
+    u32 find
+    u32 no_budget
+    u32 map[2][4]               # by write intent and log2 of the size
+
+
 cdef struct CodeCache:
     CodePage* bucket[CODE_BUCKETS]
+    HostCode host
+    u32 translate_after         # executions after which a block becomes host code; 0: never
     Insn* arena
     u32 used
     bint full                   # to be emptied before the next block is decoded

@@ -71,6 +71,62 @@ cdef struct Row:
     u16 next            # next candidate of the same opcode, 0: none
 
 
+# Operations that the translator (train.pyx) can write as host code.
+cdef enum:
+    TEMPLATE_NONE = 0
+    TEMPLATE_MOV = 1
+    TEMPLATE_MOVZX = 2
+    TEMPLATE_MOVSX = 3
+    TEMPLATE_ADD = 4
+    TEMPLATE_OR = 5
+    TEMPLATE_AND = 6
+    TEMPLATE_SUB = 7
+    TEMPLATE_XOR = 8
+    TEMPLATE_CMP = 9
+    TEMPLATE_TEST = 10
+    TEMPLATE_INC = 11
+    TEMPLATE_DEC = 12
+    TEMPLATE_NEG = 13
+    TEMPLATE_NOT = 14
+    TEMPLATE_SHL = 15
+    TEMPLATE_SHR = 16
+    TEMPLATE_SAR = 17
+    TEMPLATE_ROL = 18
+    TEMPLATE_ROR = 19
+    TEMPLATE_IMUL = 20
+    TEMPLATE_CMOV = 21
+    TEMPLATE_SETCC = 22
+    TEMPLATE_NOP = 23
+    TEMPLATE_LEA = 24
+    TEMPLATE_PUSH = 25
+    TEMPLATE_POP = 26
+    TEMPLATE_JCC = 27
+    TEMPLATE_JMP = 28
+    TEMPLATE_CALL = 29
+    TEMPLATE_RET = 30
+    TEMPLATE_JMP_INDIRECT = 31
+    TEMPLATE_CALL_INDIRECT = 32
+
+# Where an operand stands.
+cdef enum:
+    PLACE_NONE = 0
+    PLACE_REG = 1       # Insn.r
+    PLACE_RM = 2        # Insn.b, or memory
+    PLACE_RAX = 3
+    PLACE_IMM = 4
+    PLACE_ONE = 5
+
+
+cdef struct Template:
+    u8 kind             # TEMPLATE_*
+    u8 width
+    u8 condition        # condition code of Jcc, CMOVcc, SETcc
+    u8 to               # PLACE_*: first operand
+    u8 source           # second operand
+    u8 source_width
+    bint third          # there is a third one, an immediate
+
+
 # The generated handlers of a (row, width): the general body and the fast forms that exist.
 cdef struct Handlers:
     Body body
@@ -84,6 +140,7 @@ cdef struct Handlers:
     Handler* pair_memx
     Handler* st             # reg, by the number of the x87 register
     u32 flow            # FLOW_*
+    Template template   # what the translator knows of it
     u8 hot[4]           # number among the pieces that are fused (HOT_*); 0: none
 
 
@@ -114,4 +171,6 @@ cdef enum:
 # The handler that does the work of two records, by the numbers of their pieces.
 cdef Handler fused_handler(u32 first, u32 second) noexcept nogil
 cdef Handlers* handlers_of(u32 form) noexcept nogil
+# The fastest handler that fits the operands of a record by itself.
+cdef Handler choose_handler(Cpu* cpu, Insn* insn) noexcept nogil
 cdef void decode_init() noexcept

@@ -4,6 +4,7 @@ from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 
 include "_generated/tables.pxi"
+include "_generated/templates.pxi"
 
 cdef Handler fused_handler(u32 first, u32 second) noexcept nogil:
     return fused(first, second)
@@ -16,6 +17,7 @@ cdef Handlers* handlers_of(u32 form) noexcept nogil:
 cdef void decode_init() noexcept:
     """Collect the handlers of the instruction families; done once, at import."""
     install_all()
+    install_templates(HANDLERS)
 
 
 cdef struct Prefixes:
@@ -248,7 +250,7 @@ cdef inline void _relative(Insn* insn) noexcept nogil:
     insn.disp = <i32>disp
 
 
-cdef inline Handler _choose(Cpu* cpu, Insn* insn, bint modrm_row) noexcept nogil:
+cdef Handler choose_handler(Cpu* cpu, Insn* insn) noexcept nogil:
     """Pick the fastest handler that fits the operands."""
     cdef Handlers* h = &HANDLERS[insn.form]
     if DEBUG_BUILD or insn.flags & INSN_LOCK:
@@ -448,6 +450,6 @@ cdef int decode(Cpu* cpu, const u8* code, int available, Insn* insn, bint* ends)
     insn.len = <u8>s.pos
     if relative:
         _relative(insn)
-    insn.fn = _choose(cpu, insn, (row.attr & ROW_MODRM) != 0)
+    insn.fn = choose_handler(cpu, insn)
     ends[0] = (row.attr & ROW_ENDS) != 0
     return DECODE_OK

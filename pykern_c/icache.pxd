@@ -23,12 +23,20 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil
 cdef bint hook_matches(Cpu* cpu, Hook* hook, u32 kinds, u64 first, u64 last) noexcept nogil
 
 
+# Whether a record stands for an instruction, not for something the builder put there.
+cdef bint is_instruction(Insn* insn) noexcept nogil
+
+
+cdef enum:
+    JUMP_SHIFT = 11         # of the jump cache's hash
+
+
 # The decoded block at a linear address of a page used lately, entered into the jump cache, or NULL.
 cdef Insn* code_lookup(Cpu* cpu, u64 laddr) noexcept nogil
 
 
 cdef inline JumpEntry* jump_entry(Cpu* cpu, u64 laddr) noexcept nogil:
-    return &cpu.jumps[(laddr ^ (laddr >> 11)) & (JUMP_SIZE - 1)]
+    return &cpu.jumps[(laddr ^ (laddr >> JUMP_SHIFT)) & (JUMP_SIZE - 1)]
 
 
 cdef inline Insn* jump_lookup(Cpu* cpu, u64 laddr) noexcept nogil:

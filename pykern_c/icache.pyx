@@ -7,6 +7,9 @@ from pykern_c.memory cimport ram_find, phys_read
 from pykern_c.mmu cimport fetch_page, tlb_drop_page
 from pykern_c.operands cimport instruction_pointer
 from pykern_c.decode cimport *
+from pykern_c.fuse cimport elide_flags, fuse
+from pykern_c.hostcode cimport host_code_drop
+from pykern_c.train cimport op_warm
 
 cdef extern from "<sys/mman.h>" nogil:
     void* mmap(void* address, size_t length, int protection, int flags, int fd, long offset)
@@ -131,6 +134,7 @@ cdef void code_cache_free(CodeCache* cache) noexcept nogil:
     if cache == NULL:
         return
     _free_pages(cache)
+    host_code_drop(&cache.host)
     munmap(cache.arena, ARENA_BYTES)
     free(cache)
 
@@ -141,6 +145,7 @@ cdef void code_cache_empty(Platform* p) noexcept nogil:
     cdef u64 k
     cdef RamRange* r
     _free_pages(p.code)
+    host_code_drop(&p.code.host)
     p.code.used = 0
     p.code.full = False
     p.code.generation += 1
@@ -315,71 +320,6 @@ cdef u64 opcode_of(const u8* code, u32 length, bint mode64) noexcept nogil:
     return 0x100 | code[i + 1]
 
 
-cdef void _elide_flags(Insn* insn, u32 n) noexcept nogil:
-    """Give instructions whose flags nobody can see their quiet handlers."""
-    cdef bint live = True
-    cdef u32 i = n
-    cdef Handlers* h
-    while i > 0:
-        i -= 1
-        h = handlers_of(insn[i].form)
-        if insn[i].fn != h.reg or insn[i].fn == NULL:
-            live = True
-        elif h.flow & FLOW_KILLS:
-            if not live and h.quiet != NULL:
-                insn[i].fn = h.quiet
-            live = False
-        elif not h.flow & FLOW_CLEAR:
-            live = True
-
-
-cdef Handler _pair(Insn* insn, Handlers* h, u32 cc) noexcept nogil:
-    if h.pair != NULL and insn.fn == h.reg:
-        return h.pair[cc]
-    if h.pair_mem != NULL and insn.fn == h.mem:
-        return h.pair_mem[cc]
-    if h.pair_memx != NULL and insn.fn == h.memx:
-        return h.pair_memx[cc]
-    return NULL
-
-
-cdef void _fuse(Insn* insn, u32 n) noexcept nogil:
-    """Join comparisons with the conditional branches behind them."""
-    cdef u32 i
-    cdef Handlers* jcc
-    cdef Handler fn
-    for i in range(n - 1):
-        jcc = handlers_of(insn[i + 1].form)
-        if not jcc.flow & FLOW_JCC or insn[i + 1].fn != jcc.reg:
-            continue
-        fn = _pair(&insn[i], handlers_of(insn[i].form), jcc.flow >> 8)
-        if fn != NULL:
-            insn[i].fn = fn
-
-
-cdef u32 _hot(Insn* insn) noexcept nogil:
-    """Return the number of the piece that does what a record's handler does; 0: there is none."""
-    cdef Handlers* h = handlers_of(insn.form)
-    if insn.fn == h.reg:
-        return h.hot[HOT_REG]
-    if insn.fn == h.mem:
-        return h.hot[HOT_MEM]
-    if insn.fn == h.memx:
-        return h.hot[HOT_MEMX]
-    return h.hot[HOT_QUIET] if insn.fn == h.quiet else 0
-
-
-cdef void _fuse_hot(Insn* insn, u32 n) noexcept nogil:
-    """Join hot instructions that follow each other, two by two."""
-    cdef u32 i = 0, first, second
-    while i + 1 < n:
-        first, second = _hot(&insn[i]), _hot(&insn[i + 1])
-        if first and second:
-            insn[i].fn = fused_handler(first, second)
-            i += 1
-        i += 1
-
-
 cdef Insn* _build(Cpu* cpu, CodePage* page, const u8* code, u32 off) noexcept nogil:
     """Decode a block into the arena; NULL if its first instruction leaves the page, or no room."""
     cdef CodeCache* cache = cpu.platform.code
@@ -395,9 +335,12 @@ cdef Insn* _build(Cpu* cpu, CodePage* page, const u8* code, u32 off) noexcept no
     if n == 0:
         return NULL
     if not DEBUG_BUILD:
-        _elide_flags(records, n)
-        _fuse(records, n)
-        _fuse_hot(records, n)
+        elide_flags(records, n)
+        fuse(records, n)
+        if cache.translate_after and cpu.mode == MODE_64 | MODE_FLAT:
+            block.heat = 0
+            block.first = records.fn
+            records.fn = <Handler>op_warm
     cache.used += n + 2
     block.count = n + 1
     block.next = page.blocks
@@ -447,7 +390,7 @@ cdef Insn* _scratch(Cpu* cpu, u8* host, u64 laddr, i64 limit) noexcept nogil:
     return insn
 
 
-cdef bint _is_instruction(Insn* insn) noexcept nogil:
+cdef bint is_instruction(Insn* insn) noexcept nogil:
     """Whether a record stands for an instruction, not for something the builder put there."""
     return insn.fn != <Handler>op_refetch and insn.fn != <Handler>op_end and (
         insn.fn != <Handler>op_undefined and insn.fn != <Handler>op_too_long
@@ -541,7 +484,7 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
         _link(cpu, branch, insn, laddr)
         return insn
     if limit == 1 and insn != NULL and not cpu.hook_pass and _segment_allows(cpu, off) and (
-            _is_instruction(insn)):
+            is_instruction(insn)):
         return _alone(cpu, insn)
     if fetch_page(cpu, laddr, &host, &paddr):
         return NULL

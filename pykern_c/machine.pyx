@@ -1,6 +1,7 @@
 """The Python face of the core: Machine, Vcpu, Context, Exit."""
 
 import hashlib
+import os
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdlib cimport calloc, free
@@ -12,6 +13,7 @@ from pykern_c.apic_registers cimport apic_virtual_wire
 from pykern_c.callbacks cimport connect_callbacks, connect_ferr
 from pykern_c.decode cimport decode_init
 from pykern_c.execute cimport cpu_reset, run_slice
+from pykern_c.hostcode cimport COLD_BYTES, Header
 from pykern_c.icache cimport code_cache_empty
 from pykern_c.monitor cimport monitor_written
 from pykern_c.mmu cimport tlb_flush
@@ -24,6 +26,9 @@ cdef extern from "<cpuid.h>" nogil:
     int __get_cpuid_count(u32 leaf, u32 sub, u32* eax, u32* ebx, u32* ecx, u32* edx)
 
 decode_init()
+
+# Executions after which a block is translated to host code; 0: never.
+TRANSLATE_AFTER = int(os.environ.get("PYKERN_TRANSLATE_AFTER", "16"))
 
 cdef u64 FOREVER = 0xFFFFFFFFFFFFFFFFULL    # constant
 
@@ -40,7 +45,8 @@ def _host_cpuid(u32 leaf, u32 sub, str register):
 cdef class Machine(MemoryMap):
     """A computer: processors, memory, interrupt controllers and a clock."""
 
-    def __init__(self, memory=64 << 20, *, int cpus=1, str cpu="max", u64 seed=0):
+    def __init__(self, memory=64 << 20, *, int cpus=1, str cpu="max", u64 seed=0,
+                 translate_after=None):
         if not 1 <= cpus <= MAX_CPUS:
             raise ValueError(f"{cpus} CPUs asked for; a machine has 1 to {MAX_CPUS}")
         self.cpu_model = cpu
@@ -49,6 +55,8 @@ cdef class Machine(MemoryMap):
         self.ports = [None] * 65536
         self.hooks = {}
         self._make_platform(cpus)
+        self.platform.code.translate_after = (
+            TRANSLATE_AFTER if translate_after is None else translate_after)
         self._make_memory(memory)
         self._make_cpus(cpus)
         self.reset()
@@ -278,6 +286,18 @@ cdef class Machine(MemoryMap):
         h.update(repr(sorted(self.apics.save().items())).encode())
         h.update(p.clock.now.to_bytes(8, "little"))
         return h.hexdigest()
+
+    def host_code(self):
+        """Return the host code that hot blocks have become so far (train.pyx), for a look at it.
+
+        Two parts: what trains execute, from a header of 16 bytes on, and 32 MiB behind it what
+        they seldom execute.
+        """
+        cdef HostCode* host = &self.platform.code.host
+        cdef char* code = <char*>host.execute
+        if host.used == 0:
+            return b"", b""
+        return <bytes>code[:host.used], <bytes>(code + COLD_BYTES)[:(<Header*>host.execute).cold]
 
     @property
     def hostcall_port(self):

@@ -76,9 +76,16 @@ def long_mode(vcpu: Vcpu, rip: int = ENTRY, rsp: int = STACK, *, cpl: int = 0) -
     write("rsp", rsp)
 
 
-def long_mode_machine(source: str, *, cpus: int = 1, seed: int = 0, megabytes: int = 8) -> Machine:
+def long_mode_machine(
+    source: str,
+    *,
+    cpus: int = 1,
+    seed: int = 0,
+    megabytes: int = 8,
+    translate_after: int | None = None,
+) -> Machine:
     """Make a machine whose processors all start the same 64-bit code; RDI is their index."""
-    machine = Machine(megabytes << 20, cpus=cpus, seed=seed)
+    machine = Machine(megabytes << 20, cpus=cpus, seed=seed, translate_after=translate_after)
     page_tables(machine, megabytes)
     machine.write(ENTRY, assemble(source))
     for vcpu in machine.vcpus:
@@ -86,3 +93,10 @@ def long_mode_machine(source: str, *, cpus: int = 1, seed: int = 0, megabytes: i
         vcpu.write_register("rdi", vcpu.index)
         vcpu.activate()
     return machine
+
+
+def debug_build() -> bool:
+    """Whether the core under test is the debug build, which makes no host code."""
+    machine = long_mode_machine("nop\nnop\nhlt", translate_after=1)
+    machine.run()
+    return not machine.host_code()[0]

@@ -13,6 +13,7 @@ from . import rows
 from .fusion import PXD, fused_text, pieces
 from .handlers import Variant
 from .tables import tables
+from .trains import templates_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -101,14 +102,14 @@ def generate(out: Path) -> list[str]:
     bases: dict[str, int] = {}
     numbers: list[tuple[int, int, int]] = []
     total = 0
-    hot = []
+    every: list[tuple[int, Variant]] = []
     for family in families:
         members = [form for form in forms if form.family == family]
         found, table = variants(members)
         bases[family] = total
         total += len(found)
         numbers += table
-        hot += [(bases[family] + v.number, v) for v in found if pieces(v)]
+        every += [(bases[family] + v.number, v) for v in found]
         _write(out / f"exec_{family}.pyx", family_text(family, found))
         _write(
             out / f"exec_{family}.pxd",
@@ -118,8 +119,9 @@ def generate(out: Path) -> list[str]:
         )
     ordered = [form for family in families for form in forms if form.family == family]
     header, pxi = tables(ordered, numbers, families, bases, total, cpuid_bits.FEATURES)
-    _write(out / "fused.pyx", HEADER + fused_text(hot))
+    _write(out / "fused.pyx", HEADER + fused_text([(n, v) for n, v in every if pieces(v)]))
     _write(out / "fused.pxd", HEADER + PXD)
+    _write(out / "templates.pxi", HEADER + templates_text(every))
     _write(out / "tables.h", header)
     _write(out / "tables.pxi", pxi)
     _write(out / "features.pxi", features_text(cpuid_bits.FEATURES))
