@@ -31,7 +31,8 @@ tar cf - . 2>/dev/null | tar tf - | sort
 dd if=/dev/zero of=sparse bs=1k count=1 seek=5000 2>/dev/null; stat -c '%s %b' sparse
 sed -n '100,110p' numbers | awk '{s+=$1} END {print s}'
 mv one/two one/three; rmdir one/three one 2>&1 | sed 's/.*: //'
-chmod 640 numbers; touch -d '2001-02-03 04:05:06' numbers; ls -l numbers | cut -c1-10; date -r numbers -u
+chmod 640 numbers; touch -d '2001-02-03 04:05:06' numbers
+ls -l numbers | cut -c1-10; date -r numbers -u
 echo x >> one/hard; wc -l numbers; rm -r one; cat one/link 2>&1 | sed 's/.*: //'
 test -p pipe && test -s numbers && test ! -e one && echo kept
 echo stdin | cat /dev/stdin /proc/self/fd/0 </dev/null; readlink /proc/self/cwd | sed 's/.*\///'
