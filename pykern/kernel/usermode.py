@@ -128,7 +128,7 @@ class UserMode:
             files.install(await open_at(fs, b"/dev/console", O_RDWR))
         name = path.rsplit(b"/", 1)[-1].decode("utf-8", "replace")
         thread = kernel.processes.new_thread(process, name, process.pid)
-        process.arguments, process.executable = (path, *arguments), path
+        process.arguments, process.executable = (path, *arguments), start.executable
         thread.frame.write(new_user_frame(start.rip, start.rsp))
         kernel.scheduler.add(thread)
         return process

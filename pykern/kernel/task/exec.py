@@ -15,6 +15,7 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.fs.buffer import BytesBuffer
 from pykern.kernel.fs.flags import O_RDONLY
 from pykern.kernel.fs.open import open_at
+from pykern.kernel.fs.path import path_of
 from pykern.kernel.x86.trapframe import new_user_frame
 
 if TYPE_CHECKING:
@@ -35,14 +36,20 @@ _X_OK = 1
 
 @dataclass(frozen=True)
 class Start:
-    """Where a new program begins."""
+    """Where a new program begins.
+
+    Attributes
+    ----------
+    executable : path of its file, from the root, without links
+    """
 
     rip: int
     rsp: int
+    executable: bytes
 
 
-async def read_program(fs: FsContext, path: bytes) -> bytes:
-    """Read an executable.
+async def read_program(fs: FsContext, path: bytes) -> tuple[bytes, bytes]:
+    """Read an executable; return its content, and its path from the root.
 
     Raises
     ------
@@ -56,7 +63,7 @@ async def read_program(fs: FsContext, path: bytes) -> bytes:
         buffer = BytesBuffer(size=file.inode.size)
         while buffer.remaining and await file.read(buffer):
             pass
-        return buffer.done
+        return buffer.done, path_of(fs, file.location)
     finally:
         file.put()
 
@@ -75,14 +82,15 @@ async def load(
     ------
     SysError : ENOEXEC, ENOENT, EACCES, E2BIG, ENOMEM, ELOOP
     """
-    image, name, arguments = await _program(fs, path, arguments)
+    image, name, executable, arguments = await _program(fs, path, arguments)
     program = elf.parse(image, name.decode("utf-8", "replace"))
     loaded = elf.load(program, space, elf.PIE_BASE if program.movable else 0)
     space.set_brk(loaded.end)
     interpreter = None
     if program.interpreter is not None:
         where = program.interpreter.encode("utf-8", "surrogateescape")
-        other = elf.parse(await read_program(fs, where), program.interpreter)
+        content, _ = await read_program(fs, where)
+        other = elf.parse(content, program.interpreter)
         interpreter = elf.load(other, space, elf.INTERPRETER_BASE if other.movable else 0)
     space.map_stack(STACK_SIZE)
     rsp = elf.build_stack(
@@ -94,17 +102,18 @@ async def load(
         system.random_bytes(16),
         path,
     )
-    return Start(interpreter.entry if interpreter else loaded.entry, rsp)
+    entry = interpreter.entry if interpreter else loaded.entry
+    return Start(entry, rsp, executable)
 
 
 async def _program(
     fs: FsContext, path: bytes, arguments: list[bytes]
-) -> tuple[bytes, bytes, list[bytes]]:
+) -> tuple[bytes, bytes, bytes, list[bytes]]:
     """Read the program; where that is a script, the program that its first line names."""
     for _ in range(_SCRIPT_MOST):
-        image = await read_program(fs, path)
+        image, executable = await read_program(fs, path)
         if not image.startswith(b"#!"):
-            return image, path, arguments
+            return image, path, executable, arguments
         line = image[2:_SCRIPT_LINE].split(b"\n", 1)[0].strip(b" \t")
         interpreter, _, argument = line.partition(b" ")
         if not interpreter:
@@ -138,7 +147,7 @@ async def execute(
         raise
     become(system, thread, space, start)
     process.arguments = tuple(arguments)
-    process.executable = path
+    process.executable = start.executable
     thread.name = path.rsplit(b"/", 1)[-1][:_COMM_LENGTH].decode("utf-8", "replace")
     process.files.close_on_exec()
     process.actions.reset_handlers()
