@@ -84,6 +84,7 @@ class BringUp:
         kernel.serial.initialize()
         if kernel.boot.date is not None:
             kernel.boot_ns = kernel.boot.date * 1_000_000_000 - kernel.clock.now_ns
+        kernel.open_screen()
         kernel.log.subsystem("MM").log("Initializing memory management...")
         usable = (r for r in kernel.boot.memory_map if r.type == boot_parameters.USABLE)
         kernel.frames = FrameAllocator(kernel.machine, [(r.base, r.length) for r in usable])

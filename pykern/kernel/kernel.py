@@ -8,6 +8,7 @@ from pykern.kernel.bringup import BringUp
 from pykern.kernel.core.bug import KernelPanic
 from pykern.kernel.core.log import STYLES, Log
 from pykern.kernel.drivers import power
+from pykern.kernel.drivers.fbcon import BITS_PER_PIXEL, FramebufferConsole
 from pykern.kernel.drivers.serial import COM1, Serial
 from pykern.kernel.faults import Faults
 from pykern.kernel.profiles import PROFILES
@@ -58,6 +59,8 @@ _ARGUMENTS = (7, 6, 2, 1, 8, 9)
 _RAX, _RDI = 0, 7
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 _NS_PER_S = 1_000_000_000
+_REFRESH_NS = 20_000_000
+"""For what is written meanwhile to be drawn at once."""
 HOSTCALL_NS = 100
 """What a hostcall costs of virtual time, beside its instructions."""
 _RUNNING = State.RUNNING
@@ -99,6 +102,7 @@ class Kernel(System):
         self.metrics = Metrics()
         self._random = SplitMix64(machine.seed)
         self.serial = Serial(COM1, lambda: self.acting)
+        self.screen: FramebufferConsole | None = None
         self.log = Log(self._print, now_ns=lambda: machine.now)
         self.bringup = BringUp(self)
         self.traps = Traps(self)
@@ -112,7 +116,33 @@ class Kernel(System):
         machine.hostcall_port = layout.HOSTCALL_PORT
 
     def _print(self, text: str) -> None:
-        self.serial.write(text.replace("\n", "\r\n").encode())
+        self.output(text.replace("\n", "\r\n").encode())
+
+    def output(self, data: bytes) -> None:
+        """Show bytes on the console: the serial port, and the screen if there is one."""
+        self.serial.write(data)
+        if self.screen is not None:
+            self.screen.write(data)
+
+    def open_screen(self) -> None:
+        """Use the framebuffer that the loader has left, if the console can draw on it."""
+        found = self.boot.framebuffer
+        if found is None or found.bpp != BITS_PER_PIXEL:
+            return
+        self.screen = FramebufferConsole(self.machine, found, self._refresh_soon)
+        if self.profile.banner:
+            self.screen.write(f"{self.profile.banner}\r\n".encode())
+
+    def _refresh_soon(self, refresh: Callable[[], None]) -> None:
+        if self.clock.ready:
+            self.clock.at(self.clock.now_ns + _REFRESH_NS, refresh)
+        else:
+            refresh()
+
+    def refresh_screen(self) -> None:
+        """Draw what is on the screen: nothing will be drawn later."""
+        if self.screen is not None:
+            self.screen.refresh()
 
     # -- hostcalls
 
@@ -205,11 +235,13 @@ class Kernel(System):
 
     def power_off(self) -> None:
         """Turn the machine off by ACPI, or stop it where ACPI does not say how."""
+        self.refresh_screen()
         if not power.power_off(self.acting, self.acpi):
             self.machine.stop("power-off")
 
     def restart(self) -> None:
         """Reset the machine."""
+        self.refresh_screen()
         power.restart(self.acting, self.acpi)
 
     def first_process_ended(self, process: Process) -> None:
@@ -228,6 +260,7 @@ class Kernel(System):
         what = f"{type(error).__name__} in hosted code: {error}"
         if cpu is None:
             log.error(what)
+            self.refresh_screen()
             self.machine.stop("panic")
         else:
             self.panic(cpu, what)
@@ -260,6 +293,7 @@ class Kernel(System):
         if laddr is not None:
             for line in cpu.vcpu.translate(laddr).explain().splitlines():
                 log.error(line)
+        self.refresh_screen()
         self.machine.stop("panic")
         raise KernelPanic(what)
 

@@ -25,6 +25,7 @@ class Profile:
     init : path of the first program
     ports : limits of IPC ports
     system_ports : ports made at boot, from 0
+    banner : first line of the screen
     self_tests : the kernel tests itself at boot, tells the result and turns the machine off
     """
 
@@ -40,6 +41,7 @@ class Profile:
     init: str = "/sbin/init"
     ports: PortLimits = field(default_factory=PortLimits)
     system_ports: int = 0
+    banner: str = ""
     self_tests: bool = False
 
 
@@ -56,6 +58,7 @@ PROFILES.register("mellos")(
         int80_table="mellos_call_table",
         init="/bin/mellos/init",
         system_ports=16,
+        banner="Hello from MelloOS ✨",
         self_tests=True,
     )
 )
