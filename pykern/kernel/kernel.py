@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pykern.kernel.abi.tables import GATES
 from pykern.kernel.bringup import BringUp
 from pykern.kernel.core.bug import KernelPanic
-from pykern.kernel.core.log import STYLES, Log
+from pykern.kernel.core.log import STYLES, Level, Log
 from pykern.kernel.drivers import power
 from pykern.kernel.drivers.fbcon import BITS_PER_PIXEL, FramebufferConsole
 from pykern.kernel.drivers.serial import COM1, Serial
@@ -27,7 +28,7 @@ from pykern.kernel.syscalls import (
     system,
     time,
 )
-from pykern.kernel.syscalls.entry import SystemCalls, handlers
+from pykern.kernel.syscalls.entry import SystemCalls, handlers, logged
 from pykern.kernel.task.futex import Futexes
 from pykern.kernel.task.processes import Processes
 from pykern.kernel.task.sigaction import SigInfo, Signal
@@ -43,7 +44,7 @@ from pykern.kernel.x86.processor import CallTables
 from pykern.kernel.x86.trapframe import TrapFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pykern.kernel.drivers.acpi import Acpi
     from pykern.kernel.fs.tty import Tty
@@ -212,6 +213,34 @@ class Kernel(System):
             self._call_table(self.profile.int80_table),
         )
 
+    def choose_log_level(self, options: Mapping[str, str]) -> None:
+        """Show of the log what the command line asks for.
+
+        Parameters
+        ----------
+        options : `loglevel=` debug, info (unless said), warn or error; `strace`: system calls are
+            logged at level debug, as some profiles do anyway
+        """
+        name = options.get("loglevel", Level.INFO.name)
+        if name.upper() not in Level.__members__:
+            known = ", ".join(level.name.lower() for level in Level)
+            self.log.subsystem("KERNEL").warn(f"loglevel={name}: expected one of {known}")
+            return
+        self.log.level = Level[name.upper()]
+        if self.log.level <= Level.DEBUG and (self.profile.log_syscalls or "strace" in options):
+            self._log_system_calls()
+
+    def _log_system_calls(self) -> None:
+        """Have every system call logged; nothing is paid for it unless this is called."""
+        assert self.image is not None
+        log = self.log.subsystem("SYSCALL")
+        for gate in (self.profile.syscall_table, self.profile.int80_table):
+            numbers = {f"sys_{call.name}": call.number for call in GATES.get(gate or "", ())}
+            for index, symbol in enumerate(self.image.hostcalls, 1):
+                if symbol in numbers:
+                    serve = self._table[index]
+                    self._table[index] = logged(symbol, numbers[symbol], serve, log)
+
     def _call_table(self, symbol: str | None) -> tuple[int, int]:
         if symbol is None:
             return 0, 0
@@ -283,7 +312,7 @@ class Kernel(System):
         KernelPanic : always, so that nothing goes on as if nothing had happened
         """
         log = self.log.subsystem("PANIC")
-        log.error(f"{what} on CPU {cpu.number}, thread {cpu.current.tid} ({cpu.current.name})")
+        log.error(f"{what} (CPU {cpu.number}, thread {cpu.current.tid}, {cpu.current.name})")
         if trap is not None:
             fields = trap.read()
             log.error(
