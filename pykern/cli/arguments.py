@@ -263,6 +263,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help="--trace in QEMU's words: int, in_asm, exec",
     )
     group.add_argument(
+        "--metrics",
+        type=Path,
+        metavar="JSON",
+        help="write what pykern's kernel has counted, when the run ends",
+    )
+    group.add_argument(
         "--state-hash-every",
         type=_checked(config.parse_hashing),
         metavar="NS[:FILE]",

@@ -23,6 +23,7 @@ from pykern_c import Machine
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from pykern.config import HashSpec
     from pykern.machine.computer import Image
@@ -51,13 +52,16 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     config = MachineConfig(cpus, args.memory, args.cpu, args.seed, board, args.numa)
     traced = "mmio" in args.trace
     computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
-    session = _session(args, image, computer, console)
+    host = KernelHost(computer.machine)
+    session = _session(args, image, computer, host, console)
     _add_checkpoints(session, args.state_hash_every, computer, stack)
     outcome = session.run()
     if args.write_back:
         _write_back(computer, image)
     if args.screenshot is not None:
         computer.display.render().save(args.screenshot, format="PNG")
+    if args.metrics is not None:
+        _write_metrics(args.metrics, host)
     return outcome
 
 
@@ -82,10 +86,12 @@ def _framebuffer(args: argparse.Namespace, image: Image) -> FramebufferOptions |
 
 
 def _session(
-    args: argparse.Namespace, image: Image, computer: Computer, console: Console
+    args: argparse.Namespace,
+    image: Image,
+    computer: Computer,
+    host: KernelHost,
+    console: Console,
 ) -> Session:
-    host = KernelHost(computer.machine)
-
     def start() -> None:
         host.reset()
         computer.start(image)
@@ -106,6 +112,14 @@ def _session(
     if "insn" in args.trace:
         trace.trace_instructions(computer.machine, _note)
     return session
+
+
+def _write_metrics(path: Path, host: KernelHost) -> None:
+    """Write what the hosted kernel has counted."""
+    if host.kernel.image is None:
+        _note(f"pykern: {path} was not written: the guest's kernel is not pykern's")
+        return
+    path.write_text(host.kernel.metrics.json(), encoding="utf-8")
 
 
 def _paced(args: argparse.Namespace) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import SysError
-from pykern.kernel.core.units import PAGE_SIZE
+from pykern.kernel.core.units import MIB, PAGE_SIZE
 from pykern.kernel.core.wait import WaitQueue, sleep_until
 from pykern.kernel.drivers import acpi, pic8259
 from pykern.kernel.integration import legacy as legacy_tests
@@ -84,6 +84,8 @@ class BringUp:
         kernel.serial.initialize()
         if kernel.boot.date is not None:
             kernel.boot_ns = kernel.boot.date * 1_000_000_000 - kernel.clock.now_ns
+        kernel.open_screen()
+        kernel.choose_log_level(kernel.boot.options)
         kernel.log.subsystem("MM").log("Initializing memory management...")
         usable = (r for r in kernel.boot.memory_map if r.type == boot_parameters.USABLE)
         kernel.frames = FrameAllocator(kernel.machine, [(r.base, r.length) for r in usable])
@@ -94,6 +96,8 @@ class BringUp:
         self._write_idt()
         if kernel.profile.self_tests:
             selftest.run(kernel)
+        total = round(kernel.boot.ram / MIB)
+        kernel.log.subsystem("MM").info(f"Total memory: {total} MB")
         return kernel.table.root
 
     def _map_kernel(self) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pykern.kernel.abi.tables import GATES
 from pykern.kernel.bringup import BringUp
 from pykern.kernel.core.bug import KernelPanic
-from pykern.kernel.core.log import STYLES, Log
+from pykern.kernel.core.log import STYLES, Level, Log
 from pykern.kernel.drivers import power
+from pykern.kernel.drivers.fbcon import BITS_PER_PIXEL, FramebufferConsole
 from pykern.kernel.drivers.serial import COM1, Serial
 from pykern.kernel.faults import Faults
 from pykern.kernel.profiles import PROFILES
@@ -26,7 +28,7 @@ from pykern.kernel.syscalls import (
     system,
     time,
 )
-from pykern.kernel.syscalls.entry import SystemCalls, handlers
+from pykern.kernel.syscalls.entry import SystemCalls, handlers, logged
 from pykern.kernel.task.futex import Futexes
 from pykern.kernel.task.processes import Processes
 from pykern.kernel.task.sigaction import SigInfo, Signal
@@ -42,7 +44,7 @@ from pykern.kernel.x86.processor import CallTables
 from pykern.kernel.x86.trapframe import TrapFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pykern.kernel.drivers.acpi import Acpi
     from pykern.kernel.fs.tty import Tty
@@ -58,6 +60,8 @@ _ARGUMENTS = (7, 6, 2, 1, 8, 9)
 _RAX, _RDI = 0, 7
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 _NS_PER_S = 1_000_000_000
+_REFRESH_NS = 20_000_000
+"""For what is written meanwhile to be drawn at once."""
 HOSTCALL_NS = 100
 """What a hostcall costs of virtual time, beside its instructions."""
 _RUNNING = State.RUNNING
@@ -99,6 +103,7 @@ class Kernel(System):
         self.metrics = Metrics()
         self._random = SplitMix64(machine.seed)
         self.serial = Serial(COM1, lambda: self.acting)
+        self.screen: FramebufferConsole | None = None
         self.log = Log(self._print, now_ns=lambda: machine.now)
         self.bringup = BringUp(self)
         self.traps = Traps(self)
@@ -112,7 +117,33 @@ class Kernel(System):
         machine.hostcall_port = layout.HOSTCALL_PORT
 
     def _print(self, text: str) -> None:
-        self.serial.write(text.replace("\n", "\r\n").encode())
+        self.output(text.replace("\n", "\r\n").encode())
+
+    def output(self, data: bytes) -> None:
+        """Show bytes on the console: the serial port, and the screen if there is one."""
+        self.serial.write(data)
+        if self.screen is not None:
+            self.screen.write(data)
+
+    def open_screen(self) -> None:
+        """Use the framebuffer that the loader has left, if the console can draw on it."""
+        found = self.boot.framebuffer
+        if found is None or found.bpp != BITS_PER_PIXEL:
+            return
+        self.screen = FramebufferConsole(self.machine, found, self._refresh_soon)
+        if self.profile.banner:
+            self.screen.write(f"{self.profile.banner}\r\n".encode())
+
+    def _refresh_soon(self, refresh: Callable[[], None]) -> None:
+        if self.clock.ready:
+            self.clock.at(self.clock.now_ns + _REFRESH_NS, refresh)
+        else:
+            refresh()
+
+    def refresh_screen(self) -> None:
+        """Draw what is on the screen: nothing will be drawn later."""
+        if self.screen is not None:
+            self.screen.refresh()
 
     # -- hostcalls
 
@@ -182,6 +213,34 @@ class Kernel(System):
             self._call_table(self.profile.int80_table),
         )
 
+    def choose_log_level(self, options: Mapping[str, str]) -> None:
+        """Show of the log what the command line asks for.
+
+        Parameters
+        ----------
+        options : `loglevel=` debug, info (unless said), warn or error; `strace`: system calls are
+            logged at level debug, as some profiles do anyway
+        """
+        name = options.get("loglevel", Level.INFO.name)
+        if name.upper() not in Level.__members__:
+            known = ", ".join(level.name.lower() for level in Level)
+            self.log.subsystem("KERNEL").warn(f"loglevel={name}: expected one of {known}")
+            return
+        self.log.level = Level[name.upper()]
+        if self.log.level <= Level.DEBUG and (self.profile.log_syscalls or "strace" in options):
+            self._log_system_calls()
+
+    def _log_system_calls(self) -> None:
+        """Have every system call logged; nothing is paid for it unless this is called."""
+        assert self.image is not None
+        log = self.log.subsystem("SYSCALL")
+        for gate in (self.profile.syscall_table, self.profile.int80_table):
+            numbers = {f"sys_{call.name}": call.number for call in GATES.get(gate or "", ())}
+            for index, symbol in enumerate(self.image.hostcalls, 1):
+                if symbol in numbers:
+                    serve = self._table[index]
+                    self._table[index] = logged(symbol, numbers[symbol], serve, log)
+
     def _call_table(self, symbol: str | None) -> tuple[int, int]:
         if symbol is None:
             return 0, 0
@@ -205,11 +264,13 @@ class Kernel(System):
 
     def power_off(self) -> None:
         """Turn the machine off by ACPI, or stop it where ACPI does not say how."""
+        self.refresh_screen()
         if not power.power_off(self.acting, self.acpi):
             self.machine.stop("power-off")
 
     def restart(self) -> None:
         """Reset the machine."""
+        self.refresh_screen()
         power.restart(self.acting, self.acpi)
 
     def first_process_ended(self, process: Process) -> None:
@@ -228,6 +289,7 @@ class Kernel(System):
         what = f"{type(error).__name__} in hosted code: {error}"
         if cpu is None:
             log.error(what)
+            self.refresh_screen()
             self.machine.stop("panic")
         else:
             self.panic(cpu, what)
@@ -250,7 +312,7 @@ class Kernel(System):
         KernelPanic : always, so that nothing goes on as if nothing had happened
         """
         log = self.log.subsystem("PANIC")
-        log.error(f"{what} on CPU {cpu.number}, thread {cpu.current.tid} ({cpu.current.name})")
+        log.error(f"{what} (CPU {cpu.number}, thread {cpu.current.tid}, {cpu.current.name})")
         if trap is not None:
             fields = trap.read()
             log.error(
@@ -260,6 +322,7 @@ class Kernel(System):
         if laddr is not None:
             for line in cpu.vcpu.translate(laddr).explain().splitlines():
                 log.error(line)
+        self.refresh_screen()
         self.machine.stop("panic")
         raise KernelPanic(what)
 

@@ -70,9 +70,7 @@ class UserMode:
         kernel = self._kernel
         add_memory_devices(kernel.vfs.devices, kernel.random_bytes)
         name, number = CONSOLE
-        kernel.console = Tty(
-            name, number, kernel.serial.write, lambda: kernel.clock.now_ns, self.jobs
-        )
+        kernel.console = Tty(name, number, kernel.output, lambda: kernel.clock.now_ns, self.jobs)
         add_tty(kernel.vfs.devices, kernel.console)
         add_console(kernel.vfs.devices, kernel.console)
         add_ptmx(kernel.vfs.devices, lambda: kernel.clock.now_ns, self.jobs)

@@ -25,6 +25,8 @@ class Profile:
     init : path of the first program
     ports : limits of IPC ports
     system_ports : ports made at boot, from 0
+    log_syscalls : at level debug the log has a line for each system call
+    banner : first line of the screen
     self_tests : the kernel tests itself at boot, tells the result and turns the machine off
     """
 
@@ -40,6 +42,8 @@ class Profile:
     init: str = "/sbin/init"
     ports: PortLimits = field(default_factory=PortLimits)
     system_ports: int = 0
+    log_syscalls: bool = False
+    banner: str = ""
     self_tests: bool = False
 
 
@@ -56,6 +60,8 @@ PROFILES.register("mellos")(
         int80_table="mellos_call_table",
         init="/bin/mellos/init",
         system_ports=16,
+        log_syscalls=True,
+        banner="Hello from MelloOS ✨",
         self_tests=True,
     )
 )

@@ -22,8 +22,15 @@ _RESPONSE_OFFSET = 40
 # The order of the requests in image/limine.c.
 _MEMMAP, _HHDM, _RSDP, _FRAMEBUFFER, _MODULE, _ADDRESS, _CMDLINE, _DATE = range(8)
 
-USABLE = 0
-BOOTLOADER_RECLAIMABLE = 5
+USABLE, _ACPI_RECLAIMABLE, _ACPI_NVS = 0, 2, 3
+BOOTLOADER_RECLAIMABLE, _EXECUTABLE_AND_MODULES = 5, 6
+_RAM = {
+    USABLE,
+    _ACPI_RECLAIMABLE,
+    _ACPI_NVS,
+    BOOTLOADER_RECLAIMABLE,
+    _EXECUTABLE_AND_MODULES,
+}
 _MOST_ENTRIES = 4096
 _LONGEST_TEXT = 4096
 
@@ -84,6 +91,11 @@ class BootParameters:
     """`name=value` words of the command line; a word without `=` has the value "1"."""
     init_arguments: tuple[str, ...] = ()
     """Words behind `--`, which are for the first program."""
+
+    @property
+    def ram(self) -> int:
+        """Bytes of RAM, whoever uses it; what lies behind ROM and video memory is not among it."""
+        return sum(entry.length for entry in self.memory_map if entry.type in _RAM)
 
 
 def read(vcpu: Vcpu, requests: int) -> BootParameters:

@@ -80,6 +80,11 @@ class KernelClock:
         """Nanoseconds of virtual time since power-up."""
         return self._machine.now
 
+    @property
+    def ready(self) -> bool:
+        """Whether the processor that acts now can have timers."""
+        return self.this_cpu is not None and self.this_cpu.number in self._cpus
+
     def add_cpu(self, cpu: Processor) -> None:
         """Let a processor have timers; its local APIC is enabled."""
         self._cpus[cpu.number] = _CpuTimers()

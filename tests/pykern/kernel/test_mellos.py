@@ -1,0 +1,188 @@
+"""MelloOS's feature list on its profile: log, self-tests, system call log, metrics, screen."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pykern.cli import main
+from pykern.exit_status import ExitStatus
+from tests import booting
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "mellos"
+CPUS = (1, 2, 4, 8)
+SMP_TESTS = (
+    "CPU Detection",
+    "AP Bootstrap",
+    "Multi-Core Scheduling",
+    "Load Balancing",
+    "Cross-Core IPC",
+    "Synchronization",
+)
+LEGACY_TESTS = (
+    "7.1 Priority scheduling",
+    "7.2 Sleep and wake",
+    "7.3 System calls: write and sleep",
+    "7.4 IPC sender and receiver",
+    "7.5 IPC stress",
+    "7.6 Init end to end",
+)
+
+
+@pytest.fixture(scope="module")
+def iso():
+    return booting.image("mellos")
+
+
+@pytest.fixture(scope="module")
+def booted(iso):
+    """Return what boots with a number of processors, once for each."""
+    return functools.cache(lambda cpus: booting.boot(iso, cpus=cpus))
+
+
+@pytest.fixture(scope="module")
+def verbose(iso):
+    return booting.boot(iso, cpus=2, append="loglevel=debug")
+
+
+def matches(golden, log):
+    lines = iter(log.splitlines())
+    anywhere = False
+    for wanted in golden.splitlines():
+        if wanted == "...":
+            anywhere = True
+            continue
+        shape = re.compile(re.escape(wanted).replace(r"0x\.\.\.", "0x[0-9a-f]+"))
+        passed = lines if anywhere else itertools.islice(lines, 1)
+        if not any(shape.fullmatch(line) for line in passed):
+            return f"no line {wanted!r} where it should be"
+        anywhere = False
+    return None
+
+
+@pytest.mark.parametrize("cpus", CPUS)
+def test_the_log_is_that_of_mellos(booted, cpus):
+    """MEL-33; MEL-01, MEL-02, MEL-03, MEL-05, MEL-09, MEL-10, MEL-15, MEL-24 to MEL-26, MEL-35."""
+    golden = (GOLDEN / f"smp{cpus}.txt").read_text(encoding="utf-8")
+    assert matches(golden, booted(cpus).log) is None
+    assert booted(cpus).outcome.status == ExitStatus.POWER_OFF
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda log: log.replace("0x8000\n", "0x9000\n"),
+        lambda log: log.replace("[SMP] AP#1 online\n", ""),
+        lambda log: log.replace("[SCHED][core1] run C\n", "noise\n[SCHED][core1] run C\n"),
+        lambda log: log.replace("RSDP found at 0x", "RSDP found at 0xz"),
+        lambda log: log.replace("All tests", "Some tests"),
+    ],
+)
+def test_another_log_is_not(booted, wrong):
+    golden = (GOLDEN / "smp4.txt").read_text(encoding="utf-8")
+    changed = wrong(booted(4).log)
+    assert changed != booted(4).log
+    assert matches(golden, changed)
+
+
+@pytest.mark.parametrize("cpus", CPUS)
+@pytest.mark.parametrize("name", SMP_TESTS)
+def test_smp(booted, name, cpus):
+    """MEL-41: the six integration tests, which the kernel runs on itself."""
+    assert f"[TEST] ✓ {name}\n" in booted(cpus).log
+
+
+@pytest.mark.parametrize("cpus", CPUS)
+@pytest.mark.parametrize("name", LEGACY_TESTS)
+def test_legacy(booted, name, cpus):
+    """MEL-42: the six tests of Phase 4."""
+    assert f"[TEST] ✓ {name}\n" in booted(cpus).log
+
+
+def test_a_self_test_that_fails_stops_the_kernel(iso, monkeypatch):
+    """MEL-41, MEL-42: what the tests above rely on: the mark is not printed for nothing."""
+    monkeypatch.setattr("pykern.kernel.integration.legacy._ROUND_TRIPS", 101)
+    booted = booting.boot(iso, cpus=2)
+    assert "✓ 7.4" in booted.log
+    assert "✓ 7.5" not in booted.log
+    assert "messages are missing" in booted.log
+    assert booted.outcome.status == ExitStatus.PANIC
+
+
+def test_nine_processors_are_refused(iso):
+    """MEL-01: with a message that says what to do."""
+    booted = booting.boot(iso, cpus=9)
+    assert booted.outcome.status == ExitStatus.PANIC
+    assert "9 processors, the mellos profile takes at most 8: use --smp 8" in booted.log
+    assert "Phase 5" not in booted.log
+
+
+@pytest.mark.parametrize("megabytes", [64, 100, 512, 4096])
+def test_memory(iso, megabytes):
+    """MEL-28: the number is that of -m."""
+    booted = booting.boot(iso, memory=megabytes * booting.MIB, timeout_ns=50_000_000)
+    assert f"[MM] INFO: Total memory: {megabytes} MB\n" in booted.log
+
+
+def test_hello_is_on_the_screen(booted):
+    """MEL-30, read from the picture by the font; the log stands below."""
+    lines = booted(4).screen.splitlines()
+    assert lines[0] == "Hello from MelloOS ✨"
+    assert lines[1:] == booted(4).log.splitlines()
+
+
+# -- system calls are logged
+
+
+def test_system_calls_are_logged_when_asked(verbose, booted):
+    """MEL-34."""
+    assert "[SYSCALL] Task 1 invoked SYS_WRITE (id=0)\n" in verbose.log
+    assert "[SYSCALL] Task 1 invoked SYS_SLEEP (id=2)\n" in verbose.log
+    assert "[SYSCALL]" not in booted(2).log
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("WRITE", 0), ("EXIT", 1), ("SLEEP", 2), ("IPC_SEND", 3), ("IPC_RECV", 4)]
+)
+def test_every_call_is_logged_as_often_as_it_is_counted(verbose, name, number):
+    """MEL-12, MEL-16, MEL-34: log and metrics are two witnesses of one thing."""
+    logged = verbose.log.count(f" invoked SYS_{name} (id={number})\n")
+    assert logged == verbose.kernel.metrics.syscall_count[name.lower()] > 0
+
+
+def test_an_unknown_log_level_is_named(iso):
+    booted = booting.boot(iso, append="loglevel=loud", timeout_ns=50_000_000)
+    assert "loglevel=loud: expected one of debug, info, warn, error" in booted.log
+
+
+# -- metrics
+
+
+def test_metrics_are_those_of_the_workload(booted):
+    """MEL-16: what the shipped programs and tests do, counted by hand."""
+    metrics = booted(2).kernel.metrics
+    calls = {name: count for name, count in metrics.syscall_count.items() if count}
+    assert set(calls) == {"write", "exit", "sleep", "ipc_send", "ipc_recv"}
+    # `sleeper` writes 5 rounds and one line more, init and `ping` a line each.
+    assert calls["exit"] == 2  # sleeper and ping; sender, pong and init never end by themselves
+    # 100 there, 100 back, the sender's, and the kernel's own across two processors.
+    assert (metrics.ipc_sends, metrics.ipc_recvs) == (202, 202)
+    assert metrics.ipc_queue_full == 0
+    assert metrics.wake_count <= metrics.sleep_count
+    assert metrics.timer_ticks == sum(cpu.timer_ticks for cpu in metrics.cpus)
+    assert metrics.ctx_switches == sum(cpu.ctx_switches for cpu in metrics.cpus)
+
+
+def test_metrics_are_written_as_json(iso, tmp_path, capfdbinary, booted):
+    """MEL-16: `--metrics FILE.json`; the same boot counts the same."""
+    (tmp_path / "m.iso").write_bytes(iso)
+    out = tmp_path / "metrics.json"
+    command = ["boot", str(tmp_path / "m.iso"), "-m", "64M", "--smp", "2", "--metrics", str(out)]
+    assert main(command) == 0
+    assert capfdbinary.readouterr().out == booted(2).serial
+    assert json.loads(out.read_text()) == booted(2).kernel.metrics.as_dict()
