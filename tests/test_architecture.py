@@ -94,6 +94,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
 
 HOST_CLOCK_USERS: dict[str, str] = {
     "pykern/bench/host.py": "measures",
+    "pykern/bench/kernel.py": "measures",
     "pykern/bench/own.py": "measures",
     "pykern/cli/host_clock.py": "paces an interactive session",
 }
