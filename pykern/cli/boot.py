@@ -23,7 +23,6 @@ from pykern_c import Machine
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
     from pykern.config import HashSpec
     from pykern.machine.computer import Image
