@@ -46,6 +46,7 @@ TESTS_OF_WHOLES: dict[str, str] = {
     "tests/oracle/test_unicorn.py": "Unicorn as an oracle",
     "tests/pykern/kernel/test_mellos.py": "the feature list of MelloOS on its profile",
     "tests/pykern/test_linux_boots.py": "a kernel that nobody here wrote",
+    "tests/test_checklist.py": "the rows of the feature list",
     "tests/pykern_c/isa/test_host_cpu.py": "every row against the host",
     "tests/pykern_c/isa/test_legacy_modes.py": "16- and 32-bit rows against Unicorn",
     "tests/pykern_c/test_hostile.py": "guests that try to break the machine",
