@@ -15,7 +15,6 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.fs.buffer import BytesBuffer
 from pykern.kernel.fs.flags import O_RDONLY
 from pykern.kernel.fs.open import open_at
-from pykern.kernel.fs.path import path_of
 from pykern.kernel.x86.trapframe import new_user_frame
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pykern.kernel.x86.processor import Processor
 
 ERESTARTSYS, ERESTARTNOHAND = 512, 514
-"""Results of calls that a signal has interrupted, which no program ever sees: the call is made again
+"""Results of calls that a signal has interrupted, which no program sees: the call is made again
 unless a handler without SA_RESTART, or any handler, was entered (Linux, include/linux/errno.h)."""
 _EINTR = 4
 _SYSCALL_LENGTH = 2
@@ -155,7 +155,7 @@ class Signals:
             info = thread.pending.take(thread.blocked) or process.pending.take(thread.blocked)
             if info is None:
                 break
-            # Frames of several handlers lie on each other, as Linux has it: the last one runs first.
+            # Frames of several handlers lie on each other, as in Linux: the last one runs first.
             self._act(cpu, thread, info)
         if thread.state is State.RUNNING:
             self._restart(thread, None)
@@ -216,7 +216,7 @@ class Signals:
     # -- stopping and going on
 
     def _stop(self, process: Process, number: int) -> None:
-        """Stop all threads of a process: one that sleeps or waits, when it next leaves the kernel."""
+        """Stop all threads of a process: one that sleeps, when it next leaves the kernel."""
         process.stopped = True
         process.stop_status = number << 8 | _STOP_STATUS
         self._tell_parent(process, CLD_STOPPED, number)

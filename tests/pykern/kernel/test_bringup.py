@@ -1,4 +1,4 @@
-"""From the first instruction to the first program: what every processor has when the kernel is up."""
+"""From the first instruction to the first program: what processors have when the kernel is up."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_message_crosses_processors(sleeping):
         message = await kernel.ports.receive(port)
         seen["received"] = message.data, kernel.clock.this_cpu.number
 
-    async def send():
+    async def send():  # noqa: RUF029 - a thread's body
         kernel.ports.send(port, b"payload")
         seen["sent"] = kernel.clock.this_cpu.number
 
