@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from images import manifest
+from images import manifest, prebuilt
 from images.boot import loader
 from images.errors import ImageError
 from pykern.cli import image_inputs
@@ -42,6 +42,12 @@ def test_programs_that_nobody_wants(tmp_path):
     assert image_inputs.find_programs([], dataclasses.replace(PYKERN, initrd=None), tmp_path) == {}
 
 
+@pytest.fixture
+def _nothing_prebuilt(monkeypatch):
+    monkeypatch.setattr(prebuilt, "programs", dict)
+
+
+@pytest.mark.usefixtures("_nothing_prebuilt")
 def test_programs_of_userland(tmp_path, monkeypatch):
     fake = types.ModuleType("userland.build")
     fake.build = lambda folder: {"init": folder / "init"}
@@ -52,6 +58,12 @@ def test_programs_of_userland(tmp_path, monkeypatch):
     assert found == {"init": tmp_path / "userland" / "init"}
 
 
+def test_programs_that_came_with_the_package(tmp_path, monkeypatch):
+    monkeypatch.setattr(prebuilt, "programs", lambda: {"sh": Path("there")})
+    assert image_inputs.find_programs([], PYKERN, tmp_path) == {"sh": Path("there")}
+
+
+@pytest.mark.usefixtures("_nothing_prebuilt")
 def test_no_userland(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "userland.build", None)
     with pytest.raises(ImageError, match="give the programs as --program NAME=FILE"):
