@@ -38,7 +38,7 @@ def syscall(function: Function) -> Function:
 
 
 def ended_by_handlers(function: Function) -> Function:
-    """Mark a handler of a call that fails with EINTR after any signal handler, SA_RESTART or not."""
+    """Mark a handler of a call that any signal handler ends with EINTR, SA_RESTART or not."""
     function.__interrupted__ = ERESTARTNOHAND  # type: ignore[attr-defined]
     return function
 

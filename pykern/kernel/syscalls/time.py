@@ -12,7 +12,7 @@ from pykern.kernel.syscalls.arguments import Int, UInt, UserPtr
 from pykern.kernel.syscalls.entry import ended_by_handlers, syscall
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from pykern.kernel.task.thread import UserThread
 
@@ -56,7 +56,7 @@ def deadline_after(thread: UserThread, wait_ns: int) -> int:
 
 
 @contextlib.contextmanager
-def goes_on(thread: UserThread, deadline_ns: int | None) -> Iterator[None]:
+def goes_on(thread: UserThread, deadline_ns: int | None) -> Generator[None]:
     """Remember the deadline of a wait that a signal interrupts, for when the call is made again."""
     try:
         yield

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from pykern.kernel.x86.processor import Processor
 
 ERESTARTSYS, ERESTARTNOHAND = 512, 514
-"""Results of calls that a signal has interrupted, which no program ever sees: the call is made again
-unless a handler without SA_RESTART, or any handler, was entered (Linux, include/linux/errno.h)."""
+"""Results of calls that a signal has interrupted, which no program ever sees: the call is made
+again unless a handler without SA_RESTART, or any handler, was entered (Linux, linux/errno.h)."""
 _EINTR = 4
 _SYSCALL_LENGTH = 2
 _CORE = 0x80
@@ -157,7 +157,7 @@ class Signals:
             info = thread.pending.take(thread.blocked) or process.pending.take(thread.blocked)
             if info is None:
                 break
-            # Frames of several handlers lie on each other, as Linux has it: the last one runs first.
+            # Frames of several handlers lie on each other, as on Linux: the last one runs first.
             self._act(cpu, thread, info)
         if thread.state is State.RUNNING:
             self._restart(thread, None)
