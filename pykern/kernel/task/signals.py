@@ -219,7 +219,7 @@ class Signals:
     # -- stopping and going on
 
     def _stop(self, process: Process, number: int) -> None:
-        """Stop all threads of a process: one that sleeps or waits, when it next leaves the kernel."""
+        """Stop all threads of a process, each when it next would go on in user mode."""
         process.stopped = True
         process.stop_status = number << 8 | _STOP_STATUS
         self._tell_parent(process, CLD_STOPPED, number)

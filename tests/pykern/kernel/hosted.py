@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
+from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -180,7 +181,7 @@ def make(
 
 
 def _modules(modules: Sequence[tuple[str, bytes]]) -> list[BootModule]:
-    return [BootModule(path, data) for path, data in modules]
+    return list(starmap(BootModule, modules))
 
 
 # -- programs
