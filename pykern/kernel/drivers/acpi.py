@@ -92,10 +92,10 @@ def read(memory: PhysicalMemory, rsdp: int) -> Acpi:
 
 def _tables(memory: PhysicalMemory, rsdp: int) -> tuple[dict[str, bytes], dict[str, int]]:
     raw = _read(memory, rsdp, at.RSDP.sizeof(), "RSDP")
-    root = at.RSDP.parse(raw)
     if raw[:8] != b"RSD PTR ":
         raise AcpiError(f"ACPI: RSDP at {rsdp:#x} begins with {raw[:8]!r}, expected 'RSD PTR '")
     _check_sum(raw[: at.RSDP_V1_LENGTH], "RSDP", rsdp)
+    root = at.RSDP.parse(raw)
     extended = root.Revision >= 2 and root.XsdtAddress
     where = root.XsdtAddress if extended else root.RsdtAddress
     layout = at.XSDT if extended else at.RSDT

@@ -12,7 +12,8 @@ from pykern.kernel.fs.eventfd import EFD_SEMAPHORE, make_eventfd
 from pykern.kernel.fs.flags import O_CLOEXEC, O_NONBLOCK
 from pykern.kernel.fs.timerfd import TimerFile, make_timerfd
 from pykern.kernel.syscalls.arguments import Fd, Int, UInt, UserPtr
-from pykern.kernel.syscalls.entry import syscall
+from pykern.kernel.syscalls.entry import ended_by_handlers, syscall
+from pykern.kernel.syscalls.signal import masked
 
 if TYPE_CHECKING:
     from pykern.kernel.fs.file import File
@@ -59,6 +60,7 @@ def epoll_ctl(thread: UserThread, epfd: Fd, op: Int, fd: Fd, event: UserPtr) -> 
 
 
 @syscall
+@ended_by_handlers
 async def epoll_wait(
     thread: UserThread, epfd: Fd, events: UserPtr, maxevents: Int, timeout: Int
 ) -> int:
@@ -67,6 +69,7 @@ async def epoll_wait(
 
 
 @syscall
+@ended_by_handlers
 async def epoll_pwait(
     thread: UserThread,
     epfd: Fd,
@@ -76,10 +79,8 @@ async def epoll_pwait(
     sigmask: UserPtr,
 ) -> int:
     """Wait until a file of a set is ready, with another signal mask meanwhile."""
-    if sigmask:
-        mask = thread.process.space.read_u64(sigmask)
-        thread.saved_mask, thread.blocked = thread.blocked, mask
-    return await _wait(thread, epfd, events, maxevents, timeout)
+    with masked(thread, sigmask):
+        return await _wait(thread, epfd, events, maxevents, timeout)
 
 
 async def _wait(thread: UserThread, epfd: int, events: int, count: int, timeout_ms: int) -> int:

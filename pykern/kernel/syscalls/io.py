@@ -15,6 +15,7 @@ from pykern.kernel.fs.poll import poll as wait_for_files
 from pykern.kernel.syscalls.arguments import Fd, Int, Long, Size, UInt, UserPtr
 from pykern.kernel.syscalls.entry import ended_by_handlers, syscall
 from pykern.kernel.syscalls.locks import RANGE_COMMANDS, lock_range
+from pykern.kernel.syscalls.signal import masked
 from pykern.kernel.syscalls.time import NS_PER_S, deadline_after, goes_on, read_timespec
 
 if TYPE_CHECKING:
@@ -269,10 +270,8 @@ async def ppoll(
 ) -> int:
     """Wait until a file is ready, with another signal mask meanwhile."""
     ns = read_timespec(thread, tmo_p) if tmo_p else None
-    if sigmask:
-        thread.saved_mask = thread.blocked
-        thread.blocked = thread.process.space.read_u64(sigmask)
-    return await _poll(thread, fds, nfds, ns)
+    with masked(thread, sigmask):
+        return await _poll(thread, fds, nfds, ns)
 
 
 async def _poll(thread: UserThread, fds: int, count: int, wait_ns: int | None) -> int:
@@ -328,10 +327,16 @@ async def pselect6(
     writefds: UserPtr,
     exceptfds: UserPtr,
     timeout: UserPtr,
+    sig: UserPtr,
 ) -> int:
-    """Wait until a file of three sets is ready; the signal mask stays as it is."""
+    """Wait until a file of three sets is ready, with another signal mask meanwhile.
+
+    `sig` leads to the address of the mask and its size.
+    """
     ns = read_timespec(thread, timeout) if timeout else None
-    return await _select(thread, nfds, (readfds, writefds, exceptfds), ns)
+    mask = thread.process.space.read_u64(sig) if sig else 0
+    with masked(thread, mask):
+        return await _select(thread, nfds, (readfds, writefds, exceptfds), ns)
 
 
 async def _select(

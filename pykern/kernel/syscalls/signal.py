@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.core.wait import WaitQueue
+from pykern.kernel.core.wait import Interrupted, WaitQueue
 from pykern.kernel.syscalls.arguments import Int, Size, UserPtr
 from pykern.kernel.syscalls.entry import ended_by_handlers, syscall
 from pykern.kernel.task import sigframe
@@ -21,6 +22,8 @@ from pykern.kernel.task.sigaction import (
 from pykern.kernel.task.thread import SignalStack
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from pykern.kernel.task.thread import UserThread
 
 _SIGACTION = struct.Struct("<QQQQ")
@@ -135,6 +138,34 @@ async def _for_ever() -> None:
     """Sleep until a signal comes."""
     while True:
         await WaitQueue().wait()
+
+
+@contextlib.contextmanager
+def masked(thread: UserThread, mask: UserPtr) -> Generator[None]:
+    """Have another signal mask while a call waits, if one is given.
+
+    Where a signal ends the wait, the mask of before comes back behind the handler, or with the way
+    out (`Signals.deliver`).
+    """
+    if not mask:
+        yield
+        return
+    new = thread.process.space.read_u64(mask) & ~UNBLOCKABLE
+    thread.saved_mask, thread.blocked = thread.blocked, new
+    try:
+        yield
+    except Interrupted:
+        raise
+    except BaseException:
+        _unmask(thread)
+        raise
+    _unmask(thread)
+
+
+def _unmask(thread: UserThread) -> None:
+    if thread.saved_mask is not None:
+        thread.blocked, thread.saved_mask = thread.saved_mask, None
+    _look(thread)
 
 
 @syscall

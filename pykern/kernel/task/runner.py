@@ -140,8 +140,10 @@ class Runner:
 
     def _park(self, cpu: Processor, thread: Thread, wait: Wait) -> bool:
         """Put the thread to sleep; False: there is nothing to wait for any more."""
-        if self.signal_pending(thread):
-            wait.interrupt(fatal=thread.exiting)
+        if self.signal_pending(thread) and wait.interrupt(fatal=thread.exiting):
+            # It may have come while it was blocked, and the call has let it through.
+            thread.need_work = True
+            cpu.set_work(True)
         if wait.result is not None:
             return False
         thread.wait = wait

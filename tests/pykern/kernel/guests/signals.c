@@ -179,6 +179,41 @@ static void suspended(void)
     sigprocmask(SIG_UNBLOCK, &block, 0);
 }
 
+/* A mask that lasts as long as a call: ppoll, pselect. */
+static void masked_waits(void)
+{
+    sigset_t block, none, all, after;
+    sigemptyset(&none);
+    sigfillset(&all);
+    sigemptyset(&block);
+    sigaddset(&block, SIGUSR1);
+    install(SIGUSR1, plain, 0, 0);
+    struct timespec brief = { 0, 1000000 }, minute = { 60, 0 };
+    SHOW(ppoll(0, 0, &brief, &all));
+    sigprocmask(SIG_BLOCK, &block, &after);
+    SAY("blocks nothing behind: %d", !sigismember(&after, SIGUSR2));
+    raise(SIGUSR1);
+    seen[SIGUSR1] = 0;
+    SHOW(ppoll(0, 0, &minute, &none));
+    SAY("seen %d", seen[SIGUSR1]);
+    raise(SIGUSR1);
+    SHOW(pselect(0, 0, 0, 0, &brief, 0));
+    SAY("seen %d", seen[SIGUSR1]);
+    SHOW(pselect(0, 0, 0, 0, &minute, &none));
+    SAY("seen %d", seen[SIGUSR1]);
+    sigprocmask(SIG_UNBLOCK, &block, &after);
+    SAY("was blocked again: %d", sigismember(&after, SIGUSR1));
+    pid_t child = fork();
+    if (!child) {
+        ppoll(0, 0, 0, &all);
+        _exit(0);
+    }
+    sleep_ms(30);
+    kill(child, SIGUSR1);
+    kill(child, SIGKILL);
+    say_status("everything masked", wait_for(child));
+}
+
 static volatile pid_t told_pid;
 static volatile int told_code, told_status;
 
@@ -250,6 +285,7 @@ int main(int argc, char **argv)
     raise(SIGUSR1);
     interruptions();
     suspended();
+    masked_waits();
     children();
     execed(argv[0]);
     return 1;
