@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from images import build, manifest, prebuilt
+from images import build, cpio, manifest, prebuilt
 from images.boot import loader
 from pykern.kernel.drivers.screen_text import read_text
 from pykern.kernel.host import KernelHost
 from pykern.machine.board import BoardOptions, FramebufferOptions
-from pykern.machine.boot import PROTOCOLS, BootOptions, iso
+from pykern.machine.boot import PROTOCOLS, BootModule, BootOptions, iso
 from pykern.machine.computer import Computer, Image, MachineConfig
 from pykern.machine.session import Outcome, Session
 from pykern_c import Machine
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pykern.kernel.kernel import Kernel
 
 MIB, NS_PER_S = 1 << 20, 1_000_000_000
@@ -90,13 +92,21 @@ def boot(
     typed: bytes = b"",
     seed: int = 0,
     timeout_ns: int | None = 60 * NS_PER_S,
+    files: Mapping[str, bytes] | None = None,
 ) -> Booted:
-    """Boot an ISO image until the machine is turned off, panics, or that virtual time is over."""
+    """Boot an ISO image until the machine is turned off, panics, or that virtual time is over.
+
+    Parameters
+    ----------
+    files : programs by path, for the root file system
+    """
     serial = bytearray()
     board = BoardOptions(com1=serial.extend, framebuffer=FramebufferOptions(1024, 768, pitch=4096))
     computer = Computer(MachineConfig(cpus, memory, seed=seed, board=board), Machine)
     host = KernelHost(computer.machine)
-    selected = iso.select(medium, BootOptions("image.iso", append))
+    members = [cpio.Member(path, data, 0o100755) for path, data in (files or {}).items()]
+    modules = (BootModule("more", cpio.archive(members, 0)),) if members else ()
+    selected = iso.select(medium, BootOptions("image.iso", append, modules))
     loaded = Image(selected.kernel, PROTOCOLS["limine"], selected.options)
 
     def start() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.mm.maps import describe
 from pykern.kernel.mm.pager import BusError
+from pykern.kernel.task.oom import OutOfMemory
 from pykern.kernel.task.sigaction import SIG_DFL, SigInfo, Signal, bit
 from pykern.kernel.x86.layout import EXCEPTIONS
 
@@ -47,6 +48,7 @@ class Faults:
 
     def __init__(self, system: System) -> None:
         self._system = system
+        self._memory = OutOfMemory(system)
 
     def page_fault(self, cpu: Processor, trap: TrapFrame, laddr: int) -> None:
         """Give the page that is missing, or signal the process that has no right to it."""
@@ -61,7 +63,8 @@ class Faults:
             )
             return
         except SysError:
-            self._out_of_memory(cpu, thread, trap, laddr)
+            if not self._memory.relieve(thread):
+                self._out_of_memory(cpu, thread, trap, laddr)
             return
         code = SEGV_ACCERR if space.vmas.find(laddr) is not None else SEGV_MAPERR
         info = SigInfo(Signal.SIGSEGV, code, address=laddr)

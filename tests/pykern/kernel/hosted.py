@@ -111,15 +111,18 @@ class System:
 
     def file(self, path: str) -> bytes:
         """Return the contents of a file of the kernel."""
-        kernel = self.kernel
-        fs = FsContext.at_root(kernel.vfs, kernel.mounts)
-        opening = open_at(fs, path.encode(), O_RDONLY)
-        file = _finished(opening)
-        buffer = BytesBuffer(size=file.inode.size)
-        while buffer.remaining and _finished(file.read(buffer)):
-            pass
-        file.put()
-        return buffer.done
+        return read_file(self.kernel, path)
+
+
+def read_file(kernel: Kernel, path: str, size: int | None = None) -> bytes:
+    """Return a file's contents, at most `size` bytes: those of /proc do not know their size."""
+    fs = FsContext.at_root(kernel.vfs, kernel.mounts)
+    file = _finished(open_at(fs, path.encode(), O_RDONLY))
+    buffer = BytesBuffer(size=file.inode.size if size is None else size)
+    while buffer.remaining and _finished(file.read(buffer)):
+        pass
+    file.put()
+    return buffer.done
 
 
 def _finished(coroutine):
