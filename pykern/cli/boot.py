@@ -6,7 +6,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from pykern.cli import trace
+from pykern.cli import debugger, trace
 from pykern.cli.boot_image import read_image
 from pykern.cli.errors import UsageError
 from pykern.cli.host_clock import HostPacer
@@ -16,13 +16,14 @@ from pykern.kernel.host import KernelHost
 from pykern.machine.board import BoardOptions, FramebufferOptions
 from pykern.machine.computer import Computer, MachineConfig
 from pykern.machine.devices.framebuffer import BYTES_PER_PIXEL
-from pykern.machine.session import Console, Outcome, Session
+from pykern.machine.session import Outcome, Session
 from pykern.machine.state_hash import state_hash
 from pykern_c import Machine
 
 if TYPE_CHECKING:
     import argparse
 
+    from pykern.cli.terminal import NoInput
     from pykern.config import HashSpec
     from pykern.machine.computer import Image
 
@@ -50,9 +51,13 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     config = MachineConfig(cpus, args.memory, args.cpu, args.seed, board, args.numa)
     traced = "mmio" in args.trace
     computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
-    session = _session(args, image, computer, console)
+    host = KernelHost(computer.machine)
+    session = _session(args, image, computer, console, host)
     _add_checkpoints(session, args.state_hash_every, computer, stack)
+    debugged = debugger.attach(args, session, host, image, console, stack)
     outcome = session.run()
+    if debugged is not None:
+        debugged.ended(outcome.status)
     if args.screenshot is not None:
         computer.display.render().save(args.screenshot, format="PNG")
     return outcome
@@ -70,10 +75,12 @@ def _framebuffer(args: argparse.Namespace, image: Image) -> FramebufferOptions |
 
 
 def _session(
-    args: argparse.Namespace, image: Image, computer: Computer, console: Console
+    args: argparse.Namespace,
+    image: Image,
+    computer: Computer,
+    console: NoInput,
+    host: KernelHost,
 ) -> Session:
-    host = KernelHost(computer.machine)
-
     def start() -> None:
         host.reset()
         computer.start(image)
