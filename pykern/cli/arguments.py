@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+import gdbstub
 from pykern import config, exit_status
 from pykern.cli import qemu_options
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+GDB_ADDRESS = gdbstub.parse_address(":1234")
 _PROLOGUE = "An x86-64 computer: boots kernels, disassembles them, measures itself."
 
 
@@ -89,6 +91,7 @@ def _add_boot(commands: Subparsers) -> None:
     _add_machine_options(parser)
     _add_console_options(parser)
     _add_run_options(parser)
+    _add_debugger_options(parser)
     qemu_options.add(parser)
 
 
@@ -273,6 +276,32 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         type=_checked(config.parse_hashing),
         metavar="NS[:FILE]",
         help="write a hash of the whole state every NS of virtual time, to FILE or stderr",
+    )
+
+
+def _add_debugger_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("debugger")
+    group.add_argument(
+        "--gdb",
+        "-gdb",
+        nargs="?",
+        type=_checked(gdbstub.parse_address),
+        const=GDB_ADDRESS,
+        metavar="ADDRESS",
+        help="let gdb in at HOST:PORT, :PORT (this host only) or unix:PATH (default :1234)",
+    )
+    group.add_argument(
+        "-s",
+        dest="gdb",
+        action="store_const",
+        const=GDB_ADDRESS,
+        help="--gdb :1234, as QEMU has it",
+    )
+    group.add_argument(
+        "-S",
+        dest="wait_for_gdb",
+        action="store_true",
+        help="do not begin before gdb says so; without --gdb it is asked for at :1234",
     )
 
 

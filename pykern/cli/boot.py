@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pykern.cli import trace
+from pykern.cli import debugger, trace
 from pykern.cli.boot_image import read_image
 from pykern.cli.errors import UsageError
 from pykern.cli.host_clock import HostPacer
@@ -17,13 +17,14 @@ from pykern.kernel.host import KernelHost
 from pykern.machine.board import BoardOptions, FramebufferOptions
 from pykern.machine.computer import Computer, MachineConfig
 from pykern.machine.devices.framebuffer import BYTES_PER_PIXEL
-from pykern.machine.session import Console, Outcome, Session
+from pykern.machine.session import Outcome, Session
 from pykern.machine.state_hash import state_hash
 from pykern_c import Machine
 
 if TYPE_CHECKING:
     import argparse
 
+    from pykern.cli.terminal import NoInput
     from pykern.config import HashSpec
     from pykern.machine.computer import Image
 
@@ -52,9 +53,12 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     traced = "mmio" in args.trace
     computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
     host = KernelHost(computer.machine)
-    session = _session(args, image, computer, host, console)
+    session = _session(args, image, computer, console, host)
     _add_checkpoints(session, args.state_hash_every, computer, stack)
+    debugged = debugger.attach(args, session, host, image, console, stack)
     outcome = session.run()
+    if debugged is not None:
+        debugged.ended(outcome.status)
     if args.write_back:
         _write_back(computer, image)
     if args.screenshot is not None:
@@ -88,8 +92,8 @@ def _session(
     args: argparse.Namespace,
     image: Image,
     computer: Computer,
+    console: NoInput,
     host: KernelHost,
-    console: Console,
 ) -> Session:
     def start() -> None:
         host.reset()

@@ -10,9 +10,6 @@ if TYPE_CHECKING:
 
 # Option -> (number of its arguments, what is said).
 ABSENT: dict[str, tuple[int, str]] = {
-    "-s": (0, "there is no GDB server yet"),
-    "-S": (0, "there is no GDB server yet, which a stopped machine would wait for"),
-    "-gdb": (1, "there is no GDB server yet"),
     "-enable-kvm": (0, "everything is interpreted, the same way on any host; leave it out"),
     "-accel": (1, "everything is interpreted, the same way on any host; leave it out"),
     "-machine": (1, "there is one board, a PC; leave it out"),

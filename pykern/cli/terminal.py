@@ -8,7 +8,7 @@ import select
 import stat
 import sys
 import termios
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from pykern.config import SerialSpec
 
 _CHUNK = 4096
+
+
+class Visitor(Protocol):
+    """Somebody else whom a wait for input must not keep waiting: a debugger."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is somebody; else nobody may ever come."""
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when there is something to say."""
+
+
 # Positions in the list of termios.tcgetattr.
 _IFLAG, _LFLAG, _CC = 0, 3, 6
 
@@ -23,18 +36,21 @@ _IFLAG, _LFLAG, _CC = 0, 3, 6
 class NoInput:
     """A serial port at which nobody types."""
 
+    def __init__(self) -> None:
+        self.visitors: list[Visitor] = []
+
     def read(self) -> bytes:
         """Return nothing."""
         return b""
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait for the time to pass, since no input will come."""
-        if seconds is not None:
-            select.select([], [], [], seconds)
-        return False
+        """Wait for the time to pass, since no input will come, or for a visitor."""
+        if seconds is None and not any(visitor.connected for visitor in self.visitors):
+            return False
+        return bool(select.select(self.visitors, [], [], seconds)[0])
 
 
-class FileInput:
+class FileInput(NoInput):
     """Bytes from a file descriptor.
 
     A regular file enters whole at the beginning, so that the run repeats; of a terminal or a pipe
@@ -42,6 +58,7 @@ class FileInput:
     """
 
     def __init__(self, fd: int) -> None:
+        super().__init__()
         self._fd = fd
         self._open = True
         self._regular = stat.S_ISREG(os.fstat(fd).st_mode)
@@ -49,7 +66,7 @@ class FileInput:
     def read(self) -> bytes:
         """Return what has arrived."""
         data = bytearray()
-        while self._open and (self._regular or self._readable(0)):
+        while self._open and (self._regular or self._readable()):
             chunk = os.read(self._fd, _CHUNK)
             self._open = bool(chunk)
             data += chunk
@@ -60,11 +77,12 @@ class FileInput:
     def wait(self, seconds: float | None) -> bool:
         """Wait for input; at the end of the file for the time to pass."""
         if not self._open:
-            return NoInput().wait(seconds)
-        return self._readable(seconds)
+            return super().wait(seconds)
+        waited_for: list[int | Visitor] = [self._fd, *self.visitors]
+        return bool(select.select(waited_for, [], [], seconds)[0])
 
-    def _readable(self, seconds: float | None) -> bool:
-        return bool(select.select([self._fd], [], [], seconds)[0])
+    def _readable(self) -> bool:
+        return bool(select.select([self._fd], [], [], 0)[0])
 
 
 class Output:

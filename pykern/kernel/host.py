@@ -23,16 +23,23 @@ class KernelHost:
 
     Attributes
     ----------
+    machine : the same
     kernel : the one that runs, or would
     """
 
     def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+        self.machine = machine
         self.kernel = Kernel(machine)
 
     def reset(self) -> None:
         """Forget the kernel; the machine is about to start again."""
-        self.kernel = Kernel(self._machine)
+        self.kernel = Kernel(self.machine)
+
+    def task_name(self, index: int) -> str:
+        """Return what a processor executes at present, for people; empty: not known."""
+        cpus = self.kernel.cpus
+        thread = cpus[index].current if index < len(cpus) else None
+        return "" if thread is None else str(thread.name)
 
     def hostcall(self, exit_: Exit) -> None:
         """Do what a hostcall asks for; what a hosted function raises is the kernel's panic."""

@@ -192,6 +192,8 @@ class Session:
                 return Outcome(ExitStatus.POWER_OFF)
             case "debug-exit":
                 return Outcome(code & 0xFF)
+            case "killed":
+                return Outcome(ExitStatus.INTERRUPTED, ("ended by the debugger",))
             case "panic":
                 return Outcome(ExitStatus.PANIC, ("the guest's kernel panicked",))
             case "reset" if self.reboot:

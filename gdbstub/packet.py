@@ -1,0 +1,165 @@
+"""Frames of the remote protocol: `$payload#checksum`, acknowledgements, and Ctrl-C between them.
+
+References
+----------
+Debugging with GDB, Remote Protocol: Overview; Notification Packets; Interrupts.
+"""
+
+from __future__ import annotations
+
+import enum
+
+_DOLLAR, _HASH, _STAR, _BRACE = b"$#*}"
+_INTERRUPT = 0x03
+_ESCAPED = frozenset(b"$#*}")
+_LONGEST_RUN = 97
+"""Characters a run may stand for beside its first: `~` - 29."""
+
+
+class Mark(enum.Enum):
+    """What comes between packets."""
+
+    ACK = enum.auto()
+    NAK = enum.auto()
+    INTERRUPT = enum.auto()
+    CORRUPT = enum.auto()
+    """A packet whose checksum is wrong, or that is longer than any may be."""
+
+
+class _State(enum.Enum):
+    BETWEEN = enum.auto()
+    BODY = enum.auto()
+    CHECKSUM = enum.auto()
+
+
+def checksum(body: bytes) -> int:
+    """Return the sum of the bytes of a packet's body, modulo 256."""
+    return sum(body) & 0xFF
+
+
+def frame(payload: bytes) -> bytes:
+    """Return the packet that carries a payload, in which runs are shortened."""
+    body = shorten_runs(escape(payload))
+    return b"$%b#%02x" % (body, checksum(body))
+
+
+def escape(payload: bytes) -> bytes:
+    """Return the payload with the characters escaped that frame a packet."""
+    if not _ESCAPED & set(payload):
+        return payload
+    out = bytearray()
+    for byte in payload:
+        out += bytes((_BRACE, byte ^ 0x20)) if byte in _ESCAPED else bytes((byte,))
+    return bytes(out)
+
+
+def shorten_runs(body: bytes) -> bytes:
+    """Return the body with each run of more than three equal characters as `c*n`.
+
+    An escape sequence is never the start of a run: its two bytes belong together.
+    """
+    if not any(bytes((byte,)) * 4 in body for byte in set(body)):
+        return body
+    out, at = bytearray(), 0
+    while at < len(body):
+        end = at + 1
+        while end < len(body) and body[end] == body[at] and end - at <= _LONGEST_RUN:
+            end += 1
+        in_escape = bool(out) and out[-1] == _BRACE
+        if in_escape or body[at] == _BRACE:
+            end = at + 1
+        out += _run(body[at], end - at)
+        at = end
+    return bytes(out)
+
+
+def _run(byte: int, count: int) -> bytes:
+    """Return a character so many times, as short as it can be said without `$` and `#`."""
+    repeats = count - 1
+    if repeats < 3:
+        return bytes((byte,)) * count
+    while repeats + 29 in {_DOLLAR, _HASH}:
+        repeats -= 1
+    left = count - 1 - repeats
+    return bytes((byte, _STAR, repeats + 29)) + bytes((byte,)) * left
+
+
+def payload_of(body: bytes) -> bytes | None:
+    """Return what a packet's body means: runs at length, escapes undone; None: it is malformed."""
+    if _BRACE not in body and _STAR not in body:
+        return body
+    out, at = bytearray(), 0
+    while at < len(body):
+        byte = body[at]
+        if byte in {_BRACE, _STAR}:
+            at += 1
+            if at == len(body) or (byte == _STAR and (not out or body[at] < 29)):
+                return None
+            out += bytes((body[at] ^ 0x20,)) if byte == _BRACE else out[-1:] * (body[at] - 29)
+        else:
+            out.append(byte)
+        at += 1
+    return bytes(out)
+
+
+class Decoder:
+    """Cuts a stream of bytes into packets.
+
+    Parameters
+    ----------
+    longest : bytes that the body of a packet may have
+    """
+
+    def __init__(self, longest: int = 1 << 17) -> None:
+        self._longest = longest
+        self._state = _State.BETWEEN
+        self._body = bytearray()
+        self._sum = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes | Mark]:
+        """Return the payloads and marks that are complete with these bytes."""
+        out: list[bytes | Mark] = []
+        at = 0
+        while at < len(data):
+            if self._state is _State.BODY:
+                at = self._take_body(data, at)
+                continue
+            found = self._take(data[at])
+            if found is not None:
+                out.append(found)
+            at += 1
+        return out
+
+    def _take_body(self, data: bytes, at: int) -> int:
+        """Take bytes up to the end of the body; return where the next ones are."""
+        end = data.find(_HASH, at)
+        part = data[at:] if end < 0 else data[at:end]
+        restart = part.rfind(_DOLLAR)
+        if restart >= 0:  # a new packet begins where the last one has not ended
+            self._body.clear()
+            part = part[restart + 1 :]
+        if len(self._body) <= self._longest:
+            self._body += part
+        if end < 0:
+            return len(data)
+        self._state = _State.CHECKSUM
+        self._sum.clear()
+        return end + 1
+
+    def _take(self, byte: int) -> bytes | Mark | None:
+        if self._state is _State.CHECKSUM:
+            self._sum.append(byte)
+            return self._complete() if len(self._sum) == 2 else None
+        if byte == _DOLLAR:
+            self._state = _State.BODY
+            self._body.clear()
+        return {ord("+"): Mark.ACK, ord("-"): Mark.NAK, _INTERRUPT: Mark.INTERRUPT}.get(byte)
+
+    def _complete(self) -> bytes | Mark:
+        self._state = _State.BETWEEN
+        body = bytes(self._body)
+        self._body.clear()
+        if len(body) > self._longest or self._sum.lower() != b"%02x" % checksum(body):
+            return Mark.CORRUPT
+        payload = payload_of(body)
+        return Mark.CORRUPT if payload is None else payload

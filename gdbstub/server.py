@@ -1,0 +1,228 @@
+"""Connections: TCP and unix sockets, one gdb after another.
+
+A `Listener` never waits unless it is told to, so that a machine can look at it between two slices
+of its run. Who debugs a machine owns it, so only loopback is listened on unless an address says
+otherwise.
+
+References
+----------
+Debugging with GDB, Connecting to a Remote Target.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import select
+import socket
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gdbstub.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gdbstub.target import Exited, Stop, Target
+
+_CHUNK = 1 << 16
+_MOST_UNSENT = 1 << 22
+"""Bytes that may wait for a gdb that does not read; it is not read from meanwhile."""
+DEFAULT_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen.
+
+    Attributes
+    ----------
+    host, port : of TCP; port 0: one that is free
+    path : of a unix socket; empty: TCP
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        """Return it as gdb's `target remote` takes it."""
+        if self.path:
+            return self.path
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """Return the meaning of `:PORT`, `HOST:PORT`, QEMU's `tcp::PORT`, or `unix:PATH`.
+
+    Without a host it is loopback.
+
+    Raises
+    ------
+    ValueError : it is none of them
+    """
+    if text.startswith("unix:") and len(text) > 5:
+        return Address(path=text[5:].split(",")[0])
+    host, colon, port = text.removeprefix("tcp:").split(",")[0].rpartition(":")
+    digits = port.isascii() and port.isdigit() and len(port) <= 5
+    if not colon or not digits or int(port) > 65535:
+        raise ValueError(f"address {text!r}, expected :PORT, HOST:PORT or unix:PATH")
+    host = host.removeprefix("[").removesuffix("]")
+    return Address("127.0.0.1" if host in {"", "localhost"} else _ip(host, text), int(port))
+
+
+def _ip(host: str, text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        raise ValueError(
+            f"address {text!r}: {host!r} is neither an IP address nor localhost"
+        ) from None
+
+
+def _listening(address: Address) -> socket.socket:
+    if address.path:
+        _remove_stale(address.path)
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(address.path)
+    else:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        sock = socket.socket(family)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address.host, address.port))
+    sock.listen(1)
+    sock.setblocking(False)
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    """Remove the socket that a server which is gone has left; anything else is left alone."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            return
+        probe = socket.socket(socket.AF_UNIX)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        finally:
+            probe.close()
+
+
+class Listener:
+    """Waits for gdb, and holds one conversation at a time.
+
+    Parameters
+    ----------
+    address : where
+    target : what each session debugs
+    connected : called when gdb has come; it stops the target
+    """
+
+    def __init__(self, address: Address, target: Target, connected: Callable[[], None]) -> None:
+        self._socket = _listening(address)
+        self._target = target
+        self._connected = connected
+        self._client: socket.socket | None = None
+        self._unsent = bytearray()
+        self.session: Session | None = None
+        self.address = address
+        if not address.path:
+            self.address = Address(address.host, self._socket.getsockname()[1])
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when gdb comes, or says something."""
+        return (self._client or self._socket).fileno()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a gdb."""
+        return self._client is not None
+
+    def poll(self, timeout: float | None = 0) -> bool:
+        """Serve what has arrived; wait for it at most so many seconds, None: for ever.
+
+        Returns
+        -------
+        Whether anything has happened.
+        """
+        writers = [self._client] if self._client is not None and self._unsent else []
+        readers = [self] if len(self._unsent) < _MOST_UNSENT else []
+        readable, writable, _ = select.select(readers, writers, [], timeout)
+        if writable:
+            self._send(b"")
+        elif readable and self._client is None:
+            self._accept()
+        elif readable:
+            self._receive()
+        return bool(readable or writable)
+
+    def report_stop(self, reason: Stop | Exited) -> None:
+        """Tell gdb that the target has stopped."""
+        if self.session is not None:
+            self._send(self.session.report_stop(reason))
+
+    def print(self, text: str) -> None:
+        """Show text on gdb's console."""
+        if self.session is not None:
+            self._send(self.session.print(text))
+
+    def close(self) -> None:
+        """Hang up, and listen no longer."""
+        self._hang_up()
+        self._socket.close()
+        if self.address.path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.address.path)
+
+    def _accept(self) -> None:
+        try:
+            self._client, _ = self._socket.accept()
+        except BlockingIOError:
+            return
+        self._client.setblocking(False)
+        if self._client.family != socket.AF_UNIX:
+            self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connected()
+        self.session = Session(self._target)
+
+    def _receive(self) -> None:
+        client, session = self._client, self.session
+        assert client is not None
+        assert session is not None
+        try:
+            data = client.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._hang_up()
+            return
+        self._send(session.feed(data))
+        if session.closed:
+            self._hang_up()
+
+    def _send(self, data: bytes) -> None:
+        self._unsent += data
+        while self._client is not None and self._unsent:
+            try:
+                sent = self._client.send(self._unsent)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                self._hang_up()
+                return
+            del self._unsent[:sent]
+
+    def _hang_up(self) -> None:
+        client, session = self._client, self.session
+        self._client = self.session = None
+        self._unsent.clear()
+        if client is not None:
+            client.close()
+        if session is not None:
+            session.close()

@@ -1,0 +1,181 @@
+"""One conversation with gdb: bytes in, bytes out.
+
+Whoever owns the connection feeds what arrives and sends what is returned. Whoever runs the target
+calls `report_stop` when it has stopped. While it runs nothing is answered but Ctrl-C: requests wait
+for the stop, so that each gets its one reply, in order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from gdbstub import commands
+from gdbstub.packet import Decoder, Mark, frame
+from gdbstub.replies import error_reply, stop_reply
+from gdbstub.requests import RequestError
+from gdbstub.target import (
+    Exited,
+    Resume,
+    Stop,
+    SupportsDetach,
+    Target,
+    TargetError,
+    ThreadId,
+)
+
+if TYPE_CHECKING:
+    from gdbstub.arch import Architecture
+
+_MOST_WAITING = 256
+"""Requests that may wait while the target runs; gdb sends none."""
+_CONSOLE_CHUNK = 1024
+
+
+class Session:
+    """The server's side of one connection; the target is stopped when it begins.
+
+    Parameters
+    ----------
+    target : what is debugged
+
+    Attributes
+    ----------
+    general : the thread whose registers and memory are meant (Hg)
+    continued : the thread that `c` and `s` are about (Hc); None: all
+    client : features that gdb says it has
+    running : whether threads go on, and gdb waits for one to stop
+    closed : whether nothing more is to come: gdb has detached, or ended the target
+    files : contents of open files, by descriptor
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.general: ThreadId = target.threads()[0].id
+        self.continued: ThreadId | None = None
+        self.client: frozenset[str] = frozenset()
+        self.running = False
+        self.closed = False
+        self.acknowledge = True
+        self.files: dict[int, bytes] = {}
+        self.listed: list[ThreadId] = []
+        self.last_stop: Stop | Exited = Stop(self.general)
+        self._described: Architecture | None = None
+        self._decoder = Decoder()
+        self._waiting: deque[bytes] = deque()
+        self._out = bytearray()
+        self._last_frame = b""
+
+    @property
+    def architecture(self) -> Architecture:
+        """Return the registers as gdb has read them: a change counts when it reads them anew."""
+        return self._described or self.target.architecture
+
+    def describe(self) -> Architecture:
+        """Return what the target says of its registers now, and number them so from here on."""
+        self._described = self.target.architecture
+        return self._described
+
+    # -- for the owner of the connection
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes that have arrived; return those to send."""
+        for item in self._decoder.feed(data):
+            if isinstance(item, Mark):
+                self._mark(item)
+            else:
+                self._packet(item)
+        return self._taken()
+
+    def report_stop(self, reason: Stop | Exited) -> bytes:
+        """Say that the target has stopped, and why; return the bytes to send."""
+        if not self.running:
+            return b""
+        self.running = False
+        self.last_stop = reason
+        if isinstance(reason, Stop):
+            self.general, self.continued = reason.thread, None
+            self._print(reason.text)
+        self._send(stop_reply(self, reason))
+        while self._waiting and not self.running:
+            self._answer(self._waiting.popleft())
+        return self._taken()
+
+    def print(self, text: str) -> bytes:
+        """Return the bytes that show text on gdb's console; only while the target runs."""
+        if self.running:
+            self._print(text)
+        return self._taken()
+
+    def close(self) -> None:
+        """Let the target go: the connection is lost, or has served its purpose."""
+        if not self.closed:
+            self.closed = True
+            if isinstance(self.target, SupportsDetach):
+                self.target.detach()
+
+    # -- for the commands
+
+    def resume(self, actions: Resume) -> None:
+        """Let threads go on.
+
+        Raises
+        ------
+        RequestError : none would
+        """
+        if not actions:
+            raise RequestError("no thread would go on")
+        self.running = True
+        try:
+            self.target.resume(actions)
+        except TargetError:
+            self.running = False
+            raise
+
+    def thread_exists(self, thread: ThreadId) -> bool:
+        """Tell whether the target has the thread."""
+        return any(known.id == thread for known in self.target.threads())
+
+    def show(self, text: str) -> None:
+        """Print text on gdb's console before the reply of the present request."""
+        self._print(text)
+
+    # -- inside
+
+    def _mark(self, mark: Mark) -> None:
+        if mark is Mark.INTERRUPT and self.running:
+            self.target.interrupt()
+        elif mark is Mark.NAK and self.acknowledge:
+            self._out += self._last_frame
+        elif mark is Mark.CORRUPT and self.acknowledge:
+            self._out += b"-"
+
+    def _packet(self, payload: bytes) -> None:
+        if self.acknowledge:
+            self._out += b"+"
+        if not self.running:
+            self._answer(payload)
+        elif len(self._waiting) < _MOST_WAITING:
+            self._waiting.append(payload)
+
+    def _answer(self, payload: bytes) -> None:
+        try:
+            reply = commands.execute(self, payload)
+        except (RequestError, TargetError) as error:
+            reply = error_reply(self, error)
+        if reply is not None:
+            self._send(reply)
+
+    def _print(self, text: str) -> None:
+        data = text.encode()
+        for at in range(0, len(data), _CONSOLE_CHUNK):
+            self._send(b"O" + data[at : at + _CONSOLE_CHUNK].hex().encode())
+
+    def _send(self, payload: bytes) -> None:
+        self._last_frame = frame(payload)
+        self._out += self._last_frame
+
+    def _taken(self) -> bytes:
+        data = bytes(self._out)
+        self._out.clear()
+        return data

@@ -1,0 +1,258 @@
+"""What is debugged, as the protocol sees it: one small Protocol, and capabilities one may have.
+
+`Session` finds the capabilities by `isinstance`, so a target advertises exactly what it can do.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gdbstub.arch import Architecture
+
+SIGINT, SIGTRAP = 2, 5
+"""Signals have gdb's numbers, which are those of most systems for the first fifteen."""
+
+
+class TargetError(Exception):
+    """What was asked for cannot be done, and nothing has changed; the message says why."""
+
+
+class ThreadId(NamedTuple):
+    """Names a thread: both numbers count from 1."""
+
+    pid: int
+    tid: int
+
+
+@dataclass(frozen=True)
+class Thread:
+    """One thread, as `info threads` shows it.
+
+    Attributes
+    ----------
+    id : names it
+    name : what it runs
+    core : the processor it is on, counted from 0; None: none
+    detail : more about it, in words
+    """
+
+    id: ThreadId
+    name: str = ""
+    core: int | None = None
+    detail: str = ""
+
+
+class StopKind(enum.Enum):
+    """Why a thread has stopped, with the word of the stop reply."""
+
+    SIGNAL = ""
+    SWBREAK = "swbreak"
+    HWBREAK = "hwbreak"
+    WATCH = "watch"
+    RWATCH = "rwatch"
+    AWATCH = "awatch"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A thread has stopped, and all others with it.
+
+    Attributes
+    ----------
+    thread : the one it is about
+    signal : gdb's number
+    kind : why
+    address : of the data that a watchpoint saw
+    text : for the user's console, before the stop is shown
+    """
+
+    thread: ThreadId
+    signal: int = SIGTRAP
+    kind: StopKind = StopKind.SIGNAL
+    address: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Exited:
+    """A process has ended.
+
+    Attributes
+    ----------
+    status : 0 to 255
+    """
+
+    pid: int
+    status: int
+
+
+@dataclass(frozen=True)
+class Action:
+    """How one thread goes on.
+
+    Attributes
+    ----------
+    step : until it has executed one instruction
+    signal : number of a signal to deliver, 0: none
+    within : go on stepping while it is in this range of addresses, its end excluded
+    """
+
+    step: bool = False
+    signal: int = 0
+    within: tuple[int, int] | None = None
+
+
+Resume = dict[ThreadId, Action]
+"""How threads go on; one that is not in it stays stopped."""
+
+
+class BreakpointKind(enum.IntEnum):
+    """Numbers of the Z packets."""
+
+    SOFTWARE = 0
+    HARDWARE = 1
+    WRITE = 2
+    READ = 3
+    ACCESS = 4
+
+
+@dataclass(frozen=True)
+class Breakpoint:
+    """Where to stop.
+
+    Attributes
+    ----------
+    address : as the target's threads see memory
+    size : bytes that are watched; of a breakpoint gdb's `kind`, on x86 always 1
+    """
+
+    kind: BreakpointKind
+    address: int
+    size: int
+
+
+class Target(Protocol):
+    """What every target can do. Any method may raise `TargetError`, and has then done nothing."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """Return the registers and how gdb numbers them."""
+
+    def threads(self) -> Sequence[Thread]:
+        """Return all threads, at least one."""
+
+    def read_registers(self, thread: ThreadId, names: Sequence[str]) -> list[int | None]:
+        """Return the registers of those names, None for what cannot be known."""
+
+    def write_registers(self, thread: ThreadId, values: Mapping[str, int]) -> None:
+        """Set registers."""
+
+    def read_memory(self, thread: ThreadId, address: int, size: int) -> bytes:
+        """Return as many of the bytes as can be read from the first one on, at least one."""
+
+    def write_memory(self, thread: ThreadId, address: int, data: bytes) -> None:
+        """Write all of the data."""
+
+    def resume(self, actions: Resume) -> None:
+        """Let threads go on; its runner calls `Session.report_stop` when one has stopped."""
+
+    def interrupt(self) -> None:
+        """Have the target stop as soon as it can."""
+
+
+@runtime_checkable
+class SupportsBreakpoints(Protocol):
+    """Can stop at addresses and accesses (Z0 to Z4)."""
+
+    breakpoint_kinds: frozenset[BreakpointKind]
+    """Those it has."""
+
+    def insert_breakpoint(self, thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
+        """Stop there, in the thread's address space; twice is once."""
+
+    def remove_breakpoint(self, thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
+        """Stop there no longer; what is not there is no error."""
+
+
+@runtime_checkable
+class SupportsMonitor(Protocol):
+    """Answers `monitor` commands."""
+
+    def monitor(self, thread: ThreadId, command: str) -> str:
+        """Return what a command prints."""
+
+
+@runtime_checkable
+class SupportsMemoryMap(Protocol):
+    """Knows which memory there is; gdb touches no other."""
+
+    def memory_map(self) -> Iterable[tuple[str, int, int]]:
+        """Return ("ram" or "rom", first address, size in bytes) of each region."""
+
+
+@runtime_checkable
+class SupportsExecFile(Protocol):
+    """Knows which file a process executes."""
+
+    def exec_file(self, pid: int) -> str:
+        """Return its path, for `SupportsFiles` or the user's own file system."""
+
+
+@runtime_checkable
+class SupportsFiles(Protocol):
+    """Has files for gdb to read."""
+
+    def open_file(self, path: str) -> bytes:
+        """Return the contents of a file.
+
+        Raises
+        ------
+        FileNotFoundError : there is none of that name
+        """
+
+
+@runtime_checkable
+class SupportsSearch(Protocol):
+    """Searches memory faster than by reading it through `read_memory`."""
+
+    def search_memory(
+        self, thread: ThreadId, address: int, size: int, pattern: bytes
+    ) -> int | None:
+        """Return the first address at which the pattern begins and lies within the range."""
+
+
+@runtime_checkable
+class SupportsPhysicalMemory(Protocol):
+    """Can show physical memory in place of what threads see (QEMU's `PhyMemMode`)."""
+
+    physical_memory: bool
+    """Whether addresses of memory are physical at present."""
+
+
+@runtime_checkable
+class SupportsDetach(Protocol):
+    """Wants to know when nobody looks any more."""
+
+    def detach(self) -> None:
+        """Forget breakpoints and go on."""
+
+
+@runtime_checkable
+class SupportsKill(Protocol):
+    """Can be ended."""
+
+    def kill(self, pid: int) -> None:
+        """End a process."""
+
+
+@runtime_checkable
+class SupportsRestart(Protocol):
+    """Can begin again."""
+
+    def restart(self) -> None:
+        """Begin again, and stay stopped there."""

@@ -1,0 +1,100 @@
+"""The machine as `Session` runs it when a debugger may be there.
+
+It takes the machine's place: its `run` returns the same exits at the same virtual times, and in
+between stands still for as long as gdb wants. Hostcalls, console and pacing stay with the session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gdbstub import Exited, Stop
+from pykern.debug.machine_target import MACHINE_PID
+from pykern_c.exits import Exit, ExitReason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gdbstub import Listener
+    from pykern.debug.machine_target import MachineTarget
+
+_REQUESTED = {"kill": "killed", "restart": "reset"}
+
+
+class DebuggedMachine:
+    """A machine behind a debugger.
+
+    Parameters
+    ----------
+    target : the machine as gdb sees it
+    listener : where gdb comes in
+    wait : stand still from the beginning, until gdb has come and says go on
+    """
+
+    def __init__(self, target: MachineTarget, listener: Listener, *, wait: bool = False) -> None:
+        self._machine = target.machine
+        self._target = target
+        self._listener = listener
+        self._in_hostcall = False
+        target.stopped = wait
+
+    @property
+    def events(self) -> Any:
+        """Return the clock."""
+        return self._machine.events
+
+    @property
+    def vcpus(self) -> Sequence[Any]:
+        """Return the processors."""
+        return self._machine.vcpus
+
+    @property
+    def apics(self) -> Any:
+        """Return the local APICs."""
+        return self._machine.apics
+
+    @property
+    def retired(self) -> int:
+        """Instructions that all processors together have retired."""
+        return self._machine.retired
+
+    def run(self, until_ns: int | None = None) -> Exit:
+        """Run as the machine does; stand still where gdb wants."""
+        if not self._in_hostcall:
+            self._listener.poll()
+        while True:
+            self._stand_still()
+            if self._target.request:
+                what, self._target.request = _REQUESTED[self._target.request], ""
+                return Exit(ExitReason.STOPPED, what=what)
+            ended = self._target.execution.run(until_ns)
+            stop = ended if isinstance(ended, Stop) else self._stop_of(ended)
+            if stop is None:
+                assert isinstance(ended, Exit)
+                self._in_hostcall = ended.reason is ExitReason.HOSTCALL
+                return ended
+            self._report(stop)
+            if isinstance(ended, Exit):
+                self._stand_still()
+                return ended
+
+    def ended(self, status: int) -> None:
+        """Tell gdb that the machine has ended."""
+        self._listener.report_stop(Exited(MACHINE_PID, status))
+
+    def _stand_still(self) -> None:
+        if self._target.interrupted:
+            self._target.interrupted = False
+            self._report(self._target.interrupt_stop())
+        while self._target.stopped and not self._target.request:
+            self._listener.poll(None)
+
+    def _stop_of(self, ended: Exit) -> Stop | None:
+        """Return the stop that an exit is for gdb, before the session hears of it."""
+        if ended.reason is not ExitReason.SHUTDOWN or not self._listener.connected:
+            return None
+        return self._target.execution.shutdown_stop(ended)
+
+    def _report(self, stop: Stop) -> None:
+        self._target.stopped = True
+        self._listener.report_stop(stop)

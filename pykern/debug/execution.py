@@ -1,0 +1,251 @@
+"""How a machine runs while somebody debugs it: to breakpoints, accesses, and the next instruction.
+
+Nothing in the guest is changed for it. An instruction is stopped before by a hook of the core, so a
+run passes the same states at the same virtual times whether it is stopped a thousand times or not
+at all. A single step is the same run up to the processor's next instruction; other processors take
+their turns meanwhile. Only where gdb locks the scheduler does one processor run alone.
+
+An interrupt that arrives during a step is served first: the step ends where the program goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gdbstub import Breakpoint, BreakpointKind, Stop, StopKind, TargetError, ThreadId
+from pykern.debug.registers import linear_pc
+from pykern.machine.shutdown import explain_shutdown
+from pykern_c.exits import Exit, ExitReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gdbstub import Resume
+    from pykern_c import Machine, Vcpu
+
+_LAST_ADDRESS = (1 << 64) - 1
+_LAST_VECTOR = 255
+_ALONE = 4096
+"""Instructions that a processor executes alone between two looks."""
+_SIGABRT = 6
+_OUR_STOP = "debugger"
+_HOOK_KINDS = {
+    BreakpointKind.SOFTWARE: "x",
+    BreakpointKind.HARDWARE: "x",
+    BreakpointKind.WRITE: "w",
+    BreakpointKind.READ: "r",
+    BreakpointKind.ACCESS: ("r", "w"),
+}
+_STOP_KINDS = {
+    BreakpointKind.SOFTWARE: StopKind.SWBREAK,
+    BreakpointKind.HARDWARE: StopKind.HWBREAK,
+    BreakpointKind.WRITE: StopKind.WATCH,
+    BreakpointKind.READ: StopKind.RWATCH,
+    BreakpointKind.ACCESS: StopKind.AWATCH,
+}
+
+
+@dataclass
+class _Step:
+    """A processor that is to stop at an instruction soon.
+
+    Attributes
+    ----------
+    retired : instructions it had retired when the step began
+    start : where
+    within : addresses at which it goes on stepping
+    returns_to : (RIP, RSP) at which the interrupt returns that has come between
+    """
+
+    retired: int
+    start: int
+    within: tuple[int, int] | None
+    returns_to: tuple[int, int] | None = None
+
+
+def thread_of(vcpu: int) -> ThreadId:
+    """Return the name of a processor as a thread of process 1."""
+    return ThreadId(1, vcpu + 1)
+
+
+class Execution:
+    """Runs a machine, and tells where it has to stop.
+
+    Parameters
+    ----------
+    machine : the computer
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.breakpoints: set[Breakpoint] = set()
+        self._hooks: dict[Breakpoint, int] = {}
+        self._step_hooks: list[int] = []
+        self._steps: dict[int, _Step] = {}
+        self._alone: Vcpu | None = None
+        self._found: Stop | None = None
+
+    # -- before a run
+
+    def prepare(self, actions: Resume) -> None:
+        """Make ready for going on as gdb wants.
+
+        Raises
+        ------
+        TargetError : the core cannot watch so much; nothing has changed
+        """
+        vcpus = {thread.tid - 1: action for thread, action in actions.items()}
+        if len(vcpus) not in {1, len(self._machine.vcpus)}:
+            raise TargetError("either one processor goes on, or all of them")
+        self._place_hooks()
+        self._alone = None
+        if len(vcpus) < len(self._machine.vcpus):
+            self._alone = self._machine.vcpus[next(iter(vcpus))]
+        self._steps = {
+            index: _Step(vcpu.retired, linear_pc(vcpu), action.within)
+            for index, action in vcpus.items()
+            if action.step
+            for vcpu in [self._machine.vcpus[index]]
+        }
+        self._hook_steps()
+
+    def forget(self) -> None:
+        """Have no breakpoints, and no step under way."""
+        self.breakpoints.clear()
+        self._steps.clear()
+        self._alone = None
+        self._place_hooks()
+        self._hook_steps()
+
+    def _place_hooks(self) -> None:
+        """Have the hooks that the breakpoints need; gdb takes all out and in at every stop."""
+        for gone in self._hooks.keys() - self.breakpoints:
+            self._machine.remove_hook(self._hooks.pop(gone))
+        for new in sorted(self.breakpoints - self._hooks.keys(), key=_order):
+            try:
+                self._hooks[new] = self._hook(new)
+            except ValueError as error:
+                raise TargetError(f"breakpoint at {new.address:#x}: {error}") from None
+
+    def _hook(self, wanted: Breakpoint) -> int:
+        if wanted.kind <= BreakpointKind.HARDWARE:
+            return self._machine.add_hook(None, kinds="x", first=wanted.address)
+        last = min(wanted.address + wanted.size - 1, _LAST_ADDRESS)
+        return self._machine.add_hook(
+            self._watcher(wanted), kinds=_HOOK_KINDS[wanted.kind], first=wanted.address, last=last
+        )
+
+    def _watcher(self, wanted: Breakpoint) -> Callable[[Vcpu, int, int, bool], None]:
+        """Return what is called in the middle of an instruction that accesses watched memory."""
+
+        def accessed(vcpu: Vcpu, laddr: int, _size: int, _write: bool) -> None:
+            if not self._listens_to(vcpu):
+                return
+            address = max(laddr, wanted.address)
+            self._stop_after(
+                Stop(thread_of(vcpu.index), kind=_STOP_KINDS[wanted.kind], address=address)
+            )
+
+        return accessed
+
+    def _listens_to(self, vcpu: Vcpu) -> bool:
+        return self._alone is None or self._alone is vcpu
+
+    def _stop_after(self, stop: Stop) -> None:
+        """Stop when the present instruction is done."""
+        if self._found is None:
+            self._found = stop
+        self._machine.stop(_OUR_STOP)
+
+    def _hook_steps(self) -> None:
+        """Hook every instruction while a processor steps, and no longer."""
+        if bool(self._steps) == bool(self._step_hooks):
+            return
+        if self._steps:
+            add = self._machine.add_hook
+            self._step_hooks = [
+                add(None, kinds="x", first=0, last=_LAST_ADDRESS),
+                add(self._interrupted, kinds="int", first=0, last=_LAST_VECTOR),
+            ]
+            return
+        while self._step_hooks:
+            self._machine.remove_hook(self._step_hooks.pop())
+
+    def _interrupted(self, vcpu: Vcpu, _vector: int, _error: int, external: bool) -> None:
+        """Note where an interrupt returns to; an exception is where the step leads."""
+        step = self._steps.get(vcpu.index)
+        if step is None or step.returns_to is not None:
+            return
+        if external:
+            step.returns_to = _place(vcpu)
+        else:
+            self._stop_after(Stop(thread_of(vcpu.index)))
+
+    # -- the run
+
+    def run(self, until_ns: int | None) -> Exit | Stop:
+        """Run until virtual time `until_ns`, a stop, or what only the owner can deal with."""
+        while True:
+            exit_ = self._advance(until_ns)
+            if self._found is not None:
+                found, self._found = self._found, None
+                if exit_.reason is ExitReason.STOPPED and exit_.what == _OUR_STOP:
+                    return found
+            if exit_.reason is not ExitReason.HOOK:
+                return exit_
+            stop = self._at_instruction(self._machine.vcpus[exit_.vcpu])
+            if stop is not None:
+                return stop
+
+    def _advance(self, until_ns: int | None) -> Exit:
+        if self._alone is None:
+            return self._machine.run(until_ns)
+        exit_ = self._alone.step(_ALONE)
+        return exit_ if exit_.reason is not ExitReason.HLT else Exit(ExitReason.BUDGET)
+
+    def _at_instruction(self, vcpu: Vcpu) -> Stop | None:
+        """Decide before a hooked instruction whether to stop."""
+        step = self._steps.get(vcpu.index)
+        if step is None:
+            return self._at_breakpoint(vcpu)
+        if step.returns_to is not None:
+            if _place(vcpu) != step.returns_to:
+                return self._at_breakpoint(vcpu)
+            step.returns_to = None
+            if linear_pc(vcpu) == step.start:
+                step.retired = vcpu.retired
+        if vcpu.retired == step.retired:
+            return None
+        stop = self._at_breakpoint(vcpu)
+        if stop is not None:
+            return stop
+        pc = linear_pc(vcpu)
+        if step.within is not None and step.within[0] <= pc < step.within[1]:
+            return None
+        return Stop(thread_of(vcpu.index))
+
+    def _at_breakpoint(self, vcpu: Vcpu) -> Stop | None:
+        pc = linear_pc(vcpu)
+        kinds = [b.kind for b in self.breakpoints if b.address == pc and b.kind in {0, 1}]
+        if not kinds or not self._listens_to(vcpu):
+            return None
+        # gdb goes on without a word where its own idea of the PC has no breakpoint.
+        kind = _STOP_KINDS[min(kinds)]
+        if pc != vcpu.read_register("rip"):
+            kind = StopKind.SIGNAL
+        return Stop(thread_of(vcpu.index), kind=kind)
+
+    def shutdown_stop(self, exit_: Exit) -> Stop:
+        """Return the stop for a triple fault, with its explanation."""
+        lines = explain_shutdown(self._machine.vcpus[exit_.vcpu], exit_)
+        text = "".join(f"{line}\n" for line in lines)
+        return Stop(thread_of(exit_.vcpu), _SIGABRT, text=text)
+
+
+def _place(vcpu: Vcpu) -> tuple[int, int]:
+    return vcpu.read_register("rip"), vcpu.read_register("rsp")
+
+
+def _order(breakpoint: Breakpoint) -> tuple[Any, ...]:  # noqa: A002
+    return breakpoint.kind, breakpoint.address, breakpoint.size

@@ -1,0 +1,190 @@
+"""A whole machine as gdb's target: one process whose threads are the processors."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from gdbstub import BreakpointKind, Stop, TargetError, Thread, ThreadId
+from gdbstub.target import SIGINT
+from gdbstub.x86 import VIEWS, X86_64
+from pykern.debug import memory, registers
+from pykern.debug.execution import Execution, thread_of
+from pykern.debug.monitor import Monitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gdbstub import Architecture, Breakpoint, Resume
+    from pykern_c import Machine, Vcpu
+
+MACHINE_PID = 1
+"""The one process there is."""
+
+
+class MachineTarget:
+    """What gdb sees of a machine.
+
+    Parameters
+    ----------
+    machine : the computer
+    task_name : returns what a processor runs, by its index; empty where nobody knows
+    executable : contents of the ELF file that is the kernel; empty: there is none
+    executable_path : what it is called
+
+    Attributes
+    ----------
+    stopped : whether the machine stands still
+    request : "kill" or "restart", until the machine's owner has done it
+    interrupted : whether gdb wants a running machine to stop
+    physical_memory : whether addresses of memory are physical
+    """
+
+    breakpoint_kinds = frozenset(BreakpointKind)
+
+    def __init__(
+        self,
+        machine: Machine,
+        task_name: Callable[[int], str] = lambda _index: "",
+        executable: bytes = b"",
+        executable_path: str = "",
+    ) -> None:
+        self.machine = machine
+        self.execution = Execution(machine)
+        self.architecture: Architecture = X86_64
+        self.stopped = False
+        self.interrupted = False
+        self.request = ""
+        self.physical_memory = False
+        self._task_name = task_name
+        self._files = {executable_path: executable} if executable else {}
+        self._monitor = Monitor(self)
+
+    def vcpu(self, thread: ThreadId) -> Vcpu:
+        """Return the processor that a thread is.
+
+        Raises
+        ------
+        TargetError : there is none
+        """
+        if thread.pid != MACHINE_PID or not 1 <= thread.tid <= len(self.machine.vcpus):
+            raise TargetError(f"no thread {thread.tid} in process {thread.pid}")
+        return self.machine.vcpus[thread.tid - 1]
+
+    def choose_view(self, name: str) -> None:
+        """Show the registers of another mode of the processor, from gdb's next look on.
+
+        Raises
+        ------
+        TargetError : there is no such view
+        """
+        if name not in VIEWS:
+            raise TargetError(f"no view {name!r}, expected one of {', '.join(VIEWS)}")
+        self.architecture = VIEWS[name]
+
+    # -- gdbstub.Target
+
+    def threads(self) -> Sequence[Thread]:
+        """Return the processors."""
+        return [self._thread(vcpu) for vcpu in self.machine.vcpus]
+
+    def _thread(self, vcpu: Vcpu) -> Thread:
+        task = self._task_name(vcpu.index)
+        name = f"cpu{vcpu.index}:{task}" if task else f"cpu{vcpu.index}"
+        return Thread(thread_of(vcpu.index), name, vcpu.index, vcpu.activity)
+
+    def read_registers(self, thread: ThreadId, names: Sequence[str]) -> list[int | None]:
+        """Return registers by gdb's names."""
+        vcpu = self.vcpu(thread)
+        return [registers.read(self.machine, vcpu, name) for name in names]
+
+    def write_registers(self, thread: ThreadId, values: Mapping[str, int]) -> None:
+        """Set registers by gdb's names."""
+        vcpu = self.vcpu(thread)
+        for name, value in values.items():
+            registers.write(vcpu, name, value)
+
+    def read_memory(self, thread: ThreadId, address: int, size: int) -> bytes:
+        """Return memory at the processor's linear addresses, or at physical ones."""
+        if self.physical_memory:
+            return memory.read_physical(self.machine, address, size)
+        return memory.read_linear(self.vcpu(thread), address, size)
+
+    def write_memory(self, thread: ThreadId, address: int, data: bytes) -> None:
+        """Write memory, whatever its protection."""
+        if self.physical_memory:
+            memory.write_physical(self.machine, address, data)
+        else:
+            memory.write_linear(self.vcpu(thread), address, data)
+
+    def resume(self, actions: Resume) -> None:
+        """Go on when the machine's owner runs it next."""
+        self.execution.prepare(actions)
+        self.stopped = False
+
+    def interrupt(self) -> None:
+        """Stop before the machine's next slice."""
+        self.interrupted = True
+
+    # -- capabilities
+
+    def insert_breakpoint(self, _thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
+        """Stop there from the next run on."""
+        self.execution.breakpoints.add(breakpoint)
+
+    def remove_breakpoint(self, _thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
+        """Stop there no longer."""
+        self.execution.breakpoints.discard(breakpoint)
+
+    def monitor(self, thread: ThreadId, command: str) -> str:
+        """Return what a command of `monitor` prints."""
+        return self._monitor.execute(thread, command)
+
+    def exec_file(self, pid: int) -> str:
+        """Return the name of the kernel's file.
+
+        Raises
+        ------
+        TargetError : it is not known
+        """
+        if pid != MACHINE_PID or not self._files:
+            raise TargetError("it is not known which file the machine executes")
+        return next(iter(self._files))
+
+    def open_file(self, path: str) -> bytes:
+        """Return the contents of the kernel's file.
+
+        Raises
+        ------
+        FileNotFoundError : it is another one
+        """
+        wanted = str(PurePosixPath("/", path))
+        if wanted not in self._files:
+            raise FileNotFoundError(path)
+        return self._files[wanted]
+
+    def detach(self) -> None:
+        """Forget breakpoints and let the machine go on."""
+        self.execution.forget()
+        self.stopped = self.interrupted = self.physical_memory = False
+        self.architecture = X86_64
+
+    def kill(self, _pid: int) -> None:
+        """Turn the machine off."""
+        self.execution.forget()
+        self.request, self.stopped = "kill", False
+
+    def restart(self) -> None:
+        """Reset the machine; it stands still at its first instruction."""
+        self.request = "restart"
+
+    # -- for the machine's owner
+
+    def halt(self) -> None:
+        """Stand still: somebody has come to look."""
+        self.stopped = True
+
+    def interrupt_stop(self) -> Stop:
+        """Return the stop of a machine that gdb has interrupted."""
+        active = (v.index for v in self.machine.vcpus if v.activity == "active")
+        return Stop(thread_of(next(active, 0)), SIGINT)
