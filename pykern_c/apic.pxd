@@ -413,7 +413,8 @@ cdef inline void lint_service(Lapic* lapic) noexcept nogil:
         return
     if not lint_active(lapic, 0):
         return
-    if apic_accept_fixed(lapic, entry[0] & 0xFF, True):
+    # A vector that is only logged is not in service, and no EOI would end it.
+    if apic_accept_fixed(lapic, entry[0] & 0xFF, True) and entry[0] & 0xFF >= 16:
         entry[0] |= LVT_REMOTE_IRR
 
 

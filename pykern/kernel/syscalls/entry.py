@@ -12,6 +12,7 @@ from collections import UserDict
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from pykern.kernel.core.errno import Errno, SysError
+from pykern.kernel.core.log import Level
 from pykern.kernel.core.wait import Interrupted
 from pykern.kernel.syscalls.arguments import Kind
 from pykern.kernel.task.signals import ERESTARTNOHAND, ERESTARTSYS
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import ModuleType
 
+    from pykern.kernel.core.log import Subsystem
     from pykern.kernel.task.system import System
     from pykern.kernel.x86.processor import Processor
 
@@ -38,7 +40,7 @@ def syscall(function: Function) -> Function:
 
 
 def ended_by_handlers(function: Function) -> Function:
-    """Mark a handler of a call that any signal handler ends with EINTR, SA_RESTART or not."""
+    """Mark a handler of a call that fails with EINTR after any handler, SA_RESTART or not."""
     function.__interrupted__ = ERESTARTNOHAND  # type: ignore[attr-defined]
     return function
 
@@ -161,6 +163,19 @@ class SystemCalls:
                 self._system.cpus[thread.cpu].gprs[_RAX] = result & _MASK
 
         return finish
+
+
+def logged(
+    symbol: str, number: int, serve: Callable[[Processor], None], log: Subsystem
+) -> Callable[[Processor], None]:
+    """Return what serves a call and says so before, at level debug (MEL-34)."""
+    text = f"SYS_{symbol.removeprefix('sys_').upper()} (id={number})"
+
+    def call(cpu: Processor) -> None:
+        log.log(f"Task {cpu.current.tid} invoked {text}", Level.DEBUG)
+        serve(cpu)
+
+    return call
 
 
 def not_implemented(_cpu: Processor) -> int:

@@ -56,7 +56,7 @@ def deadline_after(thread: UserThread, wait_ns: int) -> int:
 
 
 @contextlib.contextmanager
-def goes_on(thread: UserThread, deadline_ns: int | None) -> Generator[None]:
+def goes_on(thread: UserThread, deadline_ns: int | None) -> Generator[None, None, None]:
     """Remember the deadline of a wait that a signal interrupts, for when the call is made again."""
     try:
         yield
@@ -148,6 +148,51 @@ async def clock_nanosleep(
     wait_ns = ns - now if flags & TIMER_ABSTIME else ns
     deadline = deadline_after(thread, max(wait_ns, 0))
     return await _sleep(thread, deadline, 0 if flags & TIMER_ABSTIME else remain)
+
+
+_ITIMERVAL = struct.Struct("<qqqq")
+ITIMER_REAL = 0
+
+
+def _itimerval(thread: UserThread) -> bytes:
+    """Return the state of the timer as a struct itimerval."""
+    timer = thread.process.alarm
+    parts = (timer.interval_ns, timer.remaining_ns(thread.system.clock.now_ns))
+    return _ITIMERVAL.pack(*(x for ns in parts for x in (ns // NS_PER_S, ns % NS_PER_S // 1000)))
+
+
+@syscall
+def alarm(thread: UserThread, seconds: UInt) -> int:
+    """Send SIGALRM after seconds, 0: never; return how many were left of the one before."""
+    timer = thread.process.alarm
+    left = timer.remaining_ns(thread.system.clock.now_ns)
+    timer.set(thread.system, thread.process, seconds * NS_PER_S, 0)
+    return -(-left // NS_PER_S)
+
+
+@syscall
+def getitimer(thread: UserThread, which: Int, value: UserPtr) -> int:
+    """Tell how long until the timer of real time sends its signal."""
+    if which != ITIMER_REAL:
+        raise SysError(Errno.EINVAL)
+    thread.process.space.copy_out(value, _itimerval(thread))
+    return 0
+
+
+@syscall
+def setitimer(thread: UserThread, which: Int, new: UserPtr, old: UserPtr) -> int:
+    """Set the timer of real time; those of CPU time there are not."""
+    if which != ITIMER_REAL:
+        raise SysError(Errno.EINVAL)
+    space, before = thread.process.space, _itimerval(thread)
+    values = _ITIMERVAL.unpack(space.copy_in(new, _ITIMERVAL.size)) if new else (0, 0, 0, 0)
+    if any(us < 0 or us >= 1_000_000 for us in values[1::2]) or min(values[::2]) < 0:
+        raise SysError(Errno.EINVAL)
+    interval, after = (values[i] * NS_PER_S + values[i + 1] * 1000 for i in (0, 2))
+    thread.process.alarm.set(thread.system, thread.process, after, interval)
+    if old:
+        space.copy_out(old, before)
+    return 0
 
 
 @syscall

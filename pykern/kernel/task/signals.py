@@ -14,7 +14,6 @@ from pykern.kernel.sched.schedulable import State
 from pykern.kernel.task import sigframe
 from pykern.kernel.task.exit import CLD_CONTINUED, CLD_STOPPED, exit_group, exit_thread
 from pykern.kernel.task.sigaction import (
-    DUMPING,
     IGNORED,
     SA_NOCLDSTOP,
     SA_NODEFER,
@@ -39,11 +38,10 @@ if TYPE_CHECKING:
     from pykern.kernel.x86.processor import Processor
 
 ERESTARTSYS, ERESTARTNOHAND = 512, 514
-"""Results of calls that a signal has interrupted, which no program ever sees: the call is made
-again unless a handler without SA_RESTART, or any handler, was entered (Linux, linux/errno.h)."""
+"""Results of calls that a signal has interrupted, which no program sees: the call is made again
+unless a handler without SA_RESTART, or any handler, was entered (Linux, include/linux/errno.h)."""
 _EINTR = 4
 _SYSCALL_LENGTH = 2
-_CORE = 0x80
 _STOP_STATUS = 0x7F
 _INT80 = 0x80
 _STOPS = sum(bit(number) for number in STOPPING)
@@ -157,7 +155,7 @@ class Signals:
             info = thread.pending.take(thread.blocked) or process.pending.take(thread.blocked)
             if info is None:
                 break
-            # Frames of several handlers lie on each other, as on Linux: the last one runs first.
+            # Frames of several handlers lie on each other, as in Linux: the last one runs first.
             self._act(cpu, thread, info)
         if thread.state is State.RUNNING:
             self._restart(thread, None)
@@ -213,13 +211,12 @@ class Signals:
         frame["rip"] -= _SYSCALL_LENGTH
 
     def _terminate(self, process: Process, number: int) -> None:
-        core = _CORE if number in DUMPING else 0
-        exit_group(self._system, process, number | core)
+        exit_group(self._system, process, number)
 
     # -- stopping and going on
 
     def _stop(self, process: Process, number: int) -> None:
-        """Stop all threads of a process, each when it next would go on in user mode."""
+        """Stop all threads of a process: one that sleeps, when it next leaves the kernel."""
         process.stopped = True
         process.stop_status = number << 8 | _STOP_STATUS
         self._tell_parent(process, CLD_STOPPED, number)

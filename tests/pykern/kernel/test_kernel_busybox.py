@@ -57,8 +57,8 @@ SCRIPTS = (
     "$B diff words numbers | $B head -3; $B sort words > s; $B join s s | $B head -2;"
     " $B paste words numbers | $B head -2; $B comm -12 s s | $B wc -l; $B fold -w 3 words",
     "$B bc <<A\nscale=10\n4*a(1)\n2^100\nA",
-    "./hello.sh x 'y z'; echo $?; ./option.sh; ./nested.sh q; echo $?;"
-    " ./lost.sh 2>/dev/null; echo $?",
+    "./hello.sh x 'y z'; echo $?; ./option.sh; ./nested.sh q; echo $?",
+    "./lost.sh 2>/dev/null; echo $?",
 )
 
 

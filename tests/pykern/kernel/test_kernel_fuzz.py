@@ -17,7 +17,7 @@ def _run(kernel_image, commands, **options):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_hostile_calls_harm_nobody_else(kernel_image, seed):
-    """MEL-48, MEL-50: 6000 calls; a bystander computes right, the tables are empty."""
+    """MEL-48, MEL-50: 6000 calls; a bystander's checksum is right, tables are empty."""
     fuzz = str(hosted.compiled("fuzz.c"))
     system = _run(kernel_image, [[fuzz, str(seed), "20", "300"]], cpus=2)
     assert hosted.results(system, 1) == [hosted.Result(b"bystander: exited 0\n", 0)], system.log
