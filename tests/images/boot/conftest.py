@@ -98,7 +98,7 @@ def on_qemu():
                 seen += data
             if expected in seen and expected == b"\nend":
                 qemu.wait()  # the guest powers the machine off
-            qemu.kill()
+            qemu.terminate()  # timeout hands it on
         assert expected in seen, seen.decode(errors="replace")
         return seen.decode()
 
