@@ -11,12 +11,18 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pykern.bench import host, image, measure, peers, report
 from pykern.bench.machines import RunError, Runner
 from pykern.bench.programs import GROUPS, PROGRAMS, Program
 
-HOST = "host"
+if TYPE_CHECKING:
+    from pykern.bench.kernel import Rate
+
+HOST, KERNEL = "host", "kernel"
+_OWN = {HOST: "what a machine costs its host", KERNEL: "what the hosted kernel costs"}
+"""Groups that no peer has anything to compare with."""
 STATUS_OK, STATUS_WRONG, STATUS_USAGE = 0, 1, 2
 
 
@@ -35,9 +41,10 @@ def main(argv: list[str] | None = None) -> int:
         2 for wrong usage.
     """
     options = _parser().parse_args(argv)
-    programs, with_host = _selected(options.only)
+    programs, groups = _selected(options.only)
     if options.list:
-        print(f"{HOST:<18} {HOST:<8} what a machine costs its host")
+        for name, title in _OWN.items():
+            print(f"{name:<18} {name:<8} {title}")
         for program in programs:
             print(f"{program.name:<18} {program.group:<8} {GROUPS[program.group].title}")
         return STATUS_OK
@@ -47,11 +54,17 @@ def main(argv: list[str] | None = None) -> int:
         except image.BuildError as error:
             print(f"pykern bench: {error}", file=sys.stderr)
             return STATUS_WRONG
-    figures = _host_figures(options.build) if with_host and not options.without_pykern else []
+    own: dict[str, list[host.Figure] | list[Rate]] = {HOST: [], KERNEL: []}
+    if HOST in groups and not options.without_pykern:
+        own[HOST] = _host_figures(options.build)
+    if KERNEL in groups and not options.without_pykern:
+        own[KERNEL] = _kernel_rates()
     if options.json:
-        data = report.as_json(rows, versions) | {HOST: [dataclasses.asdict(f) for f in figures]}
+        data = report.as_json(rows, versions) | {
+            name: [dataclasses.asdict(measured) for measured in all_] for name, all_ in own.items()
+        }
         options.json.write_text(json.dumps(data, indent=1) + "\n")
-    if options.check and not all(figure.reached for figure in figures):
+    if options.check and not all(m.reached for all_ in own.values() for m in all_):
         return STATUS_WRONG
     return _status(rows, options.check)
 
@@ -62,6 +75,18 @@ def _host_figures(build: bool) -> list[host.Figure]:
     for figure in host.figures(build=build):
         print(host.line(figure), flush=True)
         measured.append(figure)
+    return measured
+
+
+def _kernel_rates() -> list[Rate]:
+    """Measure and print what the hosted kernel costs."""
+    # Imported here, so that the peers can be measured without the compiled core.
+    from pykern.bench import kernel
+
+    measured = []
+    for rate in kernel.rates():
+        print(kernel.line(rate), flush=True)
+        measured.append(rate)
     return measured
 
 
@@ -87,15 +112,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _selected(only: str) -> tuple[list[Program], bool]:
-    """Return the programs to run, and whether to measure the host's share."""
+def _selected(only: str) -> tuple[list[Program], set[str]]:
+    """Return the programs to run, and which groups beside them to measure."""
     wanted = set(filter(None, only.split(",")))
-    known = {program.name for program in PROGRAMS} | set(GROUPS) | {HOST}
+    known = {program.name for program in PROGRAMS} | set(GROUPS) | set(_OWN)
     if unknown := wanted - known:
         print(f"pykern bench: no program or group {sorted(unknown)}; see --list", file=sys.stderr)
         raise SystemExit(STATUS_USAGE)
     programs = [p for p in PROGRAMS if not wanted or p.name in wanted or p.group in wanted]
-    return programs, not wanted or HOST in wanted
+    return programs, set(_OWN) & wanted if wanted else set(_OWN)
 
 
 def _run(

@@ -34,13 +34,11 @@ class Demonstration:
         kernel, log = self._kernel, self._kernel.log.subsystem("SCHED")
         for name, priority in TASKS:
             log.log(f"Created task {name} (priority={priority})")
-        kernel.scheduler.narrate(switches=1, interrupts=0)
         by_urgency = sorted(TASKS, key=lambda task: -task[1])
         for number, (name, priority) in enumerate(by_urgency):
-            running = self._running
-            kernel.threads.spawn_kernel_thread(
-                name, self._body(), priority=priority, cpu=number % len(kernel.cpus)
-            )
+            running, cpu = self._running, number % len(kernel.cpus)
+            kernel.scheduler.narrate(switches=1, cpu=cpu)
+            kernel.threads.spawn_kernel_thread(name, self._body(), priority=priority, cpu=cpu)
             while self._running == running:
                 await self._started.wait()
         kernel.scheduler.narrate(switches=0, interrupts=0)

@@ -72,9 +72,9 @@ class RunQueues:
         """How many threads run or could."""
         return sum(rq.load for rq in self.queues)
 
-    def narrate(self, *, switches: int = 0, interrupts: int = 0) -> None:
-        """Tell the log of so many of the next switches of, and interrupts to, each CPU."""
-        for rq in self.queues:
+    def narrate(self, *, switches: int = 0, interrupts: int = 0, cpu: int | None = None) -> None:
+        """Tell the log of so many of the next switches of, and interrupts to, a CPU, or each."""
+        for rq in self.queues if cpu is None else [self.queues[cpu]]:
             rq.switches_to_tell = switches
             rq.interrupts_to_tell = interrupts
 
