@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from pygdbmi.gdbcontroller import GdbController
 
 ROOT = Path(__file__).resolve().parents[2]
 GDB = shutil.which("gdb")
-_TRIES = 90
+_TRIES = 60
 """Seconds before a test gives up on an answer."""
 _SETTINGS = ("confirm off", "pagination off", "debuginfod enabled off", "sysroot target:")
 
@@ -80,6 +81,11 @@ class Gdb:
             at = len(self.records)
             self.records += self._controller.get_gdb_response(1, raise_error_on_timeout=False)
         raise AssertionError(f"gdb does not answer; its last words: {self.records[-20:]}")
+
+    def interrupt(self):
+        """Type Ctrl-C."""
+        self._seen = len(self.records)
+        self._controller.gdb_process.send_signal(signal.SIGINT)
 
     def value(self, expression):
         """Return an expression's value as text."""

@@ -85,7 +85,10 @@ def test_registers(attached):
     assert attached.type("print $cr0").endswith("= [ PE MP ET NE WP PG ]\n")
     assert attached.type("print $efer").endswith("= [ SCE LME LMA NXE ]\n")
     everything = attached.type("info registers")
-    assert {"gs_base", "k_gs_base", "cr3", "cr8", "idtr"} <= set(re.findall(r"^\w+", everything, re.M))
+    assert {"k_gs_base", "cr3", "cr8", "idtr"} <= set(
+        re.findall(r"^\w+", everything, re.MULTILINE)
+    )
+    assert attached.type("info registers gs_base").startswith("gs_base  ")
     attached.type("set $rbx = 0x1122334455667788")
     assert attached.value("$rbx") == str(0x1122334455667788)
     attached.type("set $xmm3.uint128 = 77")
@@ -95,8 +98,8 @@ def test_registers(attached):
 
 
 def test_memory(attached):
-    attached.type("set {long}&boot_stack_top = 0x42")
-    assert attached.value("{long}&boot_stack_top") == "66"
+    attached.type("set {long}&limine_requests = 0x42")
+    assert attached.value("{long}&limine_requests") == "66"
     with pytest.raises(GdbError, match="Cannot access memory at address 0x800000000000"):
         attached.type("x/4x 0x800000000000")
     # The kernel's own code by physical address, as QEMU's packets have it.
@@ -107,19 +110,76 @@ def test_memory(attached):
     assert attached.value(f"*(unsigned long*){paddr}") == code
 
 
-def test_watch_a_variable(attached):
-    attached.type("watch -l locked_count")
-    attached.type("break sys_getpid")
-    stops = [attached.go("continue")["reason"] for _ in range(2)]
-    assert "watchpoint-trigger" in stops or stops == ["breakpoint-hit"] * 2
+# 16-bit code at 7C00h: loop: incw 0x500; mov 0x600, %ax; jmp loop
+COUNTER = bytes.fromhex("ff060005 a10006 ebf7").ljust(510, b"\0") + b"\x55\xaa"
 
 
-def test_interrupt_a_running_machine(attached):
-    attached.go_on = attached.do("-exec-continue --all")
-    attached.do("-exec-interrupt --all")
-    stop = attached.stop()
-    assert stop["signal-name"] == "SIGINT"
-    assert attached.value("$cs") in {"8", "40", "51", "16"} or attached.value("$cs").isdigit()
+@pytest.fixture
+def counter(boot, gdb, tmp_path):
+    """A gdb at a boot sector that counts."""
+    (tmp_path / "sector").write_bytes(COUNTER)
+    gdb.guest = boot("--protocol", "bootsector", str(tmp_path / "sector"))
+    gdb.type(f"target remote {gdb.guest.address}")
+    return gdb
+
+
+def test_watch_memory(counter):
+    counter.type("watch *(short*)0x500")
+    for count in range(1, 4):
+        stop = counter.go("continue")
+        assert stop["reason"] == "watchpoint-trigger"
+        assert stop["value"]["new"] == str(count)
+    counter.type("delete")
+    counter.type("rwatch *(short*)0x600")
+    assert counter.go("continue")["reason"] == "read-watchpoint-trigger"
+    assert counter.value("$pc").split()[0] == "0x7c07"
+
+
+def test_conditional_breakpoint(counter):
+    counter.type("hbreak *0x7c04 if *(short*)0x500 == 20")
+    assert counter.go("continue")["reason"] == "breakpoint-hit"
+    assert counter.value("*(short*)0x500") == "20"
+
+
+def test_interrupt_a_running_machine(counter):
+    counter.do("-exec-continue")
+    counter.interrupt()
+    assert counter.stop()["signal-name"] == "SIGINT"
+    assert int(counter.value("*(unsigned short*)0x500")) > 0
+
+
+def test_real_mode_as_real_mode(counter):
+    counter.type("monitor arch i8086")
+    counter.type("unset tdesc filename")
+    assert "i8086" in counter.type("show architecture")
+    assert "incw   0x500" in counter.type("x/i $pc")
+    counter.go("stepi")
+    assert counter.value("$eip").split()[0] == "0x7c04"
+    counter.type("monitor arch x86-64")
+    counter.type("unset tdesc filename")
+    assert counter.value("$rip").split()[0] == "0x7c04"
+    counter.go("stepi")
+    assert counter.value("$rip").split()[0] == "0x7c07"
+
+
+def test_nothing_differs_for_being_looked_at(boot, gdb, tmp_path):
+    def guest(name, *, wait):
+        hashes = f"1000000:{tmp_path / name}"
+        return boot("--timeout", "0.035", "--state-hash-every", hashes, wait=wait)
+
+    alone = guest("alone", wait=False)
+    assert alone.end()[0] == 36
+    gdb.type(f"target remote {guest('watched', wait=True).address}")
+    gdb.type("break sys_write")
+    gdb.type("watch *(int*)0xffffffff80007200")
+    for _ in range(3):
+        assert gdb.go("continue")["reason"] == "breakpoint-hit"
+        for _ in range(15):
+            gdb.go("stepi")
+        gdb.go("next")
+    gdb.type("delete")
+    assert gdb.go("continue")["reason"] == "exited"
+    assert (tmp_path / "watched").read_text() == (tmp_path / "alone").read_text()
 
 
 def test_the_end_of_the_guest(boot, gdb):
@@ -148,19 +208,9 @@ def test_monitor(attached):
     attached.type("break sys_getpid")
     attached.go("continue")
     listing = attached.type("monitor help")
-    for command in re.findall(r"^(\w+) +[^A-Z]", listing, re.M):
+    for command in re.findall(r"^(\w+) +[^A-Z]", listing, re.MULTILINE):
         assert attached.type(f"monitor {command}")
     assert "PML4E" in attached.type("monitor walk 0xffffffff80000000")
     assert "page not present" in attached.type("monitor walk 0x1000")
     assert "usage: monitor walk ADDR" in attached.type("monitor walk")
     assert "no command 'cease'" in attached.type("monitor cease")
-
-
-def test_other_views_of_the_registers(attached):
-    attached.type("monitor arch i8086")
-    attached.type("unset tdesc filename")
-    assert "i8086" in attached.type("show architecture")
-    assert attached.value("$eip").startswith("0x80000000") or attached.value("$eip")
-    attached.type("monitor arch x86-64")
-    attached.type("unset tdesc filename")
-    assert attached.value("(long)$rip") == str(0xFFFFFFFF80000000 - (1 << 64))
