@@ -35,7 +35,7 @@ def v_cont(session: Session, rest: bytes) -> bytes | None:
     session.resume(
         {
             thread.id: action
-            for thread in reversed(session.target.threads())
+            for thread in session.target.threads()
             for action in [next((a for who, a in wanted if matches(who, thread.id)), None)]
             if action is not None
         }
