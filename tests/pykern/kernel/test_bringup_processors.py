@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from pykern.kernel.x86 import layout
@@ -56,4 +58,4 @@ def test_kernel_stacks_are_8_kib_and_apart(idle):
     stacks = [t.stack for t in idle.kernel.threads.by_tid.values() if t.stack is not None]
     assert all(stack.size == 8192 for stack in stacks)
     tops = sorted(stack.top for stack in stacks)
-    assert all(b - a > 8192 for a, b in zip(tops, tops[1:], strict=False))
+    assert all(b - a > 8192 for a, b in pairwise(tops))

@@ -25,13 +25,15 @@ int main(int argc, char **argv)
     switch (argv[argc - 1][0]) {
     case 's':
         printf("%d %ld %ld %ld %o %d %d %ld %ld %ld %ld %ld.%ld %ld.%ld %ld.%ld\n",
-            size == sizeof s, s.st_dev, s.st_ino, s.st_nlink, s.st_mode, s.st_uid, s.st_gid, s.st_rdev, s.st_size,
+            size == sizeof s, s.st_dev, s.st_ino, s.st_nlink, s.st_mode, s.st_uid,
+            s.st_gid, s.st_rdev, s.st_size,
             s.st_blksize, s.st_blocks, s.st_atim.tv_sec, s.st_atim.tv_nsec, s.st_mtim.tv_sec,
             s.st_mtim.tv_nsec, s.st_ctim.tv_sec, s.st_ctim.tv_nsec);
         break;
     case 'x':
         printf("%d %d %lld %d %o %d %d %d %lld %d %lld %lld.%d %lld.%d %lld.%d\n",
-            size == sizeof x, (int)makedev(x.stx_dev_major, x.stx_dev_minor), x.stx_ino, x.stx_nlink, x.stx_mode,
+            size == sizeof x, (int)makedev(x.stx_dev_major, x.stx_dev_minor), x.stx_ino,
+            x.stx_nlink, x.stx_mode,
             x.stx_uid, x.stx_gid, (int)makedev(x.stx_rdev_major, x.stx_rdev_minor), x.stx_size,
             x.stx_blksize, x.stx_blocks, x.stx_atime.tv_sec, x.stx_atime.tv_nsec,
             x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec, x.stx_ctime.tv_sec, x.stx_ctime.tv_nsec);
