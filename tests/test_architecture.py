@@ -64,20 +64,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "pykern/bench/own.py": "tests/bench/test_programs.py",
     "pykern/bench/programs.py": "tests/bench/test_programs.py",
     "pykern/kernel/core/bug.py": "tests/pykern/kernel/mm/test_frames.py",
-    # What programs see of the kernel is compared with Linux, program by program.
-    "pykern/kernel/abi/linux_structs.py": "tests/pykern/kernel/test_kernel_linux_programs.py",
-    "pykern/kernel/syscalls/*.py": "tests/pykern/kernel/test_kernel_linux_programs.py",
-    "pykern/kernel/task/*.py": "tests/pykern/kernel/test_kernel_linux_programs.py",
-    "pykern/kernel/jobs.py": "tests/pykern/kernel/test_kernel_linux_programs.py",
-    "pykern/kernel/procinfo.py": "tests/pykern/kernel/test_kernel_busybox.py",
-    "pykern/kernel/usermode.py": "tests/pykern/kernel/test_kernel_busybox.py",
-    "pykern/kernel/faults.py": "tests/pykern/kernel/test_kernel_fuzz.py",
-    "pykern/kernel/traps.py": "tests/pykern/kernel/test_kernel_fuzz.py",
     # What a kernel is made of shows when it comes up.
-    "pykern/kernel/abi/tables.py": "tests/pykern/kernel/test_bringup.py",
-    "pykern/kernel/host.py": "tests/pykern/kernel/test_bringup.py",
-    "pykern/kernel/integration/*.py": "tests/pykern/kernel/test_mellos.py",
-    "pykern/kernel/profiles/profile.py": "tests/pykern/kernel/test_mellos.py",
     "pykern/kernel/mm/memory.py": "tests/pykern/kernel/core/test_memory.py",
     "pykern/kernel/mm/pagetable.py": "tests/pykern/kernel/x86/test_paging.py",
     # What an instruction is made of.

@@ -280,3 +280,9 @@ def results(system: System, count: int) -> list[Result]:
 def _status(wait_status: int) -> int:
     """Return a wait status as `subprocess` has it."""
     return os.waitstatus_to_exitcode(wait_status)
+
+
+def idle_system(kernel_image: bytes, **options: object) -> System:
+    """Return a system that was run until its first program waits for a key."""
+    files = {"/sbin/init": compiled("waiting.c").read_bytes()}
+    return make(kernel_image, files=files, **options).run_until("waiting")

@@ -42,11 +42,10 @@ static void faults(void)
         if (!child) {
             struct rlimit none = { 0, 0 };
             setrlimit(RLIMIT_CORE, &none);
-            volatile int zero = 0;
             if (kind == 0)
                 *(volatile int *)8 = 1;
             if (kind == 1)
-                shared = 1 / zero;
+                __asm__ volatile("cltd; idivl %0" : : "r"(0), "a"(1) : "edx");
             if (kind == 2)
                 __asm__ volatile("ud2");
             if (kind == 3)

@@ -1,0 +1,6 @@
+#include <sys/reboot.h>
+
+int main(void)
+{
+    return reboot(RB_AUTOBOOT);
+}

@@ -1,0 +1,33 @@
+"""The kernels that can be made of this kernel's parts."""
+
+import pytest
+
+from pykern.kernel.abi.tables import GATES
+from pykern.kernel.core.log import STYLES
+from pykern.kernel.core.registry import UnknownNameError
+from pykern.kernel.profiles import PROFILES
+from pykern.kernel.sched import POLICIES
+
+
+@pytest.mark.parametrize("name", ["pykern", "mellos"])
+def test_what_a_profile_names_there_is(name):
+    profile = PROFILES.get(name)
+    assert profile.name == name
+    POLICIES.get(profile.policy)
+    STYLES.get(profile.log_style)
+    assert {profile.syscall_table, profile.int80_table} - {None} <= set(GATES)
+    assert profile.kernel_stack % 4096 == 0
+
+
+def test_mellos_is_what_its_checklist_says():
+    """MEL-01, MEL-11, MEL-12, MEL-13, MEL-18, MEL-22."""
+    profile = PROFILES.get("mellos")
+    assert (profile.max_cpus, profile.tick_hz, profile.kernel_stack) == (8, 100, 8192)
+    assert (profile.policy, profile.syscall_table) == ("priority3", None)
+    limits = profile.ports
+    assert (limits.ports, limits.messages, limits.message_size) == (256, 16, 4096)
+
+
+def test_an_unknown_one_is_refused_with_those_there_are():
+    with pytest.raises(UnknownNameError, match="no profile 'nope'; registered: pykern, mellos"):
+        PROFILES.get("nope")
