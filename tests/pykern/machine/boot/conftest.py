@@ -214,7 +214,7 @@ def on_qemu(tmp_path):
             assert qemu.stdout is not None
             while expected not in seen and (data := qemu.stdout.read1()):
                 seen += data
-            qemu.kill()
+            qemu.terminate()
         return seen
 
     return run
