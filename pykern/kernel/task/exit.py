@@ -34,7 +34,7 @@ def exit_thread(system: System, thread: UserThread, status: int) -> None:
 
     Parameters
     ----------
-    status : wait status of the process, if the thread is its first one and nothing else decides
+    status : wait status of the process, if the thread is its last one and nothing else decides
     """
     process = thread.process
     if thread.state is State.ZOMBIE:
@@ -45,15 +45,13 @@ def exit_thread(system: System, thread: UserThread, status: int) -> None:
     process.cpu_ns += thread.cpu_ns
     process.threads.remove(thread)
     system.threads.by_tid.pop(thread.tid, None)
-    if thread.tid == process.pid:
-        process.leader_status = status
     if all(cpu.current is not thread for cpu in system.cpus):
         system.threads.reap(thread)
     process.thread_ended.wake_all()
     if not process.threads:
         process.last_name = thread.name
         decided = process.group_status
-        _end(system, process, process.leader_status if decided is None else decided)
+        _end(system, process, status if decided is None else decided)
 
 
 def exit_group(system: System, process: Process, status: int) -> None:

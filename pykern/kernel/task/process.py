@@ -31,7 +31,6 @@ class Process:
     children : living ones, and zombies
     status : as wait4 gives it, once all threads have ended; None: it lives
     group_status : the status it ends with, from when that is decided
-    leader_status : the status of its first thread, once that has ended
     stop_status, continued : what wait4 has not been told yet of job control
     child_events : woken when a child ends, stops or goes on
     ended : woken when it has ended, for the kernel
@@ -60,7 +59,6 @@ class Process:
     continued: bool = False
     stopped: bool = False
     group_status: int | None = None
-    leader_status: int = 0
     last_name: str = "?"
     child_events: WaitQueue = field(default_factory=WaitQueue)
     ended: WaitQueue = field(default_factory=WaitQueue)

@@ -57,9 +57,16 @@ def in_kernel(kernel_image):
 def on_both(in_kernel):
     """Return what runs one program on host Linux and in pykern: (host's result, pykern's)."""
 
+    known = {}
+
+    def on_host(program, arguments, files):
+        key = (program, arguments)
+        if key not in known:
+            known[key] = hosted.on_host(program, [str(program), *arguments], files)
+        return known[key]
+
     def run(name, *arguments, files=None, flags=(), **options):
-        program = hosted.compiled(name, *flags)
-        expected = hosted.on_host(program, [str(program), *arguments], files or {})
+        expected = on_host(hosted.compiled(name, *flags), arguments, files or {})
         return expected, in_kernel(name, *arguments, files=files, flags=flags, **options)
 
     return run

@@ -13,6 +13,7 @@ DATA = {"data": b"not a program\n"}
     [
         pytest.param("altstack.c", id="altstack"),
         pytest.param("fpu.c", id="fpu"),
+        pytest.param("group.c", id="group"),
         pytest.param("jobs.c", id="jobs"),
         pytest.param("memory.c", id="memory"),
         pytest.param("process.c", id="process"),

@@ -40,8 +40,6 @@ static void faults(void)
     for (int kind = 0; kind < 6; kind++) {
         pid_t child = fork();
         if (!child) {
-            struct rlimit none = { 0, 0 };
-            setrlimit(RLIMIT_CORE, &none);
             if (kind == 0)
                 *(volatile int *)8 = 1;
             if (kind == 1)
@@ -177,6 +175,8 @@ int main(int argc, char **argv, char **environment)
         SHOW(lseek(atoi(argv[2]), 0, SEEK_CUR));
         return 12;
     }
+    struct rlimit none = { 0, 0 };
+    setrlimit(RLIMIT_CORE, &none);
     statuses();
     faults();
     families();
