@@ -10,12 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import images
 from images import build, prebuilt
 from pykern.cli import main
 from pykern.exit_status import ExitStatus
+from pykern.kernel.drivers.screen_text import read_text
 from tests import booting
 from tests.pykern.kernel.hosted import read_file
 from tests.userland.terminal import Terminal
@@ -141,14 +144,25 @@ def test_system_calls_are_logged_when_asked(iso):
     assert "[SYSCALL]" not in booting.boot(iso, append="loglevel=debug", typed=command).log
 
 
+def test_eight_programs_run_in_turn(iso):
+    """MIC-02: eight at a time on one processor; each is preempted, and all end."""
+    typed = b" ".join([b"spin 10 &"] * 8) + b" wait; metrics preemptions; poweroff\n"
+    booted = booting.boot(iso, cpus=1, typed=typed)
+    assert booted.log.splitlines().count("4999995000000") == 8
+    assert booted.kernel.metrics.preemptions >= 8
+
+
 @pytest.mark.slow
-def test_built_in_bios_boots_it_to_the_same_prompt(iso, booted):
+def test_built_in_bios_boots_it_to_the_same_prompt(iso, booted, tmp_path):
     """MIC-07: the boot record in real mode and our loader; then everything is the same."""
     del iso
-    done = run("--firmware", "bios", "-m", "64M", prebuilt.default_image(), "--smp", "4")
+    png, options = tmp_path / "screen.png", ("-m", "64M", "--smp", "4")
+    done = run("--firmware", "bios", prebuilt.default_image(), *options, "--screenshot", png)
     assert done.returncode == 0
     assert_session(done.stdout.decode())
     assert done.stdout.decode().split(PROMPT)[1:] == booted.serial.decode().split(PROMPT)[1:]
+    with Image.open(png) as picture:
+        assert read_text(np.asarray(picture)).split(PROMPT)[1:] == booted.screen.split(PROMPT)[1:]
 
 
 @pytest.mark.slow

@@ -8,10 +8,13 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pykern.cli import main
 from pykern.exit_status import ExitStatus
+from pykern.kernel.drivers.screen_text import read_text
 from tests import booting
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "mellos"
@@ -185,11 +188,13 @@ def test_metrics_are_those_of_the_workload(booted):
     assert metrics.ctx_switches == sum(cpu.ctx_switches for cpu in metrics.cpus)
 
 
-def test_metrics_are_written_as_json(iso, tmp_path, capfdbinary, booted):
-    """MEL-16: `--metrics FILE.json`; the same boot counts the same."""
+def test_metrics_and_screen_are_written(iso, tmp_path, capfdbinary, booted):
+    """MEL-16: `--metrics FILE.json`; the same boot counts the same. MEL-30: `--screenshot PNG`."""
     (tmp_path / "m.iso").write_bytes(iso)
-    out = tmp_path / "metrics.json"
-    command = ["boot", str(tmp_path / "m.iso"), "-m", "64M", "--smp", "2", "--metrics", str(out)]
-    assert main(command) == 0
+    out, png = tmp_path / "metrics.json", tmp_path / "screen.png"
+    command = ["boot", str(tmp_path / "m.iso"), "-m", "64M", "--smp", "2"]
+    assert main([*command, "--metrics", str(out), "--screenshot", str(png)]) == 0
+    with Image.open(png) as picture:
+        assert read_text(np.asarray(picture)) == booted(2).screen
     assert capfdbinary.readouterr().out == booted(2).serial
     assert json.loads(out.read_text()) == booted(2).kernel.metrics.as_dict()

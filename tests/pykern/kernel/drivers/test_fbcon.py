@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pykern.kernel.drivers.fbcon import COLOURS, FramebufferConsole
 from pykern.kernel.drivers.screen_text import read_text
@@ -151,3 +153,23 @@ def test_what_is_written_is_drawn_when_there_is_time():
 def test_a_framebuffer_that_cannot_be_used_is_refused(place, message):
     with pytest.raises(ValueError, match=message):
         FramebufferConsole(Memory(BASE), place)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=40),
+            st.text("\x1b[;0123456789ABCDEFGHJKdfmsu\t\r\n\b x", max_size=60).map(str.encode),
+        ),
+        max_size=20,
+    )
+)
+@settings(max_examples=200)
+def test_no_bytes_bring_it_out_of_its_cells(pieces):
+    """Whatever a program prints: the memory asserts that nothing is drawn beside the picture."""
+    screen = Screen()
+    for piece in pieces:
+        screen.console.write(piece)
+        assert 0 <= screen.console.row < ROWS
+        assert 0 <= screen.console.column <= COLUMNS
+    assert len(screen.lines()) <= ROWS
