@@ -40,5 +40,9 @@ class Memory:
 def fake_thread(kernel):
     """Return a thread of process 5, on the files of `kernel`."""
     process = SimpleNamespace(space=Memory(), files=FileTable(), fs=kernel.ctx, pid=5)
-    system = SimpleNamespace(vfs=kernel.vfs, clock=SimpleNamespace(now_ns=1000))
+    system = SimpleNamespace(
+        vfs=kernel.vfs,
+        clock=SimpleNamespace(now_ns=1000),
+        signals=SimpleNamespace(pending=lambda _thread: False),
+    )
     return SimpleNamespace(process=process, system=system, blocked=0, saved_mask=None)
