@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.pykern.kernel import hosted
+
 DATA = {"data": b"not a program\n"}
 
 
@@ -41,3 +43,14 @@ def test_what_a_program_starts_with(on_both):
     expected, found = on_both("start.c", "one", "", "three words here", "ä")
     assert found.stdout.decode() == expected.stdout.decode()
     assert found.status == expected.status == 5
+
+
+@pytest.mark.parametrize("program", ["memory.c", "threads.c", "process.c"])
+def test_no_processor_relies_on_what_it_has_cached(kernel_image, program):
+    """MEL-48: every change of page tables that another processor may have cached is told to it."""
+    path = hosted.compiled(program)
+    system = hosted.batch(kernel_image, [[str(path)]], {str(path): path.read_bytes()}, DATA, cpus=4)
+    stale = []
+    system.machine.report_stale_tlb(lambda *entry: stale.append(entry))
+    hosted.results(system.run(), 1)
+    assert stale == []
