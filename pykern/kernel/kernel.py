@@ -196,6 +196,11 @@ class Kernel(System):
         calls = SystemCalls(self)
         return {name: calls.bind(name, f) for name, f in handlers(SYSCALL_MODULES).items()}
 
+    def needs_input(self) -> bool:
+        """Tell whether nothing will happen before something comes from outside the machine."""
+        idle = bool(self.cpus) and all(cpu.current is cpu.idle for cpu in self.cpus)
+        return idle and not self.clock.pending
+
     # -- for the handlers
 
     def choose_profile(self, name: str) -> None:

@@ -109,6 +109,8 @@ class Session:
     pacer : None: as fast as possible
     hostcall : serves the exits by which a hosted kernel asks for what Python does; without it
         they are as if nothing were at their port
+    needs_input : tells whether only input can make an idle guest go on, which a hosted kernel knows
+        even where a timer that nobody listens to ticks
     checkpoint : called at multiples of `checkpoint_ns` of virtual time, with the time
     slice_ns : virtual time between two looks at the host
     note : takes a line for the user
@@ -122,6 +124,7 @@ class Session:
     reboot: bool = True
     pacer: Pacer | None = None
     hostcall: Callable[[Any], None] = field(default=lambda _exit: None)
+    needs_input: Callable[[], bool] = field(default=lambda: False)
     checkpoint: Callable[[int], None] | None = None
     checkpoint_ns: int = 0
     slice_ns: int = SLICE_NS
@@ -182,6 +185,8 @@ class Session:
             return Outcome(ExitStatus.VIRTUAL_TIMEOUT, (what, *self._where()))
         if self._is_stuck():
             what = "deadlock: every processor is halted, and nothing can wake one"
+            if self.needs_input():
+                what = "deadlock: the input has ended, and every program waits for more"
             return Outcome(ExitStatus.DEADLOCK, (what, *self._where()))
         return _Next.CONTINUE
 
@@ -210,7 +215,8 @@ class Session:
             return False
         if not any(cpu.read_register("rflags") & _RFLAGS_IF for cpu in self.machine.vcpus):
             return now - self._progress_ns >= SLICE_NS
-        if self.machine.events.deadline is not None or self.machine.apics.next_deadline is not None:
+        timers = (self.machine.events.deadline, self.machine.apics.next_deadline)
+        if timers != (None, None) and not self.needs_input():
             return False
         return self.timeout_ns is None and not self.console.wait(None)
 

@@ -67,6 +67,15 @@ def test_what_is_piped_in_is_done():
 
 
 @pytest.mark.usefixtures("iso")
+def test_input_that_ends_before_the_machine_is_off():
+    """Nothing can happen any more, so the run ends, and says why."""
+    done = run(typed=b"sleep 1; ls\n")
+    assert done.returncode == ExitStatus.DEADLOCK
+    assert b"the input has ended, and every program waits for more" in done.stderr
+    assert b"proc" in done.stdout
+
+
+@pytest.mark.usefixtures("iso")
 def test_what_a_person_types_is_done(tmp_path):
     """The same at a terminal: each command after the prompt has come."""
     environment = {**os.environ, "PYTHONPATH": str(Path(images.__file__).parents[1])}

@@ -85,6 +85,11 @@ class KernelClock:
         """Whether the processor that acts now can have timers."""
         return self.this_cpu is not None and self.this_cpu.number in self._cpus
 
+    @property
+    def pending(self) -> bool:
+        """Whether any timer is set."""
+        return any(not t.cancelled for timers in self._cpus.values() for t in timers.heap)
+
     def add_cpu(self, cpu: Processor) -> None:
         """Let a processor have timers; its local APIC is enabled."""
         self._cpus[cpu.number] = _CpuTimers()

@@ -119,6 +119,17 @@ def test_halted_without_a_timer_and_without_input_is_a_deadlock():
     assert session(Machine(busy=False))[0].run().status == ExitStatus.DEADLOCK
 
 
+@pytest.mark.parametrize(
+    ("needs_input", "status"), [(True, ExitStatus.DEADLOCK), (False, ExitStatus.POWER_OFF)]
+)
+def test_a_timer_that_nobody_listens_to_wakes_nobody(needs_input, status):
+    machine = Machine([BUDGET, BUDGET, exit_("STOPPED", 0, "power-off")], busy=False, deadline=99)
+    made, _, _ = session(machine, needs_input=lambda: needs_input)
+    outcome = made.run()
+    assert outcome.status == status
+    assert ("input has ended" in "".join(outcome.lines)) is needs_input
+
+
 def test_input_is_stamped_with_virtual_time():
     console = Console(inputs=[b"a", b"", b"bc"])
     made, sent, _ = session(Machine(), console, timeout_ns=4 * SLICE_NS)

@@ -87,3 +87,19 @@ def test_ticks_come_while_a_thread_runs_at_multiples_of_the_tick(machine, clock)
 def test_nobody_acts_nobody_waits(machine):
     with pytest.raises(ValueError, match="no processor acts"):
         KernelClock(machine, 0xEC, TICK).at(1, lambda: None)
+
+
+def test_it_knows_whether_a_timer_is_set(clock):
+    assert clock.ready
+    assert not clock.pending
+    timer = clock.at(5000, lambda: None)
+    assert clock.pending
+    timer.cancel()
+    assert not clock.pending
+
+
+def test_a_processor_that_is_not_up_has_no_timers(clock):
+    clock.this_cpu = SimpleNamespace(number=7)
+    assert not clock.ready
+    clock.this_cpu = None
+    assert not clock.ready
