@@ -64,7 +64,9 @@ def test_acknowledgements_until_they_are_turned_off():
     assert session.feed(b"$qC#b4") == frame(b"QC1")
 
 
-@pytest.mark.parametrize("packet", [b"vMustReplyEmpty", b"qTStatus", b"QNonStop:1", b"bs", b"_", b""])
+@pytest.mark.parametrize(
+    "packet", [b"vMustReplyEmpty", b"qTStatus", b"QNonStop:1", b"bs", b"_", b""]
+)
 def test_unknown_requests_get_an_empty_reply(client, packet):
     assert client.ask(packet) == b""
 
@@ -79,10 +81,12 @@ def test_registers(client):
     assert client.ask(b"p3") == b"xxxx"
 
 
-@pytest.mark.parametrize("packet", [b"P999=00", b"P0=00", b"P0", b"G00", b"Gzz", b"p", b"pff", b"p-1"])
+@pytest.mark.parametrize(
+    "packet", [b"P999=00", b"P0=00", b"P0", b"G00", b"Gzz", b"p", b"pff", b"p-1"]
+)
 def test_wrong_registers_are_errors(client, packet):
     before = client.toy.state()
-    assert re.fullmatch(b"E..", client.ask(packet))
+    assert re.fullmatch(rb"E..", client.ask(packet))
     assert client.toy.state() == before
 
 
@@ -99,12 +103,12 @@ def test_memory(client):
 
 @pytest.mark.parametrize(
     "packet",
-    [b"m", b"m,", b"m1", b"m100,1", b"mffffffffffffffff,2", b"M0,1", b"M0,2:00", b"M0,1:0", b"m0,-1",
-     b"Xff,2:ab", b"m1_0,1", b"qCRC:f0,20", b"qSearch:memory:0;10;", b"qRcmd,zz", b"qRcmd"],
+    [b"m", b"m,", b"m1", b"m100,1", b"mffffffffffffffff,2", b"M0,1", b"M0,2:00", b"M0,1:0",
+     b"m0,-1", b"Xff,2:ab", b"m1_0,1", b"qCRC:f0,20", b"qSearch:memory:0;10;", b"qRcmd,zz", b"qRcmd"],
 )  # fmt: skip
 def test_wrong_memory_requests_are_errors(client, packet):
     before = client.toy.state()
-    assert re.fullmatch(b"E..", client.ask(packet))
+    assert re.fullmatch(rb"E..", client.ask(packet))
     assert client.toy.state() == before
 
 
@@ -251,8 +255,8 @@ def test_ends(client):
 
 # -- hostile clients
 
-_WORDS = st.sampled_from([*COMMANDS, b":", b";", b",", b"p1.1", b"-1", b"0", b"ff", b"memory", b"read",
-                          b"c", b"s", b"r", b"#", b"open", b"pread", b"=", b"1,2"])  # fmt: skip
+_WORDS = st.sampled_from([*COMMANDS, b":", b";", b",", b"p1.1", b"-1", b"0", b"ff", b"memory",
+                          b"read", b"c", b"s", b"r", b"#", b"open", b"pread", b"=", b"1,2"])  # fmt: skip
 _REQUESTS = st.lists(_WORDS | st.binary(max_size=6), max_size=9).map(b"".join)
 _SILENT = (b"k", b"R")
 
