@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from gdbstub import TargetError, ThreadId
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gdbstub import Session, TargetError, ThreadId
+from gdbstub.packet import Decoder, frame
 from gdbstub.x86 import I386, X86_64
 from pykern.debug.machine_target import MachineTarget
 from tests.guest import ENTRY, PML4, long_mode_machine
@@ -127,3 +132,48 @@ def test_monitor_prints(target, command):
 def test_monitor_says_what_is_wrong(target, command, text):
     with pytest.raises(TargetError, match=text):
         target.monitor(ONE, command)
+
+
+# -- hostile clients
+
+MACHINE = long_mode_machine("hlt", megabytes=2)
+ADDRESSES = st.sampled_from(
+    [0, ENTRY, (2 << 20) - 8, 2 << 20, 1 << 40, 1 << 47, 1 << 63, (1 << 64) - 9, (1 << 64) - 1]
+).map(lambda n: b"%x" % n)
+SIZES = st.sampled_from([b"0", b"1", b"8", b"1000", b"ffffffff", b"ffffffffffffffff"])
+PLACES = st.builds(lambda a, s: a + b"," + s, ADDRESSES, SIZES)
+REQUESTS = st.one_of(
+    st.builds(lambda verb, place: verb + place, st.sampled_from([b"m", b"x", b"qCRC:"]), PLACES),
+    st.builds(lambda a, d: b"X%b,%x:%b" % (a, len(d), d), ADDRESSES, st.binary(max_size=20)),
+    st.builds(
+        lambda k, place: b"%b,%b" % (k, place), st.sampled_from([b"Z0", b"Z2", b"z4"]), PLACES
+    ),
+    st.builds(
+        lambda n, d: b"P%x=%b" % (n, d.hex().encode()), st.integers(0, 110), st.binary(max_size=16)
+    ),
+    st.builds(lambda n: b"p%x" % n, st.integers(0, 300)),
+    st.builds(
+        lambda c: b"qRcmd," + c.hex().encode(), st.sampled_from([b"walk", b"gdt", b"idt", b"regs"])
+    ),
+    st.builds(lambda a: b"qRcmd," + (b"walk 0x" + a).hex().encode(), ADDRESSES),
+    st.sampled_from(
+        [b"g", b"?", b"Hg2", b"T1", b"Qqemu.PhyMemMode:1", b"Qqemu.PhyMemMode:0", b"qfThreadInfo"]
+    ),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(REQUESTS, max_size=10))
+@example([b"X%x,2:ab" % ((2 << 20) - 1)])
+def test_each_request_has_one_reply_and_a_refused_one_changes_nothing(requests):
+    target = MachineTarget(MACHINE)
+    session, decoder = Session(target), Decoder()
+    session.feed(frame(b"QStartNoAckMode"))
+    for request in requests:
+        before = MACHINE.state_hash()
+        *_, reply = [
+            r for r in decoder.feed(session.feed(frame(request))) if r[:1] != b"O" or r == b"OK"
+        ]
+        if re.match(rb"E..\Z", reply):
+            assert MACHINE.state_hash() == before
+    target.detach()
