@@ -7,6 +7,7 @@ Debugging with GDB, Packets; General Query Packets. QEMU, GDB usage: PhyMemMode.
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
 
 from gdbstub.replies import MOST_HEX, OK, UNSUPPORTED
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from gdbstub.session import Session
 
 _CHUNK = 1 << 16
-_POLYNOMIAL = 0x04C11DB7
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""Each byte with its bits in the other order."""
 _SPACE = 1 << 64
 
 
@@ -69,32 +71,17 @@ def _write(session: Session, where: bytes, raw: bytes) -> bytes:
 
 
 def crc(session: Session, rest: bytes) -> bytes:
-    """Checksum (`qCRC`): ADDRESS,LENGTH, by which `compare-sections` compares."""
+    """Checksum (`qCRC`): ADDRESS,LENGTH, by which `compare-sections` compares.
+
+    It is the CRC-32 of most significant bits first with neither end inverted: zlib's of the
+    reversed bytes, reversed.
+    """
     address, size = map(number, fields(rest.removeprefix(b":"), 2))
-    value = 0xFFFFFFFF
+    value = 0
     for _, chunk in _chunks(session, address, size):
-        value = _crc32(value, chunk)
-    return b"C%x" % value
-
-
-def _crc_table() -> list[int]:
-    table = []
-    for byte in range(256):
-        value = byte << 24
-        for _ in range(8):
-            value = (value << 1 ^ (_POLYNOMIAL if value >> 31 else 0)) & 0xFFFFFFFF
-        table.append(value)
-    return table
-
-
-_CRC_TABLE = _crc_table()
-
-
-def _crc32(value: int, chunk: bytes) -> int:
-    """Go on with a CRC-32 of most significant bits first, neither end inverted."""
-    for byte in chunk:
-        value = (value << 8 & 0xFFFFFFFF) ^ _CRC_TABLE[value >> 24 ^ byte]
-    return value
+        value = zlib.crc32(chunk.translate(_REVERSED), value)
+    plain = (value ^ 0xFFFFFFFF).to_bytes(4, "little").translate(_REVERSED)
+    return b"C%x" % int.from_bytes(plain, "big")
 
 
 def _chunks(session: Session, address: int, size: int) -> Iterator[tuple[int, bytes]]:

@@ -8,12 +8,13 @@ Debugging with GDB, Remote Protocol: Overview; Notification Packets; Interrupts.
 from __future__ import annotations
 
 import enum
+import re
 
 _DOLLAR, _HASH, _STAR, _BRACE = b"$#*}"
 _INTERRUPT = 0x03
-_ESCAPED = frozenset(b"$#*}")
-_LONGEST_RUN = 97
-"""Characters a run may stand for beside its first: `~` - 29."""
+_SPECIAL = re.compile(rb"[$#*}]")
+_RUN = re.compile(rb"\}.|(.)\1{3,97}", re.DOTALL)
+"""An escape sequence, which is never part of a run, or a run; the longest is written `~`."""
 
 
 class Mark(enum.Enum):
@@ -45,39 +46,23 @@ def frame(payload: bytes) -> bytes:
 
 def escape(payload: bytes) -> bytes:
     """Return the payload with the characters escaped that frame a packet."""
-    if not _ESCAPED & set(payload):
-        return payload
-    out = bytearray()
-    for byte in payload:
-        out += bytes((_BRACE, byte ^ 0x20)) if byte in _ESCAPED else bytes((byte,))
-    return bytes(out)
+    return _SPECIAL.sub(lambda found: bytes((_BRACE, found[0][0] ^ 0x20)), payload)
 
 
 def shorten_runs(body: bytes) -> bytes:
-    """Return the body with each run of more than three equal characters as `c*n`.
+    """Return the body with each run of more than three equal characters as `c*n`."""
+    return _RUN.sub(_shortened, body)
 
-    An escape sequence is never the start of a run: its two bytes belong together.
-    """
-    if not any(bytes((byte,)) * 4 in body for byte in set(body)):
-        return body
-    out, at = bytearray(), 0
-    while at < len(body):
-        end = at + 1
-        while end < len(body) and body[end] == body[at] and end - at <= _LONGEST_RUN:
-            end += 1
-        in_escape = bool(out) and out[-1] == _BRACE
-        if in_escape or body[at] == _BRACE:
-            end = at + 1
-        out += _run(body[at], end - at)
-        at = end
-    return bytes(out)
+
+def _shortened(found: re.Match[bytes]) -> bytes:
+    if found[1] is None:
+        return found[0]
+    return _run(found[1][0], len(found[0]))
 
 
 def _run(byte: int, count: int) -> bytes:
     """Return a character so many times, as short as it can be said without `$` and `#`."""
     repeats = count - 1
-    if repeats < 3:
-        return bytes((byte,)) * count
     while repeats + 29 in {_DOLLAR, _HASH}:
         repeats -= 1
     left = count - 1 - repeats

@@ -84,18 +84,24 @@ def _ip(host: str, text: str) -> str:
 
 
 def _listening(address: Address) -> socket.socket:
+    with contextlib.ExitStack() as stack:
+        sock = stack.enter_context(socket.socket(_family(address)))
+        if address.path:
+            _remove_stale(address.path)
+            sock.bind(address.path)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((address.host, address.port))
+        sock.listen(1)
+        sock.setblocking(False)
+        stack.pop_all()
+        return sock
+
+
+def _family(address: Address) -> socket.AddressFamily:
     if address.path:
-        _remove_stale(address.path)
-        sock = socket.socket(socket.AF_UNIX)
-        sock.bind(address.path)
-    else:
-        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        sock = socket.socket(family)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((address.host, address.port))
-    sock.listen(1)
-    sock.setblocking(False)
-    return sock
+        return socket.AF_UNIX
+    return socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
 
 def _remove_stale(path: str) -> None:

@@ -42,6 +42,7 @@ LONG_FUNCTIONS: dict[str, str] = {}
 TESTS_OF_WHOLES: dict[str, str] = {
     "tests/bench/test_programs.py": "the guest programs of the benchmark give the right answers",
     "tests/bench/test_startup.py": "importing the core and making a machine is cheap",
+    "tests/gdbstub/test_real_gdb.py": "Debian's gdb on the machine",
     "tests/oracle/test_oracle.py": "the host as an oracle",
     "tests/oracle/test_unicorn.py": "Unicorn as an oracle",
     "tests/pykern/kernel/test_hostile_programs.py": "programs that do what they must not",
@@ -57,6 +58,30 @@ TESTS_OF_WHOLES: dict[str, str] = {
 
 # Sources whose behaviour is shown by the test of something else: which one.
 TESTED_ELSEWHERE: dict[str, str] = {
+    # The words of the protocol, shown by conversations.
+    **{
+        f"gdbstub/{name}.py": "tests/gdbstub/test_session.py"
+        for name in (
+            "arch",
+            "breakpoints",
+            "commands",
+            "files",
+            "memory",
+            "queries",
+            "registers",
+            "replies",
+            "requests",
+            "running",
+            "target",
+            "transfers",
+        )
+    },
+    "gdbstub/x86.py": "tests/pykern/debug/test_machine_target.py",
+    **{
+        f"pykern/debug/{name}.py": "tests/pykern/debug/test_machine_target.py"
+        for name in ("memory", "monitor", "registers", "tables")
+    },
+    "pykern/debug/execution.py": "tests/pykern/debug/test_debugged_machine.py",
     "images/errors.py": "tests/images/test_build.py",
     "images/toml_table.py": "tests/images/test_manifest.py",
     "pykern/machine/media/errors.py": "tests/pykern/machine/media/test_iso.py",

@@ -90,14 +90,14 @@ class Monitor:
 
 
 def address(text: str) -> int:
-    """Return an address given in hexadecimal, with 0x, or in decimal.
+    """Return an address given in decimal, or with 0x in hexadecimal.
 
     Raises
     ------
     TargetError : it is none
     """
     try:
-        value = int(text, 0) if text[:2].lower() == "0x" or text.isdigit() else int(text, 16)
+        value = int(text, 0)
     except ValueError:
         value = -1
     if not 0 <= value < 1 << 64:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +45,7 @@ def test_it_does_not_matter_how_a_stream_is_cut(payloads, cuts):
     stream = b"+".join(map(frame, payloads))
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     decoder = Decoder()
-    pieces = [stream[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in itertools.pairwise(places)]
     found = [item for piece in pieces for item in decoder.feed(piece)]
     assert [item for item in found if not isinstance(item, Mark)] == payloads
 

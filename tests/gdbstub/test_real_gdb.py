@@ -85,9 +85,7 @@ def test_registers(attached):
     assert attached.type("print $cr0").endswith("= [ PE MP ET NE WP PG ]\n")
     assert attached.type("print $efer").endswith("= [ SCE LME LMA NXE ]\n")
     everything = attached.type("info registers")
-    assert {"k_gs_base", "cr3", "cr8", "idtr"} <= set(
-        re.findall(r"^\w+", everything, re.MULTILINE)
-    )
+    assert {"k_gs_base", "cr3", "cr8", "idtr"} <= set(re.findall(r"^\w+", everything, re.MULTILINE))
     assert attached.type("info registers gs_base").startswith("gs_base  ")
     attached.type("set $rbx = 0x1122334455667788")
     assert attached.value("$rbx") == str(0x1122334455667788)

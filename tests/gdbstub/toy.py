@@ -76,11 +76,11 @@ class Toy:
     def interrupt(self):
         self.interrupted = True
 
-    def insert_breakpoint(self, _thread, breakpoint):
-        self.breakpoints.add(breakpoint)
+    def insert_breakpoint(self, _thread, wanted):
+        self.breakpoints.add(wanted)
 
-    def remove_breakpoint(self, _thread, breakpoint):
-        self.breakpoints.discard(breakpoint)
+    def remove_breakpoint(self, _thread, wanted):
+        self.breakpoints.discard(wanted)
 
     def monitor(self, _thread, command):
         if command != "hello":

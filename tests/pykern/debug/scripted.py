@@ -1,0 +1,38 @@
+"""A gdb that follows a script: whenever the machine stands still it sends the next request."""
+
+from __future__ import annotations
+
+from gdbstub import Session
+from gdbstub.packet import Decoder, Mark, frame
+
+
+class ScriptedGdb:
+    """Stands in for `gdbstub.Listener`.
+
+    Attributes
+    ----------
+    replies : what has come back, in order
+    """
+
+    connected = True
+
+    def __init__(self, target, script):
+        target.stopped = True
+        self.session = Session(target)
+        self.replies = []
+        self._decoder = Decoder()
+        self._script = iter(["qSupported:swbreak+;hwbreak+", "QStartNoAckMode", *script])
+
+    def poll(self, timeout=0):
+        """Send the next request if the machine waits for one."""
+        if timeout is None:
+            request = next(self._script, "D")
+            self._take(self.session.feed(frame(request.encode())))
+        return True
+
+    def report_stop(self, reason):
+        self._take(self.session.report_stop(reason))
+
+    def _take(self, data):
+        packets = (p for p in self._decoder.feed(data) if not isinstance(p, Mark))
+        self.replies += [packet.decode("latin-1") for packet in packets]

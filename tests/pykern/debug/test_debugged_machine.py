@@ -1,0 +1,213 @@
+"""A machine that stands still for gdb, and is none the worse for it."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from pykern.debug.debugged_machine import DebuggedMachine
+from pykern.debug.machine_target import MachineTarget
+from pykern_c.exits import ExitReason
+from tests.guest import ENTRY, long_mode_machine
+from tests.pykern.debug.scripted import ScriptedGdb
+
+COUNT = """
+1:  lock inc qword ptr [0x5000]
+    inc qword ptr [0x5008 + rdi * 8]
+    mov rax, [0x5000]
+    jmp 1b
+"""
+LOCK_INC, INC, MOV, JMP = 0, 9, 17, 25
+"""Offsets of the instructions."""
+UNTIL = 60_000
+IDT = 0x6000
+HANDLERS = """
+    nop
+    nop
+    nop
+    hlt
+    nop
+    ud2
+.org 0x100
+    inc qword ptr [0x5000]
+    iretq
+.org 0x200
+    nop
+    add qword ptr [rsp], 2
+    iretq
+"""
+TIMER, HANDLER, UD_HANDLER = 0x40, ENTRY + 0x100, ENTRY + 0x200
+
+
+def debugged(machine, script):
+    target = MachineTarget(machine)
+    gdb = ScriptedGdb(target, script)
+    return DebuggedMachine(target, gdb, wait=True), gdb
+
+
+def run(machine, until=UNTIL):
+    """Run as a session does; return the last exit."""
+    while True:
+        ended = machine.run(until)
+        if ended.reason is not ExitReason.BUDGET or machine.events.now >= until:
+            return ended
+
+
+def handlers_machine():
+    """A processor whose timer interrupt and #UD have handlers."""
+    machine = long_mode_machine(HANDLERS)
+    for vector, laddr in ((TIMER, HANDLER), (6, UD_HANDLER)):
+        gate = struct.pack("<HHHHI4x", laddr & 0xFFFF, 8, 0x8E00, laddr >> 16, 0)
+        machine.write(IDT + 16 * vector, gate)
+    machine.write(0x7000, struct.pack("<3Q", 0, 0xAF9B << 40 | 0xFFFF, 0xCF93 << 40 | 0xFFFF))
+    cpu = machine.vcpus[0]
+    for name, value in (("idtr.base", IDT), ("idtr.limit", 0xFFF), ("gdtr.base", 0x7000),
+                        ("gdtr.limit", 23), ("rflags", 0x202)):  # fmt: skip
+        cpu.write_register(name, value)
+    machine.virtual_wire()
+    return machine
+
+
+def stops(gdb):
+    """Return (thread, offset of RIP) of each stop."""
+    found = []
+    for reply in gdb.replies:
+        if reply.startswith("T05"):
+            fields = dict(part.split(":") for part in reply[3:].split(";") if part)
+            rip = int.from_bytes(bytes.fromhex(fields["10"]), "little")
+            found.append((int(fields["thread"], 16), rip - ENTRY))
+    return found
+
+
+SCRIPTS = {
+    "nothing": [],
+    "steps": ["vCont;s:1;c"] * 40 + ["vCont;s:2;c"] * 40,
+    "breakpoints": [f"Z0,{ENTRY + MOV:x},1", *["vCont;c"] * 60, f"z0,{ENTRY + MOV:x},1"],
+    "watchpoints": ["Z2,5008,8", *["vCont;c"] * 30, "z2,5008,8",
+                    "Z4,5000,8", *["c"] * 9, "z4,5000,8"],
+    "ranges": [f"vCont;r{ENTRY:x},{ENTRY + JMP:x}:1;c"] * 20,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+@pytest.mark.parametrize("cpus", [1, 3])
+def test_the_run_is_the_same_as_without_a_debugger(cpus, script):
+    if cpus == 1:
+        script = [request for request in script if not request.startswith("vCont;s:2")]
+    alone, watched = (long_mode_machine(COUNT, cpus=cpus, seed=5) for _ in range(2))
+    run(alone)
+    machine, gdb = debugged(watched, script)
+    run(machine)
+    assert len(gdb.replies) == len(script) + 3
+    assert not [reply for reply in gdb.replies if reply.startswith("E")]
+    assert (watched.now, watched.retired) == (alone.now, alone.retired)
+    assert watched.state_hash() == alone.state_hash()
+
+
+def test_steps_are_single():
+    machine, gdb = debugged(long_mode_machine(COUNT, cpus=2), ["vCont;s:2;c"] * 5)
+    run(machine)
+    assert stops(gdb) == [(2, INC), (2, MOV), (2, JMP), (2, LOCK_INC), (2, INC)]
+
+
+def test_a_locked_step_leaves_the_others_where_they_are():
+    guest = long_mode_machine(COUNT, cpus=2)
+    machine, gdb = debugged(guest, ["vCont;s:2", "vCont;s:2", "m5000,18", "k"])
+    run(machine)
+    assert stops(gdb) == [(2, INC), (2, MOV)]
+    counts = struct.unpack("<3Q", bytes.fromhex(gdb.replies[-1]))
+    assert counts == (1, 0, 1)
+
+
+def test_a_breakpoint_is_hit_each_time_and_before_the_instruction():
+    machine, gdb = debugged(
+        long_mode_machine(COUNT), [f"Z1,{ENTRY + INC:x},1", *["c"] * 3, "m5000,10"]
+    )
+    run(machine)
+    assert stops(gdb) == [(1, INC)] * 3
+    assert "hwbreak:;" in gdb.replies[3]
+    assert struct.unpack("<2Q", bytes.fromhex(gdb.replies[-2])) == (3, 2)
+
+
+def test_a_watchpoint_stops_behind_the_access():
+    machine, gdb = debugged(
+        long_mode_machine(COUNT), ["Z3,5004,1", "c", "z3,5004,1", "Z2,5000,4", "c"]
+    )
+    run(machine)
+    assert stops(gdb) == [(1, JMP), (1, INC)]
+    assert "rwatch:5004;" in gdb.replies[3]
+    assert "watch:5000;" in gdb.replies[6]
+
+
+def test_the_guests_memory_is_never_patched():
+    guest = long_mode_machine(COUNT)
+    code = guest.read(ENTRY, 32)
+    machine, gdb = debugged(guest, [f"Z0,{ENTRY:x},1", "c", f"m{ENTRY:x},20"])
+    run(machine)
+    assert gdb.replies[-2] == code.hex()
+
+
+def test_an_interrupt_during_a_step_is_served_first():
+    guest = handlers_machine()
+    guest.events.at(guest.now + 2, lambda: guest.vcpus[0].inject(TIMER))
+    machine, gdb = debugged(guest, ["s", "s", "s", "m5000,1"])
+    run(machine)
+    assert stops(gdb) == [(1, 1), (1, 2), (1, 3)]
+    assert gdb.replies[-2] == "01"
+
+
+def test_a_step_over_hlt_ends_behind_it():
+    guest = handlers_machine()
+    guest.events.at(guest.now + 5000, lambda: guest.vcpus[0].inject(TIMER))
+    machine, gdb = debugged(guest, ["s", "s", "s", "s", "m5000,1"])
+    run(machine)
+    assert stops(gdb) == [(1, 1), (1, 2), (1, 3), (1, 4)]
+    assert "01" in gdb.replies
+
+
+def test_a_step_into_a_fault_ends_at_its_handler():
+    guest = handlers_machine()
+    guest.vcpus[0].write_register("rip", ENTRY + 4)
+    machine, gdb = debugged(guest, ["s", "s", "s"])
+    run(machine)
+    assert stops(gdb) == [(1, 5), (1, 0x200), (1, 0x201)]
+
+
+def test_a_triple_fault_is_explained_and_then_ends_the_run():
+    machine, gdb = debugged(long_mode_machine("ud2"), ["c", "c"])
+    assert run(machine).reason is ExitReason.SHUTDOWN
+    text = "".join(bytes.fromhex(r[1:]).decode() for r in gdb.replies if r[0] == "O" and r != "OK")
+    assert text.startswith("triple fault on CPU 0")
+    assert gdb.replies[-1].startswith("T06")
+
+
+def test_ctrl_c_stops_a_running_machine():
+    guest = long_mode_machine(COUNT)
+    machine, gdb = debugged(guest, ["c"])
+    machine.run(1000)
+    gdb.session.feed(b"\x03")
+    machine.run(2000)
+    assert gdb.replies[-2].startswith("T02thread:1;")
+    assert guest.now == 2000
+
+
+@pytest.mark.parametrize(("request_", "what"), [("k", "killed"), ("R00", "reset")])
+def test_gdb_may_end_the_machine_or_begin_again(request_, what):
+    machine, _ = debugged(long_mode_machine(COUNT), [request_])
+    ended = machine.run(1000)
+    assert (ended.reason, ended.what) == (ExitReason.STOPPED, what)
+
+
+def test_gdb_hears_of_the_end():
+    machine, gdb = debugged(long_mode_machine(COUNT), ["c"])
+    machine.run(1000)
+    machine.ended(36)
+    assert gdb.replies[-1] == "W24"
+
+
+def test_more_breakpoints_than_the_core_has_are_refused_when_it_goes_on():
+    script = [f"Z0,{ENTRY + 0x100 + n:x},1" for n in range(300)]
+    machine, gdb = debugged(long_mode_machine(COUNT), [*script, "c", "m5000,1", "k"])
+    machine.run(1000)
+    assert gdb.replies[-2:] == ["E0e", "00"]
