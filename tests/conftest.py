@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import settings
 
@@ -12,6 +14,12 @@ from tests.debian import Kernel, UnavailableError, fetch_kernel
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("long", settings.get_profile("repeatable"), max_examples=20_000)
 settings.load_profile("repeatable")
+
+
+# Whoever runs the tests in the background may have these ignored, and programs would inherit that:
+# a host that is compared with would behave as no terminal has it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

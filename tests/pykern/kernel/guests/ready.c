@@ -54,8 +54,8 @@ static void selects(int *ends)
     SAY("%d", FD_ISSET(ends[0], &reading));
     limit.tv_usec = 10000;
     SHOW(select(0, 0, 0, 0, &limit));
-    FD_SET(77, &reading);
-    SHOW(select(78, &reading, 0, 0, &limit));
+    FD_SET(40, &reading);
+    SHOW(select(41, &reading, 0, 0, &limit));
     SHOW(select(-1, 0, 0, 0, &limit));
     limit.tv_sec = -1;
     SHOW(select(0, 0, 0, 0, &limit));
