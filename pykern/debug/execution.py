@@ -28,6 +28,8 @@ _LAST_ADDRESS = (1 << 64) - 1
 _LAST_VECTOR = 255
 _ALONE = 4096
 """Instructions that a processor executes alone between two looks."""
+_PATIENCE = 2048
+"""Hooks that nobody wants between two looks at the debugger."""
 _SIGABRT = 6
 _OUR_STOP = "debugger"
 _HOOK_KINDS = {
@@ -184,9 +186,16 @@ class Execution:
 
     # -- the run
 
-    def run(self, until_ns: int | None) -> Exit | Stop:
-        """Run until virtual time `until_ns`, a stop, or what only the owner can deal with."""
+    def run(self, until_ns: int | None, look: Callable[[], Stop | None]) -> Exit | Stop:
+        """Run until virtual time `until_ns`, a stop, or what only the owner can deal with.
+
+        Parameters
+        ----------
+        look : called now and then where many hooks make the run slow; what it returns ends it
+        """
+        hooks = 0
         while True:
+            hooks += 1
             exit_ = self._advance(until_ns)
             if self._found is not None:
                 found, self._found = self._found, None
@@ -195,6 +204,8 @@ class Execution:
             if exit_.reason is not ExitReason.HOOK:
                 return exit_
             stop = self._at_instruction(self._machine.vcpus[exit_.vcpu])
+            if stop is None and hooks % _PATIENCE == 0:
+                stop = look()
             if stop is not None:
                 return stop
 

@@ -192,6 +192,15 @@ def test_ctrl_c_stops_a_running_machine():
     assert guest.now == 2000
 
 
+def test_ctrl_c_ends_a_step_that_nothing_else_would():
+    """The processor halts for ever, while another one is busy."""
+    guest = long_mode_machine("test rdi, rdi\njnz 1f\nhlt\n1: jmp 1b", cpus=2)
+    machine, gdb = debugged(guest, [*["vCont;s:1;c"] * 3, "k"])
+    machine.run(10**9)
+    assert gdb.replies[-1].startswith("T02thread:2;")
+    assert guest.now < 10**6
+
+
 @pytest.mark.parametrize(("request_", "what"), [("k", "killed"), ("R00", "reset")])
 def test_gdb_may_end_the_machine_or_begin_again(request_, what):
     machine, _ = debugged(long_mode_machine(COUNT), [request_])
