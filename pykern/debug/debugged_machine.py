@@ -67,7 +67,7 @@ class DebuggedMachine:
             if self._target.request:
                 what, self._target.request = _REQUESTED[self._target.request], ""
                 return Exit(ExitReason.STOPPED, what=what)
-            ended = self._target.execution.run(until_ns)
+            ended = self._target.execution.run(until_ns, self._look)
             stop = ended if isinstance(ended, Stop) else self._stop_of(ended)
             if stop is None:
                 assert isinstance(ended, Exit)
@@ -83,11 +83,22 @@ class DebuggedMachine:
         self._listener.report_stop(Exited(MACHINE_PID, status))
 
     def _stand_still(self) -> None:
-        if self._target.interrupted:
-            self._target.interrupted = False
-            self._report(self._target.interrupt_stop())
+        interrupt = self._interrupt()
+        if interrupt is not None:
+            self._report(interrupt)
         while self._target.stopped and not self._target.request:
             self._listener.poll(None)
+
+    def _look(self) -> Stop | None:
+        self._listener.poll()
+        return self._interrupt()
+
+    def _interrupt(self) -> Stop | None:
+        """Return the stop that gdb wants of a running machine."""
+        if not self._target.interrupted:
+            return None
+        self._target.interrupted = False
+        return self._target.interrupt_stop()
 
     def _stop_of(self, ended: Exit) -> Stop | None:
         """Return the stop that an exit is for gdb, before the session hears of it."""

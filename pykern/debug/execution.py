@@ -28,6 +28,10 @@ _LAST_ADDRESS = (1 << 64) - 1
 _LAST_VECTOR = 255
 _ALONE = 4096
 """Instructions that a processor executes alone between two looks."""
+_PATIENCE = 2048
+"""Hooks that nobody wants between two looks at the debugger."""
+_WATCHED_NS = 250_000
+"""Virtual time between two looks while memory is watched."""
 _SIGABRT = 6
 _OUR_STOP = "debugger"
 _HOOK_KINDS = {
@@ -184,25 +188,52 @@ class Execution:
 
     # -- the run
 
-    def run(self, until_ns: int | None) -> Exit | Stop:
-        """Run until virtual time `until_ns`, a stop, or what only the owner can deal with."""
+    def run(self, until_ns: int | None, look: Callable[[], Stop | None]) -> Exit | Stop:
+        """Run until virtual time `until_ns`, a stop, or what only the owner can deal with.
+
+        Parameters
+        ----------
+        look : called now and then where many hooks make the run slow; what it returns ends it
+        """
+        hooks = 0
         while True:
+            hooks += 1
             exit_ = self._advance(until_ns)
             if self._found is not None:
                 found, self._found = self._found, None
                 if exit_.reason is ExitReason.STOPPED and exit_.what == _OUR_STOP:
                     return found
+            if exit_.reason is ExitReason.BUDGET and not self._reached(until_ns):
+                stop = look()
+                if stop is not None:
+                    return stop
+                continue
             if exit_.reason is not ExitReason.HOOK:
                 return exit_
             stop = self._at_instruction(self._machine.vcpus[exit_.vcpu])
+            if stop is None and hooks % _PATIENCE == 0:
+                stop = look()
             if stop is not None:
                 return stop
 
     def _advance(self, until_ns: int | None) -> Exit:
         if self._alone is None:
-            return self._machine.run(until_ns)
+            return self._machine.run(self._soon(until_ns))
         exit_ = self._alone.step(_ALONE)
         return exit_ if exit_.reason is not ExitReason.HLT else Exit(ExitReason.BUDGET)
+
+    def _soon(self, until_ns: int | None) -> int | None:
+        """Return the time to look at the debugger: watched memory makes a machine slow."""
+        if all(wanted.kind <= BreakpointKind.HARDWARE for wanted in self._hooks):
+            return until_ns
+        soon = self._machine.now + _WATCHED_NS
+        return soon if until_ns is None else min(soon, until_ns)
+
+    def _reached(self, until_ns: int | None) -> bool:
+        """Tell whether the owner wants to have the machine back."""
+        if self._alone is not None:
+            return True
+        return until_ns is not None and self._machine.now >= until_ns
 
     def _at_instruction(self, vcpu: Vcpu) -> Stop | None:
         """Decide before a hooked instruction whether to stop."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 from pygdbmi.gdbcontroller import GdbController
 
 ROOT = Path(__file__).resolve().parents[2]
-GDB = shutil.which("gdb")
+GDB = os.environ.get("PYKERN_GDB") or shutil.which("gdb")
 _TRIES = 60
 """Seconds before a test gives up on an answer."""
 _SETTINGS = ("confirm off", "pagination off", "debuginfod enabled off", "sysroot target:")
@@ -97,18 +98,19 @@ class Gdb:
 
 
 class Guest:
-    """`pykern boot`, with a doorway for gdb at a unix socket."""
+    """`pykern boot`, with a doorway for gdb at a unix socket, or where `listen` says."""
 
-    def __init__(self, folder, *arguments, wait=True):
-        self.address = str(folder / "gdb.sock")
+    def __init__(self, folder, *arguments, wait=True, listen=None):
+        where = listen or f"unix:{folder / 'gdb.sock'}"
         self.serial = folder / "serial"
-        command = [sys.executable, "-m", "pykern", "boot", "--gdb", f"unix:{self.address}"]
+        command = [sys.executable, "-m", "pykern", "boot", "--gdb", where]
         command += ["--serial", f"file:{self.serial}", *(["-S"] if wait else []), *arguments]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT
         )
         self.said = self.process.stderr.readline()
-        assert self.address in self.said, self.said + self.process.stderr.read()
+        assert "target remote" in self.said, self.said + self.process.stderr.read()
+        self.address = self.said.split()[-1].rstrip("'")
 
     def end(self):
         """Wait for its end; return the exit status and what it said."""

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from images import prebuilt
 from tests.gdbstub.gdb import GDB, Gdb, GdbError, Guest
 
 pytestmark = [
@@ -18,8 +19,8 @@ pytestmark = [
 def boot(tmp_path):
     guests = []
 
-    def start(*arguments, wait=True):
-        guests.append(Guest(tmp_path, *arguments, wait=wait))
+    def start(*arguments, **options):
+        guests.append(Guest(tmp_path, *arguments, **options))
         return guests[-1]
 
     yield start
@@ -47,6 +48,23 @@ def test_symbols_come_without_being_asked_for(attached):
     listed = attached.type("list sys_getpid")
     assert "def getpid(thread: UserThread) -> int:" in listed
     assert "sys_getpid" in attached.type("info symbol sys_getpid")
+
+
+def test_the_usual_command_line(boot, gdb):
+    """MIC-14: `target remote :PORT`, then `symbol-file`."""
+    port = boot(listen=":0").address.rpartition(":")[2]
+    gdb.type(f"target remote :{port}")
+    gdb.type(f"symbol-file {prebuilt.kernel()}")
+    gdb.type("break sys_getpid")
+    assert gdb.go("continue")["frame"]["func"] == "sys_getpid"
+
+
+def test_the_kernels_file_first(boot, gdb):
+    """MYR-19: `gdb kernel.elf`, `target remote`, `continue`."""
+    gdb.type(f"file {prebuilt.kernel()}")
+    gdb.type("break sys_getpid")
+    gdb.type(f"target remote {boot().address}")
+    assert gdb.go("continue")["frame"]["func"] == "sys_getpid"
 
 
 def test_break_in_a_system_call_and_look(attached):

@@ -21,11 +21,16 @@ class ScriptedGdb:
         self.session = Session(target)
         self.replies = []
         self._decoder = Decoder()
+        self._looks = 0
         self._script = iter(["qSupported:swbreak+;hwbreak+", "QStartNoAckMode", *script])
 
     def poll(self, timeout=0):
-        """Send the next request if the machine waits for one."""
+        """Send the next request if the machine waits for one; after 3 looks Ctrl-C if it runs."""
+        self._looks += 1
+        if timeout is not None and self._looks > 3:
+            self.session.feed(b"\x03")
         if timeout is None:
+            self._looks = 0
             request = next(self._script, "D")
             self._take(self.session.feed(frame(request.encode())))
         return True

@@ -20,7 +20,7 @@ COUNT = """
 """
 LOCK_INC, INC, MOV, JMP = 0, 9, 17, 25
 """Offsets of the instructions."""
-UNTIL = 60_000
+UNTIL = 600_000
 IDT = 0x6000
 HANDLERS = """
     nop
@@ -190,6 +190,22 @@ def test_ctrl_c_stops_a_running_machine():
     machine.run(2000)
     assert gdb.replies[-2].startswith("T02thread:1;")
     assert guest.now == 2000
+
+
+def test_ctrl_c_ends_a_step_that_nothing_else_would():
+    """The processor halts for ever, while another one is busy."""
+    guest = long_mode_machine("test rdi, rdi\njnz 1f\nhlt\n1: jmp 1b", cpus=2)
+    machine, gdb = debugged(guest, [*["vCont;s:1;c"] * 3, "k"])
+    machine.run(10**9)
+    assert gdb.replies[-1].startswith("T02thread:2;")
+    assert guest.now < 10**6
+
+
+def test_ctrl_c_ends_a_long_slice_with_a_watchpoint():
+    guest = long_mode_machine(COUNT)
+    machine, gdb = debugged(guest, ["Z2,5100,8", "c", "k"])
+    machine.run(10**10)
+    assert gdb.replies[-1].startswith("T02thread:1;")
 
 
 @pytest.mark.parametrize(("request_", "what"), [("k", "killed"), ("R00", "reset")])
