@@ -7,6 +7,7 @@ from pykern_c.types cimport *
 from pykern_c.cpu cimport *
 from pykern_c.flags cimport get_rflags, set_arith_flags
 from pykern_c.memory cimport page_written, phys_read, phys_write, ram_find
+from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
 from pykern_c.mmu cimport (
     ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, context_changed, tlb_flush, tlb_invalidate,
 )
@@ -188,7 +189,8 @@ cdef class Vcpu:
         exporter.stride = sizeof(u64)
         return memoryview(exporter)
 
-    # -- the bus, as an instruction of this processor would use it
+    # -- the bus, as an instruction of this processor would use it. A device is called from inside
+    # a slice, where the host's MXCSR is the guest's; here it is made so for that long.
 
     def invalidate(self, u64 laddr, u64 size):
         """Forget the translations of a range of linear addresses, as INVLPG of each page does."""
@@ -203,27 +205,35 @@ cdef class Vcpu:
     def port_read(self, int port, int size):
         """Return what IN reads from a port; `size` is 1, 2 or 4 bytes."""
         _check_size(size, 4)
+        mxcsr_enter(self.cpu)
         value = self.cpu.platform.port_read(self.cpu, port & 0xFFFF, size)
+        mxcsr_leave(self.cpu)
         self.cpu.attention = 1
         return value
 
     def port_write(self, int port, int size, u64 value):
         """Do what OUT does to a port; `size` is 1, 2 or 4 bytes."""
         _check_size(size, 4)
+        mxcsr_enter(self.cpu)
         self.cpu.platform.port_write(self.cpu, port & 0xFFFF, size, value)
+        mxcsr_leave(self.cpu)
         self.cpu.attention = 1
 
     def physical_read(self, u64 paddr, int size):
         """Return what a load reads from a physical address: RAM, ROM, a device, its own APIC."""
         _check_size(size, 8)
+        mxcsr_enter(self.cpu)
         value = phys_read(self.cpu, paddr, size)
+        mxcsr_leave(self.cpu)
         self.cpu.attention = 1
         return value
 
     def physical_write(self, u64 paddr, int size, u64 value):
         """Store to a physical address: RAM, a device, this processor's own APIC."""
         _check_size(size, 8)
+        mxcsr_enter(self.cpu)
         phys_write(self.cpu, paddr, size, value)
+        mxcsr_leave(self.cpu)
         self.cpu.attention = 1
 
     def inject(self, int vector):
@@ -250,7 +260,11 @@ cdef class Vcpu:
         cdef Cpu* c = self.cpu
         cdef bint user = c.cpl == 3
         cdef bint smap = not user and c.cr4 & CR4_SMAP and not c.rflags & FLAG_AC
-        cdef bint good = page_walk(c, laddr, _ACCESS_KINDS[access], user, smap, False, &walk)
+        cdef bint good
+        kind = _ACCESS_KINDS[access]
+        mxcsr_enter(c)
+        good = page_walk(c, laddr, kind, user, smap, False, &walk)
+        mxcsr_leave(c)
         names = _LEVELS if c.efer & EFER_LMA else _LEVELS[1:] if c.cr4 & CR4_PAE else _LEVELS[2:]
         entries = tuple((names[i], walk.entry_paddr[i], walk.entry[i]) for i in range(walk.levels))
         return Translation(
@@ -262,7 +276,11 @@ cdef class Vcpu:
         cdef Walk walk
         cdef RamRange* r
         cdef u64 offset
-        if not page_walk(self.cpu, laddr, ACCESS_READ, False, False, False, &walk):
+        cdef bint mapped
+        mxcsr_enter(self.cpu)
+        mapped = page_walk(self.cpu, laddr, ACCESS_READ, False, False, False, &walk)
+        mxcsr_leave(self.cpu)
+        if not mapped:
             return None
         r = ram_find(self.cpu.platform, walk.paddr)
         if r == NULL:

@@ -87,3 +87,29 @@ def test_a_hostcalls_price_is_virtual_time() -> None:
     machine.run()
     assert machine.now - before == 501
     assert machine.retired - retired == 1
+
+
+@pytest.mark.parametrize(
+    "touch",
+    [
+        lambda vcpu: vcpu.port_write(0x600, 1, 1),
+        lambda vcpu: vcpu.port_read(0x600, 1),
+        lambda vcpu: vcpu.physical_read(0xF000_0000, 4),
+        lambda vcpu: vcpu.physical_write(0xF000_0000, 4, 1),
+    ],
+)
+def test_what_the_host_computes_does_not_show_in_mxcsr(touch) -> None:
+    """A device is called as from a slice, without one: the host's flags stay the host's."""
+    machine, latch = Machine(1 << 20), Latch()
+    machine.map_ports(0x600, 8, latch)
+    machine.map_mmio(0xF000_0000, 0x1000, latch)
+    vcpu = machine.vcpus[0]
+    before = vcpu.read_register("mxcsr")
+    inexact = sum(1.0 / n for n in range(1, 50))
+    touch(vcpu)
+    assert vcpu.read_register("mxcsr") == before == 0x1F80
+    assert inexact > 4
+    vcpu.write_register("mxcsr", 0x7F80)  # rounding toward zero
+    touch(vcpu)
+    assert 1.0 / 3.0 == 0.333_333_333_333_333_3
+    assert 2.0 / 3.0 > 0.666_666_666_666_666_6
