@@ -111,5 +111,4 @@ def test_what_the_host_computes_does_not_show_in_mxcsr(touch) -> None:
     assert inexact > 4
     vcpu.write_register("mxcsr", 0x7F80)  # rounding toward zero
     touch(vcpu)
-    assert 1.0 / 3.0 == 0.333_333_333_333_333_3
-    assert 2.0 / 3.0 > 0.666_666_666_666_666_6
+    assert repr(float("0.1") + float("0.2")) == "0.30000000000000004"
