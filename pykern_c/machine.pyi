@@ -6,6 +6,8 @@ from pykern_c.interrupts import ApicBus
 from pykern_c.memory_map import MemoryMap, _Device
 from pykern_c.vcpu import Vcpu
 
+TRANSLATE_AFTER: int
+
 class Machine(MemoryMap):
     vcpus: tuple[Vcpu, ...]
     events: Events
