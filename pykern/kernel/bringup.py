@@ -160,7 +160,7 @@ class BringUp:
         kernel.clock.add_cpu(cpu)
         kernel.cpus.append(cpu)
         kernel.log.subsystem("SMP").log(f"AP#{number} online")
-        kernel.log.subsystem("APIC").log(f"core{number} timer @1000000Hz")
+        kernel.log.subsystem("APIC").log(f"core{number} timer @{kernel.clock.resolution_hz}Hz")
         self._online.wake_all()
 
     # -- the rest of the boot processor's way
@@ -264,6 +264,7 @@ class BringUp:
             return
         log = kernel.log.subsystem("IPC")
         log.log("Initializing IPC subsystem...")
+        # The others need not be created by programs either, which have no call for it.
         for number in range(profile.ports.ports):
             kernel.ports.create(number)
         log.log(f"Created {profile.system_ports} system ports (0-{profile.system_ports - 1})")

@@ -213,6 +213,7 @@ class Kernel(System):
         self.profile = PROFILES.get(name)
         self.log.style = STYLES.get(self.profile.log_style)
         self.clock.tick_ns = _NS_PER_S // self.profile.tick_hz
+        self.clock.resolution_hz = self.profile.timer_hz
         self.tables = CallTables(
             self._call_table(self.profile.syscall_table),
             self._call_table(self.profile.int80_table),

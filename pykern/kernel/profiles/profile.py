@@ -18,6 +18,7 @@ class Profile:
     policy : scheduler policy, by its name in `sched.POLICIES`
     log_style : by its name in `core.log.STYLES`
     tick_hz : scheduler ticks per second of virtual time
+    timer_hz : how finely timers are set, in steps per second
     max_cpus : processors it uses at most
     refuse_more_cpus : stop with an error where the machine has more; else they are left alone
     kernel_stack : bytes
@@ -34,6 +35,7 @@ class Profile:
     policy: str = "fair"
     log_style: str = "pykern"
     tick_hz: int = 100
+    timer_hz: int = 1_000_000_000
     max_cpus: int = 64
     refuse_more_cpus: bool = False
     kernel_stack: int = 8192
@@ -54,6 +56,7 @@ PROFILES.register("mellos")(
         "mellos",
         policy="priority3",
         log_style="mello",
+        timer_hz=1_000_000,
         max_cpus=8,
         refuse_more_cpus=True,
         syscall_table=None,

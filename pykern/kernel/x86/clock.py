@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pykern.kernel.x86.processor import Processor
     from pykern_c import Machine
 
+_NS_PER_S = 1_000_000_000
 _LONGEST_COUNT = (1 << 32) - 1
 
 
@@ -63,7 +64,8 @@ class KernelClock:
     Attributes
     ----------
     this_cpu : the processor on whose behalf the kernel acts; timers that are set are its
-    ticks_per_second : of the APIC timer's clock, as measured at boot
+    ticks_per_second : of the APIC timer's clock on this board; it is not measured against the PIT
+    resolution_hz : how finely the timer is set; times are rounded up to it
     """
 
     def __init__(self, machine: Machine, vector: int, tick_ns: int) -> None:
@@ -73,7 +75,8 @@ class KernelClock:
         self._count = 0
         self.tick_ns = tick_ns
         self.this_cpu: Processor | None = None
-        self.ticks_per_second = 1_000_000_000
+        self.ticks_per_second = _NS_PER_S
+        self.resolution_hz = _NS_PER_S
 
     @property
     def now_ns(self) -> int:
@@ -146,7 +149,8 @@ class KernelClock:
         timers.armed_ns = min(due, default=None)
         count = 0
         if timers.armed_ns is not None:
-            wait_ns = max(timers.armed_ns - self.now_ns, 1)
-            wanted = -(-wait_ns * self.ticks_per_second // 1_000_000_000)
+            step_ns = _NS_PER_S // self.resolution_hz
+            wait_ns = -(-max(timers.armed_ns - self.now_ns, 1) // step_ns) * step_ns
+            wanted = -(-wait_ns * self.ticks_per_second // _NS_PER_S)
             count = min(wanted, _LONGEST_COUNT)
         lapic.start_timer(cpu.vcpu, vector=self._vector, count=count)
