@@ -24,6 +24,7 @@ from pykern.kernel.usermode import explain
 from pykern.kernel.x86 import (
     boot_parameters,
     descriptors,
+    identity,
     lapic,
     layout,
     smp,
@@ -246,6 +247,7 @@ class BringUp:
     async def kernel_init(self) -> None:
         """Start the other processors, then user mode."""
         kernel = self._kernel
+        kernel.identity = await identity.read(kernel.symbols, kernel.heap, kernel.space)
         await self._start_processors()
         self._start_ipc()
         kernel.log.subsystem("SCHED").info("Initializing scheduler...")

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pykern.kernel.profiles import Profile
     from pykern.kernel.task.process import Process
     from pykern.kernel.x86.boot_parameters import BootParameters
+    from pykern.kernel.x86.identity import Identity
     from pykern.kernel.x86.processor import Processor
     from pykern_c import Machine, Vcpu
     from pykern_c.exits import Exit
@@ -93,6 +94,7 @@ class Kernel(System):
     profile: Profile
     acpi: Acpi
     console: Tty
+    identity: Identity
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine

@@ -147,7 +147,9 @@ class _View:
         return b"".join(argument + b"\0" for argument in self._process.arguments)
 
     def environ(self) -> bytes:
-        return b""
+        if self._process is None or not self._process.alive:
+            return b""
+        return b"".join(variable + b"\0" for variable in self._process.environment)
 
     def link(self, name: str) -> tuple[bytes, Location] | None:
         process = self._process
@@ -249,10 +251,11 @@ class SystemFiles:
 
     def cpuinfo(self) -> str:
         """Return what CPUID says of each processor."""
-        kernel = self._kernel
+        kernel, who = self._kernel, self._kernel.identity
         return format_cpuinfo(
             CpuInfo(
-                cpu.number, "GenuineIntel", 6, 0, 0, f"pykern {kernel.machine.cpu_model}", 1000.0,
+                cpu.number, who.vendor, who.family, who.model, who.stepping,
+                f"pykern {kernel.machine.cpu_model}", kernel.clock.ticks_per_second / 1e6,
                 0, cpu.apic_id, len(kernel.cpus),
             )
             for cpu in kernel.cpus

@@ -127,6 +127,7 @@ class UserMode:
         name = path.rsplit(b"/", 1)[-1].decode("utf-8", "replace")
         thread = kernel.processes.new_thread(process, name, process.pid)
         process.arguments, process.executable = (path, *arguments), start.executable
+        process.environment = _ENVIRONMENT
         thread.frame.write(new_user_frame(start.rip, start.rsp))
         kernel.scheduler.add(thread)
         return process

@@ -94,7 +94,8 @@ def _new_process(system: System, parent: Process, name: str, flags: int) -> User
     child = system.processes.create(parent, space, parent.files.fork(), parent.fs.copy())
     child.sharing_parent_space = shared
     child.actions = parent.actions.copy()
-    child.arguments, child.executable = parent.arguments, parent.executable
+    child.arguments, child.environment = parent.arguments, parent.environment
+    child.executable = parent.executable
     try:
         return system.processes.new_thread(child, name, child.pid)
     except SysError:

@@ -154,7 +154,7 @@ async def execute(
         space.release()
         raise
     become(system, thread, space, start)
-    process.arguments = tuple(arguments)
+    process.arguments, process.environment = tuple(arguments), tuple(environment)
     process.executable = start.executable
     thread.name = path.rsplit(b"/", 1)[-1][:_COMM_LENGTH].decode("utf-8", "replace")
     process.files.close_on_exec()

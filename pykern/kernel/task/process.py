@@ -26,7 +26,7 @@ class Process:
     pid : that of its first thread
     parent : who waits for it; None for the first process
     pgid, sid : process group and session
-    arguments : as given to execve
+    arguments, environment : as given to execve
     executable : absolute path and place of its program
     children : living ones, and zombies
     status : as wait4 gives it, once all threads have ended; None: it lives
@@ -52,6 +52,7 @@ class Process:
     threads: list[UserThread] = field(default_factory=list)
     children: dict[int, Process] = field(default_factory=dict)
     arguments: tuple[bytes, ...] = ()
+    environment: tuple[bytes, ...] = ()
     executable: tuple[bytes, Location] | None = None
     start_ns: int = 0
     status: int | None = None
