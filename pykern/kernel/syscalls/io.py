@@ -19,8 +19,11 @@ from pykern.kernel.syscalls.signal import masked
 from pykern.kernel.syscalls.time import NS_PER_S, deadline_after, goes_on, read_timespec
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pykern.kernel.fs.file import File
     from pykern.kernel.fs.table import FileTable
+    from pykern.kernel.mm.user import UserBuffer
     from pykern.kernel.task.thread import UserThread
 
 MAX_RW_COUNT = 0x7FFF_F000
@@ -34,16 +37,24 @@ _POLLIN, _POLLPRI, _POLLOUT, _POLLERR, _POLLHUP = 1, 2, 4, 8, 0x10
 _READ_SET, _WRITE_SET, _EXCEPT_SET = _POLLIN | _POLLHUP | _POLLERR, _POLLOUT | _POLLERR, _POLLPRI
 
 
+async def _transfer(
+    pin: Awaitable[UserBuffer], operation: Callable[..., Awaitable[int]], *place: int
+) -> int:
+    """Hold user memory while a file fills or drains it; return the bytes."""
+    buffer = await pin
+    try:
+        return await operation(buffer, *place)
+    finally:
+        buffer.release()
+
+
 @syscall
 async def read(thread: UserThread, fd: Fd, buf: UserPtr, count: Size) -> int:
     """Read from a file."""
     file = thread.process.files.get(fd)
     file.require_readable()
-    buffer = await thread.process.space.pin(buf, min(count, _CHUNK), write=True)
-    try:
-        return await file.read(buffer)
-    finally:
-        buffer.release()
+    pin = thread.process.space.pin(buf, min(count, _CHUNK), write=True)
+    return await _transfer(pin, file.read)
 
 
 @syscall
@@ -51,11 +62,8 @@ async def write(thread: UserThread, fd: Fd, buf: UserPtr, count: Size) -> int:
     """Write to a file."""
     file = thread.process.files.get(fd)
     file.require_writable()
-    buffer = await thread.process.space.pin(buf, min(count, _CHUNK), write=False)
-    try:
-        return await file.write(buffer)
-    finally:
-        buffer.release()
+    pin = thread.process.space.pin(buf, min(count, _CHUNK), write=False)
+    return await _transfer(pin, file.write)
 
 
 @syscall
@@ -65,11 +73,8 @@ async def pread64(thread: UserThread, fd: Fd, buf: UserPtr, count: Size, offset:
     if offset < 0:
         raise SysError(Errno.EINVAL)
     file.require_readable()
-    buffer = await thread.process.space.pin(buf, min(count, _CHUNK), write=True)
-    try:
-        return await file.pread(buffer, offset)
-    finally:
-        buffer.release()
+    pin = thread.process.space.pin(buf, min(count, _CHUNK), write=True)
+    return await _transfer(pin, file.pread, offset)
 
 
 @syscall
@@ -79,11 +84,8 @@ async def pwrite64(thread: UserThread, fd: Fd, buf: UserPtr, count: Size, offset
     if offset < 0:
         raise SysError(Errno.EINVAL)
     file.require_writable()
-    buffer = await thread.process.space.pin(buf, min(count, _CHUNK), write=False)
-    try:
-        return await file.pwrite(buffer, offset)
-    finally:
-        buffer.release()
+    pin = thread.process.space.pin(buf, min(count, _CHUNK), write=False)
+    return await _transfer(pin, file.pwrite, offset)
 
 
 def _vector(thread: UserThread, iov: int, count: int) -> list[tuple[int, int]]:
@@ -103,11 +105,8 @@ async def readv(thread: UserThread, fd: Fd, iov: UserPtr, iovcnt: Int) -> int:
     file = thread.process.files.get(fd)
     file.require_readable()
     ranges = _vector(thread, iov, iovcnt)
-    buffer = await thread.process.space.pin_vector(ranges, write=True)
-    try:
-        return await file.read(buffer)
-    finally:
-        buffer.release()
+    pin = thread.process.space.pin_vector(ranges, write=True)
+    return await _transfer(pin, file.read)
 
 
 @syscall
@@ -116,11 +115,8 @@ async def writev(thread: UserThread, fd: Fd, iov: UserPtr, iovcnt: Int) -> int:
     file = thread.process.files.get(fd)
     file.require_writable()
     ranges = _vector(thread, iov, iovcnt)
-    buffer = await thread.process.space.pin_vector(ranges, write=False)
-    try:
-        return await file.write(buffer)
-    finally:
-        buffer.release()
+    pin = thread.process.space.pin_vector(ranges, write=False)
+    return await _transfer(pin, file.write)
 
 
 @syscall
