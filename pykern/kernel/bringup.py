@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import SysError
+from pykern.kernel.core.log import Level
 from pykern.kernel.core.units import MIB, PAGE_SIZE
 from pykern.kernel.core.wait import WaitQueue, sleep_until
-from pykern.kernel.drivers import acpi, pic8259
+from pykern.kernel.drivers import acpi, pic8259, pit8254
 from pykern.kernel.integration import legacy as legacy_tests
 from pykern.kernel.integration import selftest
 from pykern.kernel.integration import smp as smp_tests
@@ -23,6 +24,7 @@ from pykern.kernel.task.thread import Thread
 from pykern.kernel.usermode import explain
 from pykern.kernel.x86 import (
     boot_parameters,
+    calibration,
     descriptors,
     identity,
     lapic,
@@ -167,6 +169,19 @@ class BringUp:
     # -- the rest of the boot processor's way
 
     @hostcall
+    def calibrate_begin(self, cpu: Processor) -> int:
+        """Begin to measure the local APIC's timer; return how long, in clocks of the PIT."""
+        return calibration.begin(cpu.vcpu)
+
+    @hostcall
+    def calibrate_end(self, cpu: Processor) -> None:
+        """Take what was measured as what the timers of all processors do."""
+        kernel = self._kernel
+        kernel.clock.ticks_per_second = hz = calibration.end(cpu.vcpu)
+        log = kernel.log.subsystem("APIC")
+        log.log(f"the timer counts at {hz / 1e6:.3f} MHz, by the PIT", Level.DEBUG)
+
+    @hostcall
     def start_kernel(self, cpu: Processor) -> None:
         """Start what everything else is started by: the kernel's first thread."""
         kernel = self._kernel
@@ -194,6 +209,8 @@ class BringUp:
             kernel.threads.reap,
         )
         kernel.runner.signal_pending = kernel.signals.pending
+        if kernel.profile.tick_by_pit:
+            self._start_pit(cpu)
         kernel.threads.spawn_kernel_thread("kernel_init", self.kernel_init(), affinity=1)
         kernel.runner.reschedule(cpu)
 
@@ -216,10 +233,18 @@ class BringUp:
     def _start_interrupts(self, cpu: Processor) -> None:
         kernel = self._kernel
         lapic.enable(cpu.vcpu, spurious=vectors.SPURIOUS, error=vectors.APIC_ERROR)
-        kernel.clock.add_cpu(cpu)
+        kernel.clock.add_cpu(cpu, ticks=not kernel.profile.tick_by_pit)
         pic8259.disable(cpu.vcpu, vectors.FIRST_ISA)
         for base, first in kernel.acpi.ioapics:
             Ioapic(base, first).mask_all(cpu.vcpu)
+
+    def _start_pit(self, cpu: Processor) -> None:
+        """Take the boot processor's ticks from the PIT (MEL-18, MEL-39)."""
+        kernel = self._kernel
+        handlers = kernel.traps.handlers
+        handlers[vectors.FIRST_ISA + pit8254.IRQ] = lambda cpu: kernel.scheduler.tick(cpu.number)
+        pit8254.start(cpu.vcpu, kernel.profile.tick_hz)
+        self.route_isa(pit8254.IRQ)
 
     def route_isa(self, irq: int) -> None:
         """Send an ISA interrupt to the boot processor, at the vector that is its own."""

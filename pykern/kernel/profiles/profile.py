@@ -18,6 +18,8 @@ class Profile:
     policy : scheduler policy, by its name in `sched.POLICIES`
     log_style : by its name in `core.log.STYLES`
     tick_hz : scheduler ticks per second of virtual time
+    tick_by_pit : they are the PIT's on the boot processor, and never stop; else each processor's
+        own timer gives them while it has something to run
     timer_hz : how finely timers are set, in steps per second
     max_cpus : processors it uses at most
     refuse_more_cpus : stop with an error where the machine has more; else they are left alone
@@ -35,6 +37,7 @@ class Profile:
     policy: str = "fair"
     log_style: str = "pykern"
     tick_hz: int = 100
+    tick_by_pit: bool = False
     timer_hz: int = 1_000_000_000
     max_cpus: int = 64
     refuse_more_cpus: bool = False
@@ -56,6 +59,7 @@ PROFILES.register("mellos")(
         "mellos",
         policy="priority3",
         log_style="mello",
+        tick_by_pit=True,
         timer_hz=1_000_000,
         max_cpus=8,
         refuse_more_cpus=True,

@@ -15,6 +15,7 @@ from PIL import Image
 from pykern.cli import main
 from pykern.exit_status import ExitStatus
 from pykern.kernel.drivers.screen_text import read_text
+from pykern.kernel.x86 import vectors
 from tests import booting
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "mellos"
@@ -46,6 +47,16 @@ def iso():
 def booted(iso):
     """Return what boots with a number of processors, once for each."""
     return functools.cache(lambda cpus: booting.boot(iso, cpus=cpus))
+
+
+def test_the_boot_processor_ticks_100_times_a_second(booted):
+    """MEL-18, MEL-39: by the PIT at vector 0x20, busy or not; the others by their own timers."""
+    kernel, machine = booted(2).kernel, booted(2).computer.machine
+    ticks = [cpu.timer_ticks for cpu in kernel.metrics.cpus]
+    counts = kernel.traps.counts
+    assert ticks[0] == counts[vectors.FIRST_ISA, 0] == pytest.approx(machine.now / 1e7, abs=3)
+    assert 0 < ticks[1] <= counts[vectors.TIMER, 1]
+    assert (vectors.FIRST_ISA, 1) not in counts
 
 
 @pytest.fixture(scope="module")

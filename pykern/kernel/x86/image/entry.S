@@ -32,6 +32,10 @@ _start:                                 /* RDI: struct pykern_boot_info, or of n
         mov     rdi, rax
         call    load_cpu
         lea     rsp, [rip + boot_stack_top]
+        call    calibrate_begin         /* the local APIC's timer runs, → clocks of the PIT to wait */
+        mov     edi, eax
+        call    pit_wait
+        call    calibrate_end
         call    start_kernel
         jmp     cpu_idle
         .size   _start, . - _start
