@@ -90,6 +90,7 @@ def boot(
     memory: int = 64 * MIB,
     append: str = "",
     typed: bytes = b"",
+    keys: str = "",
     seed: int = 0,
     timeout_ns: int | None = 60 * NS_PER_S,
     files: Mapping[str, bytes] | None = None,
@@ -98,6 +99,8 @@ def boot(
 
     Parameters
     ----------
+    typed : what arrives at the serial console
+    keys : what is typed on the keyboard
     files : programs by path, for the root file system
     """
     serial = bytearray()
@@ -112,6 +115,7 @@ def boot(
     def start() -> None:
         host.reset()
         computer.start(loaded)
+        computer.board.keyboard.type_text(keys)
 
     session = Session(
         machine=computer.machine,

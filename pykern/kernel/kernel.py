@@ -10,6 +10,7 @@ from pykern.kernel.core.bug import KernelPanic
 from pykern.kernel.core.log import STYLES, Level, Log
 from pykern.kernel.drivers import power
 from pykern.kernel.drivers.fbcon import BITS_PER_PIXEL, FramebufferConsole
+from pykern.kernel.drivers.keyboard import Keyboard
 from pykern.kernel.drivers.serial import COM1, Serial
 from pykern.kernel.faults import Faults
 from pykern.kernel.profiles import PROFILES
@@ -105,6 +106,7 @@ class Kernel(System):
         self.metrics = Metrics()
         self._random = SplitMix64(machine.seed)
         self.serial = Serial(COM1, lambda: self.acting)
+        self.keyboard = Keyboard(lambda: self.acting, self.restart)
         self.screen: FramebufferConsole | None = None
         self.log = Log(self._print, now_ns=lambda: machine.now)
         self.bringup = BringUp(self)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.log import Level
+from pykern.kernel.drivers import keyboard
 from pykern.kernel.drivers.serial import COM1_IRQ
 from pykern.kernel.fs import entries
 from pykern.kernel.fs.buffer import BytesBuffer
@@ -78,6 +79,15 @@ class UserMode:
         kernel.traps.handlers[vectors.FIRST_ISA + COM1_IRQ] = kernel.serial.interrupt
         kernel.bringup.route_isa(COM1_IRQ)
         kernel.serial.enable_receiver()
+        self._start_keyboard()
+
+    def _start_keyboard(self) -> None:
+        """Let the keyboard type at the console, whose screen stands beside it."""
+        kernel = self._kernel
+        kernel.keyboard.received = kernel.console.receive
+        kernel.traps.handlers[vectors.FIRST_ISA + keyboard.IRQ] = kernel.keyboard.interrupt
+        kernel.bringup.route_isa(keyboard.IRQ)
+        kernel.keyboard.interrupt()  # what was typed before has had its interrupt
 
     def _mount(self, fs: FsContext) -> None:
         for name, mount in ((b"/dev", devfs.mount_devfs), (b"/proc", procfs.mount_procfs)):
