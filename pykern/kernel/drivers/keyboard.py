@@ -47,13 +47,32 @@ _SHIFTED = {
 }
 _KEYPAD = dict(enumerate("789-456+1230.", 0x47))
 _CURSOR = {
-    **{0x47: "[1~", 0x48: "[A", 0x49: "[5~", 0x4B: "[D", 0x4C: "[G", 0x4D: "[C"},
-    **{0x4F: "[4~", 0x50: "[B", 0x51: "[6~", 0x52: "[2~", 0x53: "[3~"},
+    0x47: "[1~",
+    0x48: "[A",
+    0x49: "[5~",
+    0x4B: "[D",
+    0x4C: "[G",
+    0x4D: "[C",
+    0x4F: "[4~",
+    0x50: "[B",
+    0x51: "[6~",
+    0x52: "[2~",
+    0x53: "[3~",
 }
 """The keypad without Num Lock, and the keys of the same codes behind 0xE0."""
 _FUNCTION = {
-    **{0x3B: "[[A", 0x3C: "[[B", 0x3D: "[[C", 0x3E: "[[D", 0x3F: "[[E", 0x40: "[17~"},
-    **{0x41: "[18~", 0x42: "[19~", 0x43: "[20~", 0x44: "[21~", 0x57: "[23~", 0x58: "[24~"},
+    0x3B: "[[A",
+    0x3C: "[[B",
+    0x3D: "[[C",
+    0x3E: "[[D",
+    0x3F: "[[E",
+    0x40: "[17~",
+    0x41: "[18~",
+    0x42: "[19~",
+    0x43: "[20~",
+    0x44: "[21~",
+    0x57: "[23~",
+    0x58: "[24~",
 }
 _LEFT_SHIFT, _RIGHT_SHIFT, _CTRL, _ALT = 0x2A, 0x36, 0x1D, 0x38
 _MODIFIERS = {_LEFT_SHIFT: "shift", _RIGHT_SHIFT: "shift", _CTRL: "ctrl", _ALT: "alt"}
