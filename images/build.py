@@ -73,10 +73,11 @@ def tree(manifest: Manifest, inputs: Inputs) -> dict[str, bytes]:
             where = f"{manifest.file}: modules, {module.name}: source"
             add(module.path, _read(module.source, where))
     for file in manifest.files:
-        if file.link is not None:
+        if file.link is not None or file.directory:
+            what = "directory" if file.directory else "link"
             raise ImageError(
-                f"{manifest.file}: files: {file.path} is a link, expected text or source; links "
-                f"go into the initrd"
+                f"{manifest.file}: files: {file.path} is a {what}, expected text or source; links "
+                f"and empty directories go into the initrd"
             )
         add(file.path, _contents(file, f"{manifest.file}: files, {file.path}"))
     return files
@@ -151,6 +152,8 @@ def _matches(parts: list[str], patterns: list[str]) -> bool:
 def _member(file: File, where: str) -> cpio.Member:
     if file.link is not None:
         return cpio.Member(file.path, file.link.encode(), stat.S_IFLNK | 0o777)
+    if file.directory:
+        return cpio.Member(file.path, b"", stat.S_IFDIR | file.mode)
     return cpio.Member(file.path, _contents(file, where), stat.S_IFREG | file.mode)
 
 
