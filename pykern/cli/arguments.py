@@ -272,6 +272,13 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help="write what pykern's kernel has counted, when the run ends",
     )
     group.add_argument(
+        "--timeline",
+        type=Path,
+        metavar="JSON",
+        help="write what pykern's kernel does when: tasks, system calls, interrupts, faults, "
+        "messages; ui.perfetto.dev and chrome://tracing show it",
+    )
+    group.add_argument(
         "--state-hash-every",
         type=_checked(config.parse_hashing),
         metavar="NS[:FILE]",

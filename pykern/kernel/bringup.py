@@ -209,6 +209,8 @@ class BringUp:
             kernel.threads.reap,
         )
         kernel.runner.signal_pending = kernel.signals.pending
+        if kernel.timeline is not None:
+            kernel.runner.on_switch = kernel.timeline.switched
         if kernel.profile.tick_by_pit:
             self._start_pit(cpu)
         kernel.threads.spawn_kernel_thread("kernel_init", self.kernel_init(), affinity=1)
@@ -287,6 +289,7 @@ class BringUp:
     def _start_ipc(self) -> None:
         kernel, profile = self._kernel, self._kernel.profile
         kernel.ports = PortTable(profile.ports, kernel.metrics)
+        kernel.ports.observer = kernel.timeline
         if not profile.system_ports:
             return
         log = kernel.log.subsystem("IPC")

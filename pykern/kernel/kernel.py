@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pykern.kernel.fs.tty import Tty
     from pykern.kernel.profiles import Profile
     from pykern.kernel.task.process import Process
+    from pykern.kernel.timeline import Timeline
     from pykern.kernel.x86.boot_parameters import BootParameters
     from pykern.kernel.x86.identity import Identity
     from pykern.kernel.x86.processor import Processor
@@ -89,6 +90,10 @@ class Kernel(System):
     Parameters
     ----------
     machine : with a kernel image loaded in it
+
+    Attributes
+    ----------
+    timeline : notes what happens; None: nobody does
     """
 
     boot: BootParameters
@@ -100,6 +105,7 @@ class Kernel(System):
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.profile = PROFILES.get("pykern")
+        self.timeline: Timeline | None = None
         self.image: attach.KernelImage | None = None
         self.cpus = []
         self.acting: Vcpu = machine.vcpus[0]
@@ -192,7 +198,10 @@ class Kernel(System):
                 f"the kernel image calls {missing[0]}, which this pykern does not host: "
                 "build the image anew"
             )
-        self._table = [_no_such_hostcall, *(known[name] for name in self.image.hostcalls)]
+        table = [known[name] for name in self.image.hostcalls]
+        if self.timeline is not None:
+            table = self.timeline.watched(self.image.hostcalls, table)
+        self._table = [_no_such_hostcall, *table]
         vcpu.gprs[_RAX] = layout.HOSTCALL_ATTACHED
 
     def _system_calls(self) -> dict[str, Callable[[Processor], None]]:

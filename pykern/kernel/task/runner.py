@@ -52,6 +52,7 @@ class Runner:
         self._guest_call_return = guest_call_return
         self._on_dead = on_dead
         self.signal_pending: Callable[[Thread], bool] = lambda _thread: False
+        self.on_switch: Callable[[Processor, Thread], None] | None = None
 
     # -- which thread
 
@@ -75,6 +76,8 @@ class Runner:
         thread.context.gs_base = cpu.base
         previous.context.switch(cpu.vcpu, thread.context)
         cpu.current = thread
+        if self.on_switch is not None:
+            self.on_switch(cpu, thread)
         if thread.stack is not None:
             cpu.enter_thread(thread.tid, thread.stack.top, thread.tables)
             self._clock.start_tick(cpu)
