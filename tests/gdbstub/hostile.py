@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+from itertools import starmap
 
 from gdbstub.packet import Decoder, checksum, escape
 
@@ -36,14 +37,14 @@ REAL = [
     b"jThreadsInfo", b"QDisableRandomization:1", b"_M10,10", b"i", b"A4,0,4141", b"B1,S", b"t%T:",
 ]  # fmt: skip
 _NUMBERS = (
-    *(b"0", b"1", b"2", b"8", b"10", b"ff", b"100", b"1000", b"5000", b"5ffe", b"7fffff", b"800000"),
-    *(b"100000", b"100009", b"100011", b"fee00000", b"7fffffffffff", b"800000000000"),
+    *(b"0", b"1", b"2", b"8", b"10", b"ff", b"100", b"1000", b"5000", b"5ffe", b"7fffff"),
+    *(b"800000", b"100000", b"100009", b"100011", b"fee00000", b"7fffffffffff", b"800000000000"),
     *(b"ffff800000000000", b"ffffffffffffffff", b"fffffffffffffff8", b"10000000000000000", b"-1"),
 )  # fmt: skip
 _THREADS = (b"1", b"2", b"p1.1", b"p1.2", b"p1.-1", b"p1", b"0", b"-1", b"p0.0", b"p-1.-1", b"p2.1",
             b"3", b"p1.", b"p.1", b"p1.ffffffffffffffff")  # fmt: skip
-_JUNK = (b"", b";", b":", b",", b"=", b"-", b"$", b"}", b"*", b"\x00", b"\xff", b"\x03", b"%s", b"p",
-         b"zz", b"\xc3\xa9", b" ", b"\n", b"#", b"00" * 40, b"a" * 300)  # fmt: skip
+_JUNK = (b"", b";", b":", b",", b"=", b"-", b"$", b"}", b"*", b"\x00", b"\xff", b"\x03", b"%s",
+         b"p", b"zz", b"\xc3\xa9", b" ", b"\n", b"#", b"00" * 40, b"a" * 300)  # fmt: skip
 
 
 class Hostile:
@@ -96,9 +97,13 @@ class Hostile:
         return of[self.random.randrange(len(of))]
 
     def _filled(self, template):
-        fills = {b"%N": lambda: self._pick(_NUMBERS), b"%T": lambda: self._pick(_THREADS),
-                 b"%L": lambda: b"%x" % self._pick((*range(0, 128, 3), 0x1000, 0x7FF8, 1 << 40)),
-                 b"%D": lambda: self.random.randbytes(self._pick((1, 2, 8, 16, 536))).hex().encode()}  # fmt: skip
+        lengths = (*range(0, 128, 3), 0x1000, 0x7FF8, 1 << 40)
+        fills = {
+            b"%N": lambda: self._pick(_NUMBERS),
+            b"%T": lambda: self._pick(_THREADS),
+            b"%L": lambda: b"%x" % self._pick(lengths),
+            b"%D": lambda: self.random.randbytes(self._pick((1, 2, 8, 16, 536))).hex().encode(),
+        }
         return re.sub(rb"%[NTLD]", lambda found: fills[found[0]](), template)
 
     def _spoilt(self, payload):
@@ -219,7 +224,7 @@ class Harness:
         if (
             due == payloads
             and again == 0
-            and not any(_changes(*pair) for pair in zip(due, replies, strict=True))
+            and not any(starmap(_changes, zip(due, replies, strict=True)))
         ):
             assert self.subject.state() == before, (data, sent)
 
