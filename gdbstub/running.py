@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdbstub.replies import OK, UNSUPPORTED, stop_reply
-from gdbstub.requests import ALL, RequestError, fields, matches, number, thread_id
+from gdbstub.requests import ALL, RequestError, data, fields, matches, number, thread_id
 from gdbstub.target import Action, Exited, SupportsDetach, SupportsKill, SupportsRestart, ThreadId
 
 if TYPE_CHECKING:
@@ -105,8 +105,10 @@ def extended_mode(session: Session, _rest: bytes) -> bytes:
     return OK if isinstance(session.target, SupportsRestart) else UNSUPPORTED
 
 
-def restart(session: Session, _rest: bytes) -> bytes | None:
-    """Restart (`R`): begin again; there is no reply."""
+def restart(session: Session, rest: bytes) -> bytes | None:
+    """Restart (`R`) XX: begin again; there is no reply."""
+    if len(data(rest)) != 1:
+        raise RequestError("R without two digits")
     if not isinstance(session.target, SupportsRestart):
         return UNSUPPORTED
     session.target.restart()
@@ -133,8 +135,10 @@ def kill(session: Session, rest: bytes) -> bytes:
     return OK
 
 
-def kill_all(session: Session, _rest: bytes) -> bytes | None:
+def kill_all(session: Session, rest: bytes) -> bytes | None:
     """End everything (`k`): end the target; there is no reply."""
+    if rest:
+        raise RequestError("k takes no argument")
     if not isinstance(session.target, SupportsKill):
         return UNSUPPORTED
     for pid in {thread.id.pid for thread in session.target.threads()}:

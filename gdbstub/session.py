@@ -63,6 +63,7 @@ class Session:
         self._described: Architecture | None = None
         self._decoder = Decoder()
         self._waiting: deque[bytes] = deque()
+        self._refused = 0
         self._out = bytearray()
         self._last_frame = b""
 
@@ -81,6 +82,8 @@ class Session:
     def feed(self, data: bytes) -> bytes:
         """Take bytes that have arrived; return those to send."""
         for item in self._decoder.feed(data):
+            if self.closed:
+                break
             if isinstance(item, Mark):
                 self._mark(item)
             else:
@@ -97,8 +100,7 @@ class Session:
             self.general, self.continued = reason.thread, None
             self._print(reason.text)
         self._send(stop_reply(self, reason))
-        while self._waiting and not self.running:
-            self._answer(self._waiting.popleft())
+        self._catch_up()
         return self._taken()
 
     def print(self, text: str) -> bytes:
@@ -157,6 +159,16 @@ class Session:
             self._answer(payload)
         elif len(self._waiting) < _MOST_WAITING:
             self._waiting.append(payload)
+        else:
+            self._refused += 1
+
+    def _catch_up(self) -> None:
+        """Answer what has come in while the target ran."""
+        while self._waiting and not self.running and not self.closed:
+            self._answer(self._waiting.popleft())
+        while self._refused and not self.running and not self.closed:
+            self._refused -= 1
+            self._send(error_reply(self, RequestError("too many requests while it ran")))
 
     def _answer(self, payload: bytes) -> None:
         try:

@@ -3,7 +3,8 @@
 Nothing in the guest is changed for it. An instruction is stopped before by a hook of the core, so a
 run passes the same states at the same virtual times whether it is stopped a thousand times or not
 at all. A single step is the same run up to the processor's next instruction; other processors take
-their turns meanwhile. Only where gdb locks the scheduler does one processor run alone.
+their turns meanwhile. Only where gdb locks the scheduler do some processors run without the
+others.
 
 An interrupt that arrives during a step is served first: the step ends where the program goes on.
 """
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdbstub import Breakpoint, BreakpointKind, Stop, StopKind, TargetError, ThreadId
 from pykern.debug.registers import linear_pc
+from pykern.debug.some_processors import SomeProcessors
 from pykern.machine.shutdown import explain_shutdown
 from pykern_c.exits import Exit, ExitReason
 
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
 _LAST_ADDRESS = (1 << 64) - 1
 _LAST_VECTOR = 255
-_ALONE = 4096
-"""Instructions that a processor executes alone between two looks."""
 _PATIENCE = 2048
 """Hooks that nobody wants between two looks at the debugger."""
 _WATCHED_NS = 250_000
@@ -79,15 +79,21 @@ class Execution:
     Parameters
     ----------
     machine : the computer
+
+    Attributes
+    ----------
+    breakpoints : where to stop
+    step_others : whether other processors run while one steps
     """
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self.step_others = True
         self.breakpoints: set[Breakpoint] = set()
         self._hooks: dict[Breakpoint, int] = {}
         self._step_hooks: list[int] = []
         self._steps: dict[int, _Step] = {}
-        self._alone: Vcpu | None = None
+        self._alone: SomeProcessors | None = None
         self._found: Stop | None = None
 
     # -- before a run
@@ -100,12 +106,17 @@ class Execution:
         TargetError : the core cannot watch so much; nothing has changed
         """
         vcpus = {thread.tid - 1: action for thread, action in actions.items()}
-        if len(vcpus) not in {1, len(self._machine.vcpus)}:
-            raise TargetError("either one processor goes on, or all of them")
+        stepping = {index: action for index, action in vcpus.items() if action.step}
+        if stepping and not self.step_others:
+            vcpus = stepping
         self._place_hooks()
         self._alone = None
         if len(vcpus) < len(self._machine.vcpus):
-            self._alone = self._machine.vcpus[next(iter(vcpus))]
+            chosen = [
+                self._machine.vcpus[index]
+                for index in sorted(vcpus, key=lambda i: (vcpus[i].step, i))
+            ]
+            self._alone = SomeProcessors(chosen)
         self._steps = {
             index: _Step(vcpu.retired, linear_pc(vcpu), action.within)
             for index, action in vcpus.items()
@@ -119,6 +130,7 @@ class Execution:
         self.breakpoints.clear()
         self._steps.clear()
         self._alone = None
+        self.step_others = True
         self._place_hooks()
         self._hook_steps()
 
@@ -147,16 +159,16 @@ class Execution:
             if not self._listens_to(vcpu):
                 return
             address = max(laddr, wanted.address)
-            self._stop_after(
+            self.stop_after(
                 Stop(thread_of(vcpu.index), kind=_STOP_KINDS[wanted.kind], address=address)
             )
 
         return accessed
 
     def _listens_to(self, vcpu: Vcpu) -> bool:
-        return self._alone is None or self._alone is vcpu
+        return self._alone is None or vcpu in self._alone
 
-    def _stop_after(self, stop: Stop) -> None:
+    def stop_after(self, stop: Stop) -> None:
         """Stop when the present instruction is done."""
         if self._found is None:
             self._found = stop
@@ -184,7 +196,7 @@ class Execution:
         if external:
             step.returns_to = _place(vcpu)
         else:
-            self._stop_after(Stop(thread_of(vcpu.index)))
+            self.stop_after(Stop(thread_of(vcpu.index)))
 
     # -- the run
 
@@ -219,8 +231,7 @@ class Execution:
     def _advance(self, until_ns: int | None) -> Exit:
         if self._alone is None:
             return self._machine.run(self._soon(until_ns))
-        exit_ = self._alone.step(_ALONE)
-        return exit_ if exit_.reason is not ExitReason.HLT else Exit(ExitReason.BUDGET)
+        return self._alone.turn()
 
     def _soon(self, until_ns: int | None) -> int | None:
         """Return the time to look at the debugger: watched memory makes a machine slow."""

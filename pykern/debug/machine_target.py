@@ -10,6 +10,8 @@ from gdbstub.target import SIGINT
 from gdbstub.x86 import VIEWS, X86_64
 from pykern.debug import memory, registers
 from pykern.debug.execution import Execution, thread_of
+from pykern.debug.fault_stops import FaultStops
+from pykern.debug.knowledge import Knowledge
 from pykern.debug.monitor import Monitor
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class MachineTarget:
     request : "kill" or "restart", until the machine's owner has done it
     interrupted : whether gdb wants a running machine to stop
     physical_memory : whether addresses of memory are physical
+    knowledge : names and owners of addresses
+    fault_stops : what the processors' faults were, and which of them stop the machine
     """
 
     breakpoint_kinds = frozenset(BreakpointKind)
@@ -57,6 +61,8 @@ class MachineTarget:
         self.request = ""
         self.physical_memory = False
         self._task_name = task_name
+        self.knowledge = Knowledge(machine)
+        self.fault_stops = FaultStops(machine, self.execution, lambda: self.knowledge)
         self._files = {executable_path: executable} if executable else {}
         self._monitor = Monitor(self)
 
@@ -166,6 +172,7 @@ class MachineTarget:
     def detach(self) -> None:
         """Forget breakpoints and let the machine go on."""
         self.execution.forget()
+        self.fault_stops.forget()
         self.stopped = self.interrupted = self.physical_memory = False
         self.architecture = X86_64
 
@@ -182,6 +189,7 @@ class MachineTarget:
 
     def halt(self) -> None:
         """Stand still: somebody has come to look."""
+        self.fault_stops.history.begin()
         self.stopped = True
 
     def interrupt_stop(self) -> Stop:

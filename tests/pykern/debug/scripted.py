@@ -14,8 +14,6 @@ class ScriptedGdb:
     replies : what has come back, in order
     """
 
-    connected = True
-
     def __init__(self, target, script):
         target.stopped = True
         self.session = Session(target)
@@ -23,6 +21,10 @@ class ScriptedGdb:
         self._decoder = Decoder()
         self._looks = 0
         self._script = iter(["qSupported:swbreak+;hwbreak+", "QStartNoAckMode", *script])
+
+    @property
+    def connected(self):
+        return not self.session.closed
 
     def poll(self, timeout=0):
         """Send the next request if the machine waits for one; after 3 looks Ctrl-C if it runs."""
