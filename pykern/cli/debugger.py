@@ -11,6 +11,7 @@ from pykern.cli.arguments import GDB_ADDRESS
 from pykern.cli.errors import UsageError
 from pykern.debug.debugged_machine import DebuggedMachine
 from pykern.debug.machine_target import MachineTarget
+from pykern.debug.python_source.debugger import PythonSource
 
 if TYPE_CHECKING:
     import argparse
@@ -51,6 +52,10 @@ def attach(
     stack.callback(listener.close)
     debugged = DebuggedMachine(target, listener, wait=args.wait_for_gdb)
     session.machine = debugged
+    target.python = PythonSource(
+        host.machine, target.execution, session.hostcall, debugged.pause
+    )
+    session.hostcall = target.python.hostcall
     console.visitors.append(listener)
     print(f"pykern: gdb -ex 'target remote {listener.address}'", file=sys.stderr)
     return debugged
