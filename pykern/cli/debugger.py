@@ -52,10 +52,9 @@ def attach(
     stack.callback(listener.close)
     debugged = DebuggedMachine(target, listener, wait=args.wait_for_gdb)
     session.machine = debugged
-    target.python = PythonSource(
-        host.machine, target.execution, session.hostcall, debugged.pause
-    )
-    session.hostcall = target.python.hostcall
+    python = PythonSource(host.machine, target.execution, host, debugged.pause)
+    target.use_python(python)
+    session.hostcall = python.hostcall
     console.visitors.append(listener)
     print(f"pykern: gdb -ex 'target remote {listener.address}'", file=sys.stderr)
     return debugged

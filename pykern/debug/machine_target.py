@@ -75,6 +75,11 @@ class MachineTarget:
             raise TargetError(f"no thread {thread.tid} in process {thread.pid}")
         return self.machine.vcpus[thread.tid - 1]
 
+    def use_python(self, source: PythonSource) -> None:
+        """Show hosted functions as the Python they are."""
+        self.python = source
+        self._monitor.add(source.commands)
+
     def choose_view(self, name: str) -> None:
         """Show the registers of another mode of the processor, from gdb's next look on.
 

@@ -8,11 +8,14 @@ from gdbstub import TargetError
 from pykern.debug import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from gdbstub import ThreadId
     from pykern.debug.machine_target import MachineTarget
     from pykern_c import Vcpu
+
+    Command = tuple[str, str, Callable[[Vcpu, list[str]], str]]
+    """Names of the arguments, what it is about, and the function."""
 
 _PER_LINE = 4
 _SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs", "ldtr", "tr")
@@ -35,7 +38,7 @@ class Monitor:
 
     def __init__(self, target: MachineTarget) -> None:
         self._target = target
-        self._commands: dict[str, tuple[str, str, Callable[[Vcpu, list[str]], str]]] = {
+        self._commands: dict[str, Command] = {
             "help": ("", "this list", self._help),
             "walk": ("ADDR", "page tables for a linear address, entry by entry", _walk),
             "translate": ("ADDR", "physical address of a linear one", _translate),
@@ -54,14 +57,19 @@ class Monitor:
         ------
         TargetError : there is no such command, or its arguments are wrong
         """
-        name, *arguments = command.split() or ["help"]
-        found = self._commands.get(name)
+        name, _, rest = command.strip().partition(" ")
+        found = self._commands.get(name or "help")
         if found is None:
             raise TargetError(f"no command {name!r}; `monitor help` lists them")
         wanted, _, function = found
-        if len(arguments) != len(wanted.split()):
+        arguments = _arguments(wanted, rest)
+        if arguments is None:
             raise TargetError(f"usage: monitor {name} {wanted}".rstrip())
         return function(self._target.vcpu(thread), arguments)
+
+    def add(self, commands: Mapping[str, Command]) -> None:
+        """Have more commands."""
+        self._commands.update(commands)
 
     def _help(self, _vcpu: Vcpu, _arguments: list[str]) -> str:
         rows = [(f"{name} {wanted}", text) for name, (wanted, text, _) in self._commands.items()]
@@ -87,6 +95,19 @@ class Monitor:
     def _arch(self, _vcpu: Vcpu, arguments: list[str]) -> str:
         self._target.choose_view(arguments[0])
         return "now type: unset tdesc filename\n"
+
+
+def _arguments(wanted: str, text: str) -> list[str] | None:
+    """Split what follows a command's name; None: it is not what the command wants.
+
+    Parameters
+    ----------
+    wanted : a word for each argument; `[WORD]` may be missing, `WORD...` is all the text there is
+    """
+    if wanted.endswith("..."):
+        return [text.strip()] if text.strip() else None
+    arguments, most = text.split(), len(wanted.split())
+    return arguments if most - wanted.count("[") <= len(arguments) <= most else None
 
 
 def address(text: str) -> int:

@@ -13,21 +13,26 @@ from pykern.debug.python_source import dwarf, elf
 from pykern.debug.python_source.functions import FIRST_ADDRESS, Functions
 from pykern.debug.python_source.stack import VirtualStack, nops
 from pykern.debug.python_source.tracing import Step, Tracer
+from pykern.debug.python_source.commands import PythonCommands
+from pykern.kernel.task.runner import Runner
 from pykern.kernel.x86 import attach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import CodeType
+    from types import CodeType, FrameType
 
     from gdbstub import Breakpoint, Resume
     from pykern.debug.execution import Execution
     from pykern.debug.python_source.stack import PythonFrame
+    from pykern.kernel.host import KernelHost
+    from pykern.kernel.kernel import Kernel
     from pykern_c import Machine
     from pykern_c.exits import Exit
 
 _PACKAGE = Path(__file__).parents[2]
 _SECTION = ".pysource"
 _MARKS = ("__hostcall__", "__syscall__")
+_RUNS_COROUTINES = Runner._advance.__code__
 
 
 class PythonSource:
@@ -37,31 +42,39 @@ class PythonSource:
     ----------
     machine : the computer
     execution : what runs it
-    serve : serves a hostcall
+    host : serves the hostcalls of whatever kernel there is
     pause : stands still for a stop until gdb goes on
 
     Attributes
     ----------
     stack : what gdb is shown of the processor that Python has stopped on; None: none has
     vcpu : that processor's index
+    selected : the number of the frame that `monitor` commands are about
     """
 
     def __init__(
         self,
         machine: Machine,
         execution: Execution,
-        serve: Callable[[Exit], None],
+        host: KernelHost,
         pause: Callable[[Stop], None],
     ) -> None:
         self._machine = machine
         self._execution = execution
-        self._serve = serve
+        self._host = host
         self._pause = pause
         self._breakpoints: dict[int, Breakpoint] = {}
         self.functions = Functions(_PACKAGE / "kernel", _PACKAGE.parent)
-        self._tracer = Tracer(self.functions, self._is_hosted, self._stop, self._left)
+        self._tracer = Tracer(self.functions, self._is_root, self._stop, self._left)
         self.stack: VirtualStack | None = None
         self.vcpu = -1
+        self.selected = 0
+        self._roots: dict[int, tuple[CodeType, bool]] = {}
+        self.commands = PythonCommands(self).table
+
+    def kernel(self) -> Kernel:
+        """Return the kernel there is at present."""
+        return self._host.kernel
 
     # -- symbols
 
@@ -163,16 +176,25 @@ class PythonSource:
             tracer.step = Step(None)
             tracer.prepare()
         elif tracer.step is None and not tracer.breakpoints:
-            self._serve(exit_)
+            self._host.hostcall(exit_)
             return
         self.vcpu = exit_.vcpu
-        tracer.run(self._serve, exit_)
-        if tracer.step is not None and tracer.step.root is None:
-            tracer.step = None
+        tracer.run(self._host.hostcall, exit_)
+        self._end_of_hostcall()
+
+    def _end_of_hostcall(self) -> None:
+        """Let no step stay in a function that is over and will not go on."""
+        step = self._tracer.step
+        if step is None or (step.root is not None and self._is_root(step.root)):
+            return
+        self._tracer.step = None
+        if step.root is not None:
+            self._left(step)
 
     def _stop(self, frames: list[PythonFrame], offset: int, at_breakpoint: bool) -> None:
         vcpu = self._machine.vcpus[self.vcpu]
         self.stack = VirtualStack(frames, offset, vcpu.read_register("rsp"))
+        self.selected = 0
         kind = StopKind.SWBREAK if at_breakpoint else StopKind.SIGNAL
         self._pause(Stop(thread_of(self.vcpu), kind=kind))
         self.stack = None
@@ -192,15 +214,14 @@ class PythonSource:
                     found.update(_marked(value))
         return frozenset(found)
 
-    @functools.cached_property
-    def _hosted_ids(self) -> dict[int, tuple[CodeType, bool]]:
-        return {}
-
-    def _is_hosted(self, code: CodeType) -> bool:
-        known = self._hosted_ids.get(id(code))
+    def _is_root(self, frame: FrameType) -> bool:
+        """Tell whether a call is what a thread's hosted code begins with."""
+        code = frame.f_code
+        known = self._roots.get(id(code))
         if known is None:
-            known = self._hosted_ids[id(code)] = code, code in self._hosted
-        return known[1]
+            known = self._roots[id(code)] = code, code in self._hosted
+        caller = frame.f_back
+        return known[1] or (caller is not None and caller.f_code is _RUNS_COROUTINES)
 
 
 def _marked(value: Any) -> list[CodeType]:

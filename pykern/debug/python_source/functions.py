@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
-    from types import CodeType
+    from types import CodeType, FrameType
 
 FIRST_ADDRESS = 0xFFFF_FFFF_C000_0000
 LINE_SIZE = 4
@@ -62,6 +62,33 @@ class Function:
         return self._addresses.get(line or 0, self.address)
 
 
+@dataclass(frozen=True)
+class PythonFrame:
+    """A call of a function.
+
+    Attributes
+    ----------
+    frame : the interpreter's
+    """
+
+    function: Function
+    frame: FrameType
+
+    @property
+    def address(self) -> int:
+        """Return the address of the line that it executes."""
+        return self.function.address_of(self.frame.f_lineno)
+
+    @property
+    def line(self) -> int:
+        """Return the number of that line."""
+        return self.frame.f_lineno or self.function.line
+
+    def __str__(self) -> str:
+        """Return it as a backtrace shows it."""
+        return f"{self.function.name} at {self.function.path}:{self.line}"
+
+
 class Functions:
     """All functions of a package.
 
@@ -103,6 +130,11 @@ class Functions:
         if known is None:
             known = self._by_code[id(code)] = code, self._find(code)
         return known[1]
+
+    def frame(self, frame: FrameType) -> PythonFrame | None:
+        """Return a call as gdb is shown it; None: it is none of the package's."""
+        function = self.of(frame.f_code)
+        return None if function is None else PythonFrame(function, frame)
 
     def _find(self, code: CodeType) -> Function | None:
         _, found, tail = code.co_filename.rpartition(f"/{self._folder}/")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import reprlib
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pykern.debug.python_source.dwarf import SLOT, frame_size
@@ -18,42 +17,14 @@ from pykern.debug.python_source.functions import RETURNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from types import FrameType
 
-    from pykern.debug.python_source.functions import Function
+    from pykern.debug.python_source.functions import PythonFrame
 
 TEXTS = 0xFFFF_FFFF_D000_0000
 """Where the values of variables stand as text."""
 TEXT_SIZE = 1024
 """Bytes between two of them, the NUL behind each included."""
 _NOP = b"\x90"
-
-
-@dataclass(frozen=True)
-class PythonFrame:
-    """A call of a function.
-
-    Attributes
-    ----------
-    frame : the interpreter's
-    """
-
-    function: Function
-    frame: FrameType
-
-    @property
-    def address(self) -> int:
-        """Return the address of the line that it executes."""
-        return self.function.address_of(self.frame.f_lineno)
-
-    @property
-    def line(self) -> int:
-        """Return the number of that line."""
-        return self.frame.f_lineno or self.function.line
-
-    def __str__(self) -> str:
-        """Return it as a backtrace shows it."""
-        return f"{self.function.name} at {self.function.path}:{self.line}"
 
 
 class VirtualStack:

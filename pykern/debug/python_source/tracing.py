@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pykern.debug.python_source.functions import BEGINS, LINE_SIZE, RETURNED
-from pykern.debug.python_source.stack import PythonFrame
 from pykern.kernel.core.wait import Wait
 from pykern.kernel.x86.guest_call import GuestCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType, FrameType
+    from types import FrameType
 
-    from pykern.debug.python_source.functions import Function, Functions
+    from pykern.debug.python_source.functions import Function, Functions, PythonFrame
 
     Trace = Callable[[FrameType, str, Any], Any]
 
@@ -53,7 +52,7 @@ class Tracer:
     Parameters
     ----------
     functions : those that are watched
-    is_hosted : tells whether a function is the body of one of the image's
+    is_root : tells whether a call is the outermost one that is shown
     stop : called where to stop, with the frames, the offset from the line's address, and whether
         it is for a breakpoint; it returns when gdb goes on
     left : called when the hosted function that is stepped through has returned
@@ -67,14 +66,14 @@ class Tracer:
     def __init__(
         self,
         functions: Functions,
-        is_hosted: Callable[[CodeType], bool],
+        is_root: Callable[[FrameType], bool],
         stop: Callable[[list[PythonFrame], int, bool], None],
         left: Callable[[Step], None],
     ) -> None:
         self.breakpoints: set[int] = set()
         self.step: Step | None = None
         self._functions = functions
-        self._is_hosted = is_hosted
+        self._is_root = is_root
         self._stop = stop
         self._left = left
         self._everything = False
@@ -103,10 +102,10 @@ class Tracer:
         """Return the calls that gdb is shown, the innermost first, the hosted function last."""
         found = []
         while frame is not None:
-            function = self._functions.of(frame.f_code)
-            if function is not None:
-                found.append(PythonFrame(function, frame))
-                if self._is_hosted(frame.f_code):
+            shown = self._functions.frame(frame)
+            if shown is not None:
+                found.append(shown)
+                if self._is_root(frame):
                     break
             frame = frame.f_back
         return found
@@ -128,7 +127,7 @@ class Tracer:
 
     def _return(self, frame: FrameType) -> None:
         """Be back in the caller, where the present line goes on."""
-        if self._is_hosted(frame.f_code):
+        if self._is_root(frame):
             step = self.step
             if step is not None and step.root is frame:
                 self.step = None
@@ -157,5 +156,5 @@ class Tracer:
     def _is_stepped(self, outermost: FrameType) -> bool:
         assert self.step is not None
         if self.step.root is None:
-            return self._is_hosted(outermost.f_code)
+            return self._is_root(outermost)
         return self.step.root is outermost
