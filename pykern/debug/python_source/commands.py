@@ -90,7 +90,7 @@ class PythonCommands:
         thread = threads.get(int(text)) if text.isdecimal() else None
         if thread is None:
             raise TargetError(f"no thread {text!r}, expected {', '.join(map(str, threads))}")
-        return self._asleep(thread) or f"{thread.tid} {thread.name} is in no hosted function\n"
+        return self._asleep(thread) or f"{thread.tid} {thread.name} does not sleep in a hosted function\n"
 
     def _asleep(self, thread: Thread) -> str:
         frames = awaited(self._source.functions, thread)
@@ -101,7 +101,7 @@ class PythonCommands:
 
 def awaited(functions: Functions, thread: Thread) -> list[PythonFrame]:
     """Return the calls that a thread's innermost coroutine is in the middle of, innermost first."""
-    if not thread.hosted:
+    if not thread.hosted or thread.hosted[-1].coroutine.cr_running:
         return []
     frames = [functions.frame(frame) for frame in _chain(thread.hosted[-1].coroutine)]
     return [frame for frame in reversed(frames) if frame is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 from gdbstub import Action, Stop, StopKind, TargetError
 from pykern.debug.execution import thread_of
 from pykern.debug.python_source import dwarf, elf
-from pykern.debug.python_source.functions import FIRST_ADDRESS, Functions
+from pykern.debug.python_source.functions import (
+    FIRST_ADDRESS,
+    RETURNED,
+    RETURNED_ELSEWHERE,
+    Functions,
+)
 from pykern.debug.python_source.stack import VirtualStack, nops
 from pykern.debug.python_source.tracing import Step, Tracer
 from pykern.debug.python_source.commands import PythonCommands
@@ -69,6 +75,7 @@ class PythonSource:
         self.stack: VirtualStack | None = None
         self.vcpu = -1
         self.selected = 0
+        self._last: tuple[FrameType, int] | None = None
         self._roots: dict[int, tuple[CodeType, bool]] = {}
         self.commands = PythonCommands(self).table
 
@@ -111,7 +118,7 @@ class PythonSource:
         """Have no breakpoints, and no step."""
         self._breakpoints.clear()
         self._tracer.breakpoints.clear()
-        self._tracer.step = None
+        self._tracer.step = self._last = None
 
     # -- what gdb sees
 
@@ -158,8 +165,9 @@ class PythonSource:
 
     def take(self, actions: Resume) -> Resume:
         """Take the step of a processor that Python has stopped on; return what is the machine's."""
-        self._tracer.step = None
+        self._tracer.step = self._last = None
         if self.stack is not None:
+            self._last = self.stack.frames[-1].frame, self.vcpu
             thread = thread_of(self.vcpu)
             action = actions.get(thread)
             if action is not None and action.step:
@@ -192,12 +200,23 @@ class PythonSource:
             self._left(step)
 
     def _stop(self, frames: list[PythonFrame], offset: int, at_breakpoint: bool) -> None:
-        vcpu = self._machine.vcpus[self.vcpu]
+        """Stand still.
+
+        gdb skips a stop at a breakpoint by which it waits for a call to return if that is on
+        another processor than it expects; at an address without a breakpoint it does not.
+        """
+        root, vcpu = frames[-1].frame, self._machine.vcpus[self.vcpu]
+        if at_breakpoint and offset == RETURNED and self._elsewhere(root):
+            offset, at_breakpoint = RETURNED_ELSEWHERE, False
         self.stack = VirtualStack(frames, offset, vcpu.read_register("rsp"))
         self.selected = 0
         kind = StopKind.SWBREAK if at_breakpoint else StopKind.SIGNAL
         self._pause(Stop(thread_of(self.vcpu), kind=kind))
         self.stack = None
+
+    def _elsewhere(self, root: FrameType) -> bool:
+        """Tell whether gdb knows a call from another processor."""
+        return self._last is not None and self._last[0] is root and self._last[1] != self.vcpu
 
     def _left(self, step: Step) -> None:
         """Go on with a step in the guest, where the thunk does."""
@@ -216,12 +235,13 @@ class PythonSource:
 
     def _is_root(self, frame: FrameType) -> bool:
         """Tell whether a call is what a thread's hosted code begins with."""
-        code = frame.f_code
+        code, caller = frame.f_code, frame.f_back
+        if code.co_flags & inspect.CO_COROUTINE and caller is not None:
+            return caller.f_code is _RUNS_COROUTINES
         known = self._roots.get(id(code))
         if known is None:
             known = self._roots[id(code)] = code, code in self._hosted
-        caller = frame.f_back
-        return known[1] or (caller is not None and caller.f_code is _RUNS_COROUTINES)
+        return known[1]
 
 
 def _marked(value: Any) -> list[CodeType]:

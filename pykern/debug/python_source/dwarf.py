@@ -32,7 +32,7 @@ _STRP, _UDATA, _REF4, _SEC_OFFSET, _EXPRLOC, _PRESENT = 0x0E, 0x0F, 0x13, 0x17, 
 _LANG_PYTHON, _SIGNED_CHAR = 0x14, 0x06
 _OP_FBREG, _OP_CALL_FRAME_CFA = 0x91, 0x9C
 _RSP, _RETURN_ADDRESS = 7, 16
-_UNIT, _FUNCTION, _VARIABLE, _POINTER, _CHAR = 1, 2, 3, 4, 5
+_UNIT, _FUNCTION, _PARAMETER, _VARIABLE, _POINTER, _CHAR = 1, 2, 3, 4, 5, 6
 _ABBREVIATIONS = (
     (_UNIT, _TAG_COMPILE_UNIT, True, (
         (_PRODUCER, _STRING), (_LANGUAGE, _DATA1), (_NAME, _STRING), (_COMP_DIR, _STRING),
@@ -40,6 +40,8 @@ _ABBREVIATIONS = (
     (_FUNCTION, _TAG_SUBPROGRAM, True, (
         (_NAME, _STRP), (_DECL_FILE, _UDATA), (_DECL_LINE, _UDATA), (_LOW_PC, _ADDR),
         (_HIGH_PC, _UDATA), (_FRAME_BASE, _EXPRLOC), (_EXTERNAL, _PRESENT))),
+    (_PARAMETER, _TAG_FORMAL, False, (
+        (_NAME, _STRP), (_TYPE, _REF4), (_LOCATION, _EXPRLOC))),
     (_VARIABLE, _TAG_VARIABLE, False, (
         (_NAME, _STRP), (_TYPE, _REF4), (_LOCATION, _EXPRLOC))),
     (_POINTER, _TAG_POINTER, False, ((_BYTE_SIZE, _DATA1), (_TYPE, _REF4))),
@@ -58,7 +60,7 @@ SLOT = 8
 
 def frame_size(function: Function) -> int:
     """Return the bytes of a function's frame, its return address included."""
-    return SLOT * (1 + len(function.variables))
+    return SLOT * (1 + len(function.names))
 
 
 def sections(
@@ -162,16 +164,12 @@ def _entry(function: Function, file: int, strings: _Strings, kind: int) -> bytes
     out = bytes((_FUNCTION,)) + strings.reference(function.name) + _uleb(file)
     out += _uleb(function.line) + struct.pack("<Q", function.address)
     out += _uleb(function.end - function.address) + bytes((1, _OP_CALL_FRAME_CFA))
-    variables = (
-        _variable(strings.reference(name), kind, -SLOT * place)
-        for place, name in enumerate(function.variables, 2)
-    )
-    return out + b"".join(variables) + b"\0"
-
-
-def _variable(name: bytes, kind: int, offset: int) -> bytes:
-    expression = bytes((_OP_FBREG,)) + _sleb(offset)
-    return bytes((_VARIABLE,)) + name + struct.pack("<IB", kind, len(expression)) + expression
+    kinds = [_PARAMETER] * len(function.parameters) + [_VARIABLE] * len(function.variables)
+    for place, (code, name) in enumerate(zip(kinds, function.names, strict=True), 2):
+        expression = bytes((_OP_FBREG,)) + _sleb(-SLOT * place)
+        out += bytes((code,)) + strings.reference(name)
+        out += struct.pack("<IB", kind, len(expression)) + expression
+    return out + b"\0"
 
 
 def _lines(functions: Sequence[Function], files: list[str]) -> bytes:

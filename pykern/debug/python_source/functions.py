@@ -1,6 +1,6 @@
 """Addresses for lines of Python: each executable line of each function gets four of its own.
 
-The first one means that the line is about to be executed, the second one that a call in it has
+The first one means that the line is about to be executed, the next ones that a call in it has
 returned. They lie where no memory is, so nothing of the guest is in the way, and a `Function` is to
 gdb what a C function is.
 """
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 FIRST_ADDRESS = 0xFFFF_FFFF_C000_0000
 LINE_SIZE = 4
-BEGINS, RETURNED = 0, 1
-"""What is added to a line's address: it begins, or a call in it has returned."""
+BEGINS, RETURNED, RETURNED_ELSEWHERE = 0, 1, 2
+"""What is added to a line's address: it begins, a call in it has returned, or has returned on
+another processor than gdb waits for."""
 _RESUME = dis.opmap["RESUME"]
+_REST = (inspect.CO_VARARGS, inspect.CO_VARKEYWORDS)
 _ANGLED = str.maketrans("", "", "<>")
 
 
@@ -37,7 +39,7 @@ class Function:
     path : of its source, relative to what holds the package
     line : of its `def`, or of the first decorator
     lines : its executable ones, in the order of its code
-    variables : names of parameters and local variables
+    parameters, variables : their names; variables are local ones
     address : of its first line
     """
 
@@ -45,6 +47,7 @@ class Function:
     path: str
     line: int
     lines: tuple[int, ...]
+    parameters: tuple[str, ...]
     variables: tuple[str, ...]
     address: int
 
@@ -52,6 +55,11 @@ class Function:
     def end(self) -> int:
         """Return the first address behind it."""
         return self.address + LINE_SIZE * len(self.lines)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return what has a slot in its frame."""
+        return (*self.parameters, *self.variables)
 
     @functools.cached_property
     def _addresses(self) -> dict[int, int]:
@@ -162,9 +170,13 @@ def _distinct(lines: Iterable[int | None]) -> Iterable[int]:
 
 
 def _function(code: CodeType, path: str, lines: tuple[int, ...], address: int) -> Function:
-    variables = (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
-    names = tuple(dict.fromkeys(name for name in variables if name.isidentifier()))
-    return Function(_name(code, path), path, code.co_firstlineno, lines, names, address)
+    count = code.co_argcount + code.co_kwonlyargcount
+    count += sum(bool(code.co_flags & flag) for flag in _REST)
+    parameters = tuple(filter(str.isidentifier, code.co_varnames[:count]))
+    rest = (*code.co_varnames[count:], *code.co_cellvars, *code.co_freevars)
+    variables = tuple(dict.fromkeys(name for name in rest if name not in parameters))
+    place = code.co_firstlineno
+    return Function(_name(code, path), path, place, lines, parameters, variables, address)
 
 
 def _name(code: CodeType, path: str) -> str:

@@ -8,6 +8,7 @@ outermost frame's return address is the thunk's own.
 from __future__ import annotations
 
 import functools
+import re
 import reprlib
 import struct
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,7 @@ class VirtualStack:
     def _slots(self, frame: PythonFrame) -> Iterable[int]:
         """Return where the values of its variables will stand; 0 of one that has none."""
         values = frame.frame.f_locals
-        for name in frame.function.variables:
+        for name in frame.function.names:
             if name not in values:
                 yield 0
                 continue
@@ -99,12 +100,14 @@ def nops(size: int) -> bytes:
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 240
+_PLACE = re.compile(r"pykern\.(\w+\.)*|( object)? at 0x[0-9a-f]+")
+"""What says where on the host something is; no two runs have it the same."""
 _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = _SHORT.maxdeque = 16
 
 
 def show(value: object) -> str:
     """Return a value as Python writes it, shortened."""
     try:
-        return _SHORT.repr(value)
+        return _PLACE.sub("", _SHORT.repr(value))
     except Exception as error:
         return f"<{type(value).__name__}: {type(error).__name__}: {error}>"
