@@ -75,7 +75,7 @@ class PythonSource:
         self.stack: VirtualStack | None = None
         self.vcpu = -1
         self.selected = 0
-        self._last: tuple[FrameType, int] | None = None
+        self._resumed_on = -1
         self._roots: dict[int, tuple[CodeType, bool]] = {}
         self.commands = PythonCommands(self).table
 
@@ -118,7 +118,8 @@ class PythonSource:
         """Have no breakpoints, and no step."""
         self._breakpoints.clear()
         self._tracer.breakpoints.clear()
-        self._tracer.step = self._last = None
+        self._tracer.step = self._tracer.resumed = None
+        self._resumed_on = -1
 
     # -- what gdb sees
 
@@ -164,15 +165,21 @@ class PythonSource:
     # -- running
 
     def take(self, actions: Resume) -> Resume:
-        """Take the step of a processor that Python has stopped on; return what is the machine's."""
-        self._tracer.step = self._last = None
+        """Take the step of a processor that Python has stopped on; return what is the machine's.
+
+        gdb lets one thread step off a breakpoint while all others stand still. While Python runs
+        they do so anyway, and if the function goes to sleep they have to go on.
+        """
+        self._tracer.step = None
         if self.stack is not None:
-            self._last = self.stack.frames[-1].frame, self.vcpu
             thread = thread_of(self.vcpu)
+            root = self.stack.frames[-1].frame
+            self._tracer.resumed, self._resumed_on = root, self.vcpu
             action = actions.get(thread)
             if action is not None and action.step:
-                self._tracer.step = Step(self.stack.frames[-1].frame, action.within)
-                actions = {**actions, thread: Action(signal=action.signal)}
+                self._tracer.step = Step(root, action.within)
+            everyone = {thread_of(vcpu.index): Action() for vcpu in self._machine.vcpus}
+            actions = {**everyone, **actions, thread: Action()}
         self._tracer.prepare()
         return actions
 
@@ -205,18 +212,15 @@ class PythonSource:
         gdb skips a stop at a breakpoint by which it waits for a call to return if that is on
         another processor than it expects; at an address without a breakpoint it does not.
         """
-        root, vcpu = frames[-1].frame, self._machine.vcpus[self.vcpu]
-        if at_breakpoint and offset == RETURNED and self._elsewhere(root):
+        vcpu, text = self._machine.vcpus[self.vcpu], ""
+        if at_breakpoint and offset == RETURNED and self._resumed_on not in {-1, self.vcpu}:
             offset, at_breakpoint = RETURNED_ELSEWHERE, False
+            text = f"CPU {self._resumed_on}'s call goes on on CPU {self.vcpu}\n"
         self.stack = VirtualStack(frames, offset, vcpu.read_register("rsp"))
         self.selected = 0
         kind = StopKind.SWBREAK if at_breakpoint else StopKind.SIGNAL
-        self._pause(Stop(thread_of(self.vcpu), kind=kind))
+        self._pause(Stop(thread_of(self.vcpu), kind=kind, text=text))
         self.stack = None
-
-    def _elsewhere(self, root: FrameType) -> bool:
-        """Tell whether gdb knows a call from another processor."""
-        return self._last is not None and self._last[0] is root and self._last[1] != self.vcpu
 
     def _left(self, step: Step) -> None:
         """Go on with a step in the guest, where the thunk does."""

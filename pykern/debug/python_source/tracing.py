@@ -61,6 +61,8 @@ class Tracer:
     ----------
     breakpoints : addresses
     step : the step under way
+    resumed : the outermost call of those that have gone on last; only there is a breakpoint looked
+        for behind a call, because others that are in the same function are not what gdb waits for
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Tracer:
     ) -> None:
         self.breakpoints: set[int] = set()
         self.step: Step | None = None
+        self.resumed: FrameType | None = None
         self._functions = functions
         self._is_root = is_root
         self._stop = stop
@@ -144,17 +147,18 @@ class Tracer:
         function = self._functions.of(frame.f_code)
         assert function is not None
         address = function.address_of(frame.f_lineno) + offset
-        breakpoint_ = address in self.breakpoints
-        if not breakpoint_ and (self.step is None or not self.step.ends_at(address)):
+        marked = address in self.breakpoints
+        if not marked and (self.step is None or not self.step.ends_at(address)):
             return
         frames = self.frames(frame)
-        if breakpoint_ or self._is_stepped(frames[-1].frame):
+        root = frames[-1].frame
+        at_breakpoint = marked and (offset == BEGINS or self.resumed in {None, root})
+        if at_breakpoint or self._is_stepped(root):
             for shown in frames:
                 shown.frame.f_trace = self._traced
-            self._stop(frames, offset, breakpoint_)
+            self._stop(frames, offset, at_breakpoint)
 
     def _is_stepped(self, outermost: FrameType) -> bool:
-        assert self.step is not None
-        if self.step.root is None:
-            return self._is_root(outermost)
-        return self.step.root is outermost
+        if self.step is None or self.step.root is not None:
+            return self.step is not None and self.step.root is outermost
+        return self._is_root(outermost)
