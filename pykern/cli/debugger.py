@@ -14,6 +14,7 @@ from pykern.cli.errors import UsageError
 from pykern.debug.debugged_machine import DebuggedMachine
 from pykern.debug.knowledge import Knowledge
 from pykern.debug.machine_target import MachineTarget
+from pykern.debug.python_source.debugger import PythonSource
 from pykern.machine.boot.protocol import BootError
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def attach(
     stack.callback(listener.close)
     debugged = DebuggedMachine(target, listener, wait=args.wait_for_gdb)
     session.machine = debugged
+    python = PythonSource(host.machine, target.execution, host, debugged.pause)
+    target.use_python(python)
+    session.hostcall = python.hostcall
     console.visitors.append(listener)
     print(f"pykern: gdb -ex 'target remote {listener.address}'", file=sys.stderr)
     return debugged

@@ -78,6 +78,11 @@ class DebuggedMachine:
                 self._stand_still()
                 return ended
 
+    def pause(self, stop: Stop) -> None:
+        """Stand still in the middle of a hostcall until gdb goes on."""
+        self._report(stop)
+        self._stand_still()
+
     def ended(self, status: int) -> None:
         """Tell gdb that the machine has ended."""
         self._listener.report_stop(Exited(MACHINE_PID, status))

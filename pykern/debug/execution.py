@@ -198,6 +198,23 @@ class Execution:
         else:
             self.stop_after(Stop(thread_of(vcpu.index)))
 
+    # -- steps into hosted functions and out of them
+
+    def range_step(self, index: int) -> tuple[int, int] | None:
+        """Return the addresses in which a processor steps, if it is there; None: it does not."""
+        step = self._steps.get(index)
+        if step is None or step.within is None or step.returns_to is not None:
+            return None
+        pc = linear_pc(self._machine.vcpus[index])
+        return step.within if step.within[0] <= pc < step.within[1] else None
+
+    def step_from_thunk(self, index: int, within: tuple[int, int] | None) -> None:
+        """Stop where a processor's thread goes on in the guest, whichever processor that is on."""
+        place = _place(self._machine.vcpus[index])
+        for vcpu in [self._machine.vcpus[index]] if self._alone else self._machine.vcpus:
+            self._steps[vcpu.index] = _Step(-1, -1, within, place)
+        self._hook_steps()
+
     # -- the run
 
     def run(self, until_ns: int | None, look: Callable[[], Stop | None]) -> Exit | Stop:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gdbstub import Architecture, Breakpoint, Resume
+    from pykern.debug.python_source.debugger import PythonSource
     from pykern_c import Machine, Vcpu
 
 MACHINE_PID = 1
@@ -42,9 +44,11 @@ class MachineTarget:
     physical_memory : whether addresses of memory are physical
     knowledge : names and owners of addresses
     fault_stops : what the processors' faults were, and which of them stop the machine
+    python : the Python of a hosted kernel; None: there is none
     """
 
     breakpoint_kinds = frozenset(BreakpointKind)
+    python: PythonSource | None = None
 
     def __init__(
         self,
@@ -77,6 +81,11 @@ class MachineTarget:
             raise TargetError(f"no thread {thread.tid} in process {thread.pid}")
         return self.machine.vcpus[thread.tid - 1]
 
+    def use_python(self, source: PythonSource) -> None:
+        """Show hosted functions as the Python they are."""
+        self.python = source
+        self._monitor.add(source.commands)
+
     def choose_view(self, name: str) -> None:
         """Show the registers of another mode of the processor, from gdb's next look on.
 
@@ -102,19 +111,29 @@ class MachineTarget:
     def read_registers(self, thread: ThreadId, names: Sequence[str]) -> list[int | None]:
         """Return registers by gdb's names."""
         vcpu = self.vcpu(thread)
-        return [registers.read(self.machine, vcpu, name) for name in names]
+        shown = {} if self.python is None else self.python.registers(vcpu.index)
+        return [
+            shown[name] if name in shown else registers.read(self.machine, vcpu, name)
+            for name in names
+        ]
 
     def write_registers(self, thread: ThreadId, values: Mapping[str, int]) -> None:
         """Set registers by gdb's names."""
         vcpu = self.vcpu(thread)
+        shown = {} if self.python is None else self.python.unchanged(vcpu.index, values)
         for name, value in values.items():
-            registers.write(vcpu, name, value)
+            if name not in shown:
+                registers.write(vcpu, name, value)
 
     def read_memory(self, thread: ThreadId, address: int, size: int) -> bytes:
         """Return memory at the processor's linear addresses, or at physical ones."""
         if self.physical_memory:
             return memory.read_physical(self.machine, address, size)
-        return memory.read_linear(self.vcpu(thread), address, size)
+        vcpu = self.vcpu(thread)
+        read = functools.partial(memory.read_linear, vcpu)
+        if self.python is None:
+            return read(address, size)
+        return self.python.read_memory(vcpu.index, address, size, read)
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes) -> None:
         """Write memory, whatever its protection."""
@@ -125,6 +144,8 @@ class MachineTarget:
 
     def resume(self, actions: Resume) -> None:
         """Go on when the machine's owner runs it next."""
+        if self.python is not None:
+            actions = self.python.take(actions)
         self.execution.prepare(actions)
         self.stopped = False
 
@@ -136,11 +157,17 @@ class MachineTarget:
 
     def insert_breakpoint(self, _thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
         """Stop there from the next run on."""
-        self.execution.breakpoints.add(breakpoint)
+        if self.python is not None and self.python.holds(breakpoint.address):
+            self.python.insert(breakpoint)
+        else:
+            self.execution.breakpoints.add(breakpoint)
 
     def remove_breakpoint(self, _thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
         """Stop there no longer."""
-        self.execution.breakpoints.discard(breakpoint)
+        if self.python is not None and self.python.holds(breakpoint.address):
+            self.python.remove(breakpoint)
+        else:
+            self.execution.breakpoints.discard(breakpoint)
 
     def monitor(self, thread: ThreadId, command: str) -> str:
         """Return what a command of `monitor` prints."""
@@ -167,12 +194,15 @@ class MachineTarget:
         wanted = str(PurePosixPath("/", path))
         if wanted not in self._files:
             raise FileNotFoundError(path)
-        return self._files[wanted]
+        contents = self._files[wanted]
+        return contents if self.python is None else self.python.executable(contents)
 
     def detach(self) -> None:
         """Forget breakpoints and let the machine go on."""
         self.execution.forget()
         self.fault_stops.forget()
+        if self.python is not None:
+            self.python.forget()
         self.stopped = self.interrupted = self.physical_memory = False
         self.architecture = X86_64
 
