@@ -181,7 +181,7 @@ def test_real_mode_as_real_mode(counter):
 def test_nothing_differs_for_being_looked_at(boot, gdb, tmp_path):
     def guest(name, *, wait):
         hashes = f"1000000:{tmp_path / name}"
-        return boot("--timeout", "0.035", "--state-hash-every", hashes, wait=wait)
+        return boot("--timeout", "0.045", "--state-hash-every", hashes, wait=wait)
 
     alone = guest("alone", wait=False)
     assert alone.end()[0] == 36
