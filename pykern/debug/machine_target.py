@@ -15,8 +15,9 @@ from pykern.debug.monitor import Monitor
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gdbstub import Architecture, Breakpoint, Resume
+    from gdbstub import Architecture, Breakpoint, Exited, Resume, ThreadExited
     from pykern_c import Machine, Vcpu
+    from pykern_c.exits import Exit
 
 MACHINE_PID = 1
 """The one process there is."""
@@ -38,6 +39,7 @@ class MachineTarget:
     request : "kill" or "restart", until the machine's owner has done it
     interrupted : whether gdb wants a running machine to stop
     physical_memory : whether addresses of memory are physical
+    next_view : has the next gdb that comes see the machine otherwise; set by who knows how
     """
 
     breakpoint_kinds = frozenset(BreakpointKind)
@@ -56,6 +58,7 @@ class MachineTarget:
         self.interrupted = False
         self.request = ""
         self.physical_memory = False
+        self.next_view: Callable[[str], None] | None = None
         self._task_name = task_name
         self._files = {executable_path: executable} if executable else {}
         self._monitor = Monitor(self)
@@ -179,6 +182,14 @@ class MachineTarget:
         self.request = "restart"
 
     # -- for the machine's owner
+
+    def hostcall_stop(self, _exit: Exit) -> Stop | None:
+        """Return a stop for what a hostcall is about to do; None: there is none."""
+        return None
+
+    def next_event(self) -> Stop | Exited | ThreadExited | None:
+        """Return what the last hostcall has done that gdb is told of; None: nothing."""
+        return None
 
     def halt(self) -> None:
         """Stand still: somebody has come to look."""
