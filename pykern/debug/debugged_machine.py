@@ -87,7 +87,7 @@ class DebuggedMachine:
                 if not isinstance(ended, Exit):
                     break
                 self._stand_still()
-                stop = self._target.hostcall_stop(ended) if self._in_hostcall else None
+                stop = self._target.hostcall_stop(ended, again=True) if self._in_hostcall else None
             if isinstance(ended, Exit):
                 return ended
 

@@ -183,8 +183,14 @@ class MachineTarget:
 
     # -- for the machine's owner
 
-    def hostcall_stop(self, _exit: Exit) -> Stop | None:
-        """Return a stop for what a hostcall is about to do; None: there is none."""
+    def hostcall_stop(self, _exit: Exit, *, again: bool = False) -> Stop | None:
+        """Return a stop for what a hostcall is about to do; None: there is none.
+
+        Parameters
+        ----------
+        again : gdb has just gone on from one for the same hostcall
+        """
+        del again
         return None
 
     def next_event(self) -> Stop | Exited | ThreadExited | None:

@@ -233,7 +233,7 @@ class OsTarget(MachineTarget):
         """Forget breakpoints and let the machine go on."""
         self._attached = False
         self._waiting.clear()
-        self._catch.forget()
+        self._catch.forget_all()
         self._signals.deliver()
         self._signals.passed = frozenset()
         self._events.threads_too = False
@@ -259,7 +259,7 @@ class OsTarget(MachineTarget):
 
     # -- for the machine's owner
 
-    def hostcall_stop(self, exit_: Exit) -> Stop | None:
+    def hostcall_stop(self, exit_: Exit, *, again: bool = False) -> Stop | None:
         """Return a stop for what a hostcall is about to do, before it is done; None: none more."""
         if not self._attached or self.tasks.kernel.image is None:
             return None
@@ -269,8 +269,8 @@ class OsTarget(MachineTarget):
         stop = None
         if name == "exit_to_user":
             stop = self._signals.about_to_deliver(exit_)
-        elif name.startswith("sys_"):
-            stop = self._catch.entered(exit_, name)
+        elif name.startswith("sys_") and not again:
+            stop = self._catch.entered(exit_)
         return stop if stop is None or stop.thread.pid in self._events.attended else None
 
     def next_event(self) -> Stop | Exited | ThreadExited | None:

@@ -84,7 +84,7 @@ class ProcessEvents:
         if parent is None:
             self.attended.add(process.pid)
             name = b" ".join(process.arguments).decode("utf-8", "replace")
-            yield Stop(child, 0, text=f"process {process.pid} begins: {name}\n")
+            yield Stop(child, text=f"process {process.pid} begins: {name}\n")
             return
         caller = self._caller
         if caller is None or caller.process is not parent:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pykern_c import Vcpu
     from pykern_c.exits import Exit
 
-_INT80 = 0x80
+_GATES = {VECTOR_SYSCALL, 0x80}
 
 
 class SyscallCatch:
@@ -41,34 +41,36 @@ class SyscallCatch:
         self._hooks: dict[int, int] = {}
 
     def catch(self, pid: int, numbers: Collection[int] | None) -> None:
-        """Stop a process at these, and at no others; None: at all."""
-        self.forget(pid)
-        if numbers is None or numbers:
-            self._wanted[pid] = None if numbers is None else frozenset(numbers)
+        """Stop a process at these, and at no others; None: at all.
 
-    def forget(self, pid: int | None = None) -> None:
-        """Stop a process at none; None: no process."""
-        if pid is None:
-            self._wanted.clear()
-        else:
-            self._wanted.pop(pid, None)
-        if not self._wanted:
-            self._inside.clear()
-            while self._hooks:
-                self._tasks.machine.remove_hook(self._hooks.popitem()[1])
+        gdb takes its wishes back at every stop and has them again when it goes on, in the middle of
+        a call as well.
+        """
+        self._wanted[pid] = None if numbers is None else frozenset(numbers)
 
-    def entered(self, exit_: Exit, name: str) -> Stop | None:
+    def forget(self, pid: int) -> None:
+        """Stop a process at none: it is no more."""
+        self._wanted.pop(pid, None)
+
+    def forget_all(self) -> None:
+        """Stop no process at any."""
+        self._wanted.clear()
+        self._inside.clear()
+        while self._hooks:
+            self._tasks.machine.remove_hook(self._hooks.popitem()[1])
+
+    def _wants(self, pid: int, number: int) -> bool:
+        numbers = self._wanted.get(pid, frozenset())
+        return numbers is None or number in numbers
+
+    def entered(self, exit_: Exit) -> Stop | None:
         """Return the stop for a hostcall that is a system call which is caught."""
         task = self._tasks.current(exit_.vcpu)
         if not self._wanted or task is None or task.process is None:
             return None
-        if task.process.pid not in self._wanted or not name.startswith("sys_"):
-            return None
         frame = task.frame.read()
-        numbers, number = self._wanted[task.process.pid], frame["error_code"]
-        if frame["vector"] not in {VECTOR_SYSCALL, _INT80}:
-            return None
-        if numbers is not None and number not in numbers:
+        number = frame["error_code"]
+        if frame["vector"] not in _GATES or not self._wants(task.process.pid, number):
             return None
         vcpu = self._tasks.machine.vcpus[exit_.vcpu]
         back = int.from_bytes(vcpu.read_linear(vcpu.read_register("rsp"), 8), "little")
@@ -89,5 +91,7 @@ class SyscallCatch:
         if vcpu.read_register("rip") != back:
             return None
         del self._inside[task.tid]
+        if not self._wants(task_id(task).pid, number):
+            return None
         self._registers.returning.add(task.tid)
         return Stop(task_id(task), event=SystemCall(number, returns=True))
