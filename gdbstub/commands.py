@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gdbstub import breakpoints, files, memory, queries, registers, running, transfers
+from gdbstub import (
+    breakpoints,
+    files,
+    memory,
+    os_requests,
+    queries,
+    registers,
+    running,
+    transfers,
+)
 from gdbstub.replies import UNSUPPORTED
 
 if TYPE_CHECKING:
@@ -60,6 +69,13 @@ COMMANDS: dict[bytes, Command] = {
     b"k": running.kill_all,
     b"vKill": running.kill,
     b"R": running.restart,
+    # Processes and their system.
+    b"QCatchSyscalls": os_requests.catch_syscalls,
+    b"QPassSignals": os_requests.pass_signals,
+    b"QProgramSignals": os_requests.program_signals,
+    b"QThreadEvents": os_requests.thread_events,
+    b"qGetTLSAddr": os_requests.tls_address,
+    b"vAttach": os_requests.attach,
     # The rest.
     b"qRcmd": queries.monitor,
     b"vFile": files.operation,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gdbstub.os_target import SupportsProcesses
 from gdbstub.replies import OK, UNSUPPORTED, stop_reply
 from gdbstub.requests import ALL, RequestError, data, fields, matches, number, thread_id
 from gdbstub.target import Action, Exited, SupportsDetach, SupportsKill, SupportsRestart, ThreadId
@@ -93,7 +94,10 @@ def _go_on(session: Session, action: Action, address: bytes) -> None:
 
 
 def _check_alive(session: Session) -> None:
-    if isinstance(session.last_stop, Exited):
+    last = session.last_stop
+    if not isinstance(last, Exited):
+        return
+    if all(thread.id.pid == last.pid for thread in session.target.threads()):
         raise RequestError("the target has ended")
 
 
@@ -118,7 +122,9 @@ def restart(session: Session, rest: bytes) -> bytes | None:
 def detach(session: Session, rest: bytes) -> bytes:
     """Detach (`D`), from a PROCESS if given."""
     if rest:
-        _check_process(session, rest)
+        pid = _check_process(session, rest)
+        if isinstance(session.target, SupportsProcesses) and session.target.detach_process(pid):
+            return OK
     if isinstance(session.target, SupportsDetach):
         session.target.detach()
     session.closed = True
@@ -131,7 +137,8 @@ def kill(session: Session, rest: bytes) -> bytes:
     if not isinstance(session.target, SupportsKill):
         return UNSUPPORTED
     session.target.kill(pid)
-    session.closed = True
+    others = isinstance(session.target, SupportsProcesses) and session.target.detach_process(pid)
+    session.closed = not others
     return OK
 
 
@@ -141,7 +148,7 @@ def kill_all(session: Session, rest: bytes) -> bytes | None:
         raise RequestError("k takes no argument")
     if not isinstance(session.target, SupportsKill):
         return UNSUPPORTED
-    for pid in {thread.id.pid for thread in session.target.threads()}:
+    for pid in sorted({thread.id.pid for thread in session.target.threads()}):
         session.target.kill(pid)
     session.closed = True
     return None

@@ -21,6 +21,7 @@ from gdbstub.target import (
     SupportsDetach,
     Target,
     TargetError,
+    ThreadExited,
     ThreadId,
 )
 
@@ -59,7 +60,7 @@ class Session:
         self.acknowledge = True
         self.files: dict[int, bytes] = {}
         self.listed: list[ThreadId] = []
-        self.last_stop: Stop | Exited = Stop(self.general)
+        self.last_stop: Stop | Exited | ThreadExited = Stop(self.general)
         self._described: Architecture | None = None
         self._decoder = Decoder()
         self._waiting: deque[bytes] = deque()
@@ -90,7 +91,7 @@ class Session:
                 self._packet(item)
         return self._taken()
 
-    def report_stop(self, reason: Stop | Exited) -> bytes:
+    def report_stop(self, reason: Stop | Exited | ThreadExited) -> bytes:
         """Say that the target has stopped, and why; return the bytes to send."""
         if not self.running:
             return b""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gdbstub.arch import Architecture
+    from gdbstub.events import Event
 
 SIGINT, SIGTRAP = 2, 5
 """Signals have gdb's numbers, which are those of most systems for the first fifteen."""
@@ -69,6 +70,7 @@ class Stop:
     kind : why
     address : of the data that a watchpoint saw
     text : for the user's console, before the stop is shown
+    event : what has happened to the thread's process; None: nothing
     """
 
     thread: ThreadId
@@ -76,6 +78,7 @@ class Stop:
     kind: StopKind = StopKind.SIGNAL
     address: int = 0
     text: str = ""
+    event: Event | None = None
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,20 @@ class Exited:
     Attributes
     ----------
     status : 0 to 255
+    signal : number of the one that has ended it, as gdb counts; 0: none
     """
 
     pid: int
     status: int
+    signal: int = 0
+
+
+@dataclass(frozen=True)
+class ThreadExited:
+    """A thread has ended, and its process has not."""
+
+    thread: ThreadId
+    status: int = 0
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GDB_ADDRESS = gdbstub.parse_address(":1234")
+GDB_OS_ADDRESS = gdbstub.parse_address(":1235")
 _PROLOGUE = "An x86-64 computer: boots kernels, disassembles them, measures itself."
 
 
@@ -295,14 +296,24 @@ def _add_debugger_options(parser: argparse.ArgumentParser) -> None:
         type=_checked(gdbstub.parse_address),
         const=GDB_ADDRESS,
         metavar="ADDRESS",
-        help="let gdb in at HOST:PORT, :PORT (this host only) or unix:PATH (default :1234)",
+        help="let gdb in at HOST:PORT, :PORT (this host only) or unix:PATH (default :1234); it "
+        "sees processors",
+    )
+    group.add_argument(
+        "--gdb-os",
+        nargs="?",
+        type=_checked(gdbstub.parse_address),
+        const=GDB_OS_ADDRESS,
+        metavar="ADDRESS",
+        help="let gdb in there; it sees the processes and threads of pykern's kernel (default "
+        ":1235)",
     )
     group.add_argument(
         "-s",
         dest="gdb",
         action="store_const",
         const=GDB_ADDRESS,
-        help="--gdb :1234, as QEMU has it",
+        help="--gdb :1234 --gdb-os :1235; the first is QEMU's",
     )
     group.add_argument(
         "-S",

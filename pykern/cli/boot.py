@@ -104,7 +104,9 @@ def _session(
         machine=computer.machine,
         start=start,
         hostcall=host.hostcall,
-        needs_input=lambda: not _paced(args) and not args.gdb and host.kernel.needs_input(),
+        needs_input=lambda: (
+            not _paced(args) and not debugger.wanted(args) and host.kernel.needs_input()
+        ),
         send=computer.board.com1.receive,
         console=console,
         timeout_ns=args.timeout,

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gdbstub import Exited, Stop
-from pykern.debug.machine_target import MACHINE_PID
+from pykern.debug.doorways import Doorways
 from pykern_c.exits import Exit, ExitReason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gdbstub import Listener
+    from gdbstub import Listener, ThreadExited
     from pykern.debug.machine_target import MachineTarget
 
 _REQUESTED = {"kill": "killed", "restart": "reset"}
@@ -31,12 +31,19 @@ class DebuggedMachine:
     wait : stand still from the beginning, until gdb has come and says go on
     """
 
-    def __init__(self, target: MachineTarget, listener: Listener, *, wait: bool = False) -> None:
+    def __init__(
+        self, target: MachineTarget, listener: Listener | Doorways, *, wait: bool = False
+    ) -> None:
         self._machine = target.machine
-        self._target = target
+        self._first_target = target
         self._listener = listener
         self._in_hostcall = False
         target.stopped = wait
+
+    @property
+    def _target(self) -> MachineTarget:
+        """Return the machine as the gdb sees it that is there."""
+        return self._listener.target if isinstance(self._listener, Doorways) else self._first_target
 
     @property
     def events(self) -> Any:
@@ -62,6 +69,8 @@ class DebuggedMachine:
         """Run as the machine does; stand still where gdb wants."""
         if not self._in_hostcall:
             self._listener.poll()
+        else:
+            self._tell_events()
         while True:
             self._stand_still()
             if self._target.request:
@@ -69,13 +78,17 @@ class DebuggedMachine:
                 return Exit(ExitReason.STOPPED, what=what)
             ended = self._target.execution.run(until_ns, self._look)
             stop = ended if isinstance(ended, Stop) else self._stop_of(ended)
-            if stop is None:
-                assert isinstance(ended, Exit)
-                self._in_hostcall = ended.reason is ExitReason.HOSTCALL
-                return ended
-            self._report(stop)
             if isinstance(ended, Exit):
+                self._in_hostcall = ended.reason is ExitReason.HOSTCALL
+                if stop is None:
+                    return ended
+            while stop is not None:
+                self._report(stop)
+                if not isinstance(ended, Exit):
+                    break
                 self._stand_still()
+                stop = self._target.hostcall_stop(ended, again=True) if self._in_hostcall else None
+            if isinstance(ended, Exit):
                 return ended
 
     def pause(self, stop: Stop) -> None:
@@ -85,7 +98,7 @@ class DebuggedMachine:
 
     def ended(self, status: int) -> None:
         """Tell gdb that the machine has ended."""
-        self._listener.report_stop(Exited(MACHINE_PID, status))
+        self._listener.report_stop(Exited(self._target.threads()[0].id.pid, status))
 
     def _stand_still(self) -> None:
         interrupt = self._interrupt()
@@ -107,10 +120,18 @@ class DebuggedMachine:
 
     def _stop_of(self, ended: Exit) -> Stop | None:
         """Return the stop that an exit is for gdb, before the session hears of it."""
+        if ended.reason is ExitReason.HOSTCALL:
+            return self._target.hostcall_stop(ended)
         if ended.reason is not ExitReason.SHUTDOWN or not self._listener.connected:
             return None
         return self._target.execution.shutdown_stop(ended)
 
-    def _report(self, stop: Stop) -> None:
+    def _tell_events(self) -> None:
+        """Tell gdb of what the last hostcall has done, one after the other."""
+        while (event := self._target.next_event()) is not None:
+            self._report(event)
+            self._stand_still()
+
+    def _report(self, stop: Stop | Exited | ThreadExited) -> None:
         self._target.stopped = True
         self._listener.report_stop(stop)

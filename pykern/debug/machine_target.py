@@ -18,9 +18,10 @@ from pykern.debug.monitor import Monitor
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gdbstub import Architecture, Breakpoint, Resume
+    from gdbstub import Architecture, Breakpoint, Exited, Resume, ThreadExited
     from pykern.debug.python_source.debugger import PythonSource
     from pykern_c import Machine, Vcpu
+    from pykern_c.exits import Exit
 
 MACHINE_PID = 1
 """The one process there is."""
@@ -45,6 +46,7 @@ class MachineTarget:
     knowledge : names and owners of addresses
     fault_stops : what the processors' faults were, and which of them stop the machine
     python : the Python of a hosted kernel; None: there is none
+    next_view : has the next gdb that comes see the machine otherwise; set by who knows how
     """
 
     breakpoint_kinds = frozenset(BreakpointKind)
@@ -64,6 +66,7 @@ class MachineTarget:
         self.interrupted = False
         self.request = ""
         self.physical_memory = False
+        self.next_view: Callable[[str], None] | None = None
         self._task_name = task_name
         self.knowledge = Knowledge(machine)
         self.fault_stops = FaultStops(machine, self.execution, lambda: self.knowledge)
@@ -216,6 +219,20 @@ class MachineTarget:
         self.request = "restart"
 
     # -- for the machine's owner
+
+    def hostcall_stop(self, _exit: Exit, *, again: bool = False) -> Stop | None:
+        """Return a stop for what a hostcall is about to do; None: there is none.
+
+        Parameters
+        ----------
+        again : gdb has just gone on from one for the same hostcall
+        """
+        del again
+        return None
+
+    def next_event(self) -> Stop | Exited | ThreadExited | None:
+        """Return what the last hostcall has done that gdb is told of; None: nothing."""
+        return None
 
     def halt(self) -> None:
         """Stand still: somebody has come to look."""

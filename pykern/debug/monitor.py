@@ -49,6 +49,7 @@ class Monitor:
             "gdt": ("", "descriptors of the global descriptor table", tables.gdt),
             "idt": ("", "gates of the interrupt descriptor table", tables.idt),
             "time": ("", "virtual time, and instructions retired", self._time),
+            "view": ("NAME", "what the next gdb at this door sees: cpu or os", self._view),
             "arch": ("NAME", "registers as i8086, i386 or x86-64 code sees them", self._arch),
         }
         self.add(machine_commands(target))
@@ -93,6 +94,12 @@ class Monitor:
             f"{machine.now} ns; {vcpu.retired} instructions on this processor, "
             f"{machine.retired} on all\n"
         )
+
+    def _view(self, _vcpu: Vcpu, arguments: list[str]) -> str:
+        if self._target.next_view is None:
+            raise TargetError("there is one view only")
+        self._target.next_view(arguments[0])
+        return "now type: disconnect, then target remote again\n"
 
     def _arch(self, _vcpu: Vcpu, arguments: list[str]) -> str:
         self._target.choose_view(arguments[0])

@@ -46,7 +46,7 @@ _LETTERS = {
     State.STOPPED: "T",
     State.ZOMBIE: "Z",
 }
-_INTERRUPTS = {
+INTERRUPTS = {
     vectors.TIMER: ("LOC", "Local timer interrupts"),
     vectors.RESCHEDULE: ("RES", "Rescheduling interrupts"),
     vectors.APIC_ERROR: ("ERR", "APIC errors"),
@@ -295,7 +295,7 @@ class SystemFiles:
         numbers = sorted({vector for vector, _ in kernel.traps.counts})
         lines = []
         for vector in numbers:
-            name, text = _INTERRUPTS.get(
+            name, text = INTERRUPTS.get(
                 vector, (str(vector - vectors.FIRST_ISA), f"IO-APIC vector {vector:#x}")
             )
             counts = [kernel.traps.counts.get((vector, cpu.number), 0) for cpu in kernel.cpus]

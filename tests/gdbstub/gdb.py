@@ -14,7 +14,7 @@ from pygdbmi.gdbcontroller import GdbController
 
 ROOT = Path(__file__).resolve().parents[2]
 GDB = os.environ.get("PYKERN_GDB") or shutil.which("gdb")
-_TRIES = 60
+_TRIES = int(os.environ.get("PYKERN_GDB_TRIES", "60"))
 """Seconds before a test gives up on an answer."""
 _SETTINGS = ("confirm off", "pagination off", "debuginfod enabled off", "sysroot target:")
 

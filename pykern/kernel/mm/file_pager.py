@@ -111,6 +111,15 @@ class FilePager:
             self._pages[offset] = paddr
         return paddr
 
+    def peek(self, offset: int, memory: PhysicalMemory) -> bytes:
+        """Return a page's contents, of the file itself where the page was not read yet."""
+        if offset >= page_up(self._content.size):
+            raise BusError(f"offset {offset:#x} of {self.name}")
+        paddr = self._pages.get(offset)
+        if paddr is not None:
+            return memory.read(paddr, PAGE_SIZE)
+        return self._content.read_at(offset, PAGE_SIZE).ljust(PAGE_SIZE, b"\0")
+
     async def load(self, offset: int) -> None:
         """Do nothing: `frame` never asks for it, files of this kernel are read at once."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from pykern.kernel.core.units import PAGE_SIZE
 
 if TYPE_CHECKING:
+    from pykern.kernel.core.memory import PhysicalMemory
     from pykern.kernel.mm.frames import FrameAllocator
 
 
@@ -49,6 +50,15 @@ class Pager(Protocol):
         ------
         BusError : the object does not reach so far
         SysError(ENOMEM) : no frame is free
+        """
+        ...
+
+    def peek(self, offset: int, memory: PhysicalMemory, /) -> bytes:
+        """Return the contents of the page at `offset`; whether it is in memory stays as it is.
+
+        Raises
+        ------
+        BusError : the object does not reach so far
         """
         ...
 
@@ -105,6 +115,13 @@ class SharedMemory:
         if paddr is None:
             paddr = self._pages[offset] = self._frames.alloc()
         return paddr
+
+    def peek(self, offset: int, memory: PhysicalMemory) -> bytes:
+        """Return a page's contents, zeros where nobody has touched it."""
+        if offset >= self.size:
+            raise BusError(f"offset {offset:#x} of {self.name} with {self.size:#x} bytes")
+        paddr = self._pages.get(offset)
+        return bytes(PAGE_SIZE) if paddr is None else memory.read(paddr, PAGE_SIZE)
 
     async def load(self, offset: int) -> None:
         """Do nothing: `frame` never asks for it."""
