@@ -27,7 +27,7 @@ MACHINE_PID = 1
 """The one process there is."""
 
 
-class MachineTarget:
+class MachineTarget:  # noqa: PLR0904 - one method for each capability
     """What gdb sees of a machine.
 
     Parameters

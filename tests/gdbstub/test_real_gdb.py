@@ -225,7 +225,8 @@ def test_monitor(attached):
     attached.go("continue")
     listing = attached.type("monitor help")
     for command in re.findall(r"^(\w+) +[^A-Z]", listing, re.MULTILINE):
-        assert attached.type(f"monitor {command}")
+        if command not in {"power", "reset", "system_reset"}:
+            assert attached.type(f"monitor {command}")
     assert "PML4E" in attached.type("monitor walk 0xffffffff80000000")
     assert "page not present" in attached.type("monitor walk 0x1000")
     assert "usage: monitor walk ADDR" in attached.type("monitor walk")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pykern_c.exits import Exit
 
 
-class OsTarget(MachineTarget):
+class OsTarget(MachineTarget):  # noqa: PLR0904 - one method for each capability
     """What gdb sees of the processes of a machine's kernel.
 
     Parameters
