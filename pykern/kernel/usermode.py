@@ -23,6 +23,7 @@ from pykern.kernel.fs.types import devfs, procfs, tmpfs
 from pykern.kernel.jobs import Jobs
 from pykern.kernel.procinfo import SystemFiles
 from pykern.kernel.task import exec as execution
+from pykern.kernel.task.rlimit import ResourceLimits
 from pykern.kernel.x86 import vectors
 from pykern.kernel.x86.trapframe import new_user_frame
 
@@ -122,6 +123,8 @@ class UserMode:
             space.release()
             raise
         process = kernel.processes.create(None, space, files, fs)
+        process.limits = ResourceLimits.of_first(kernel.frames.statistics().total)
+        process.limits.apply(space.limits, files)
         for _ in range(3):
             files.install(await open_at(fs, b"/dev/console", O_RDWR))
         name = path.rsplit(b"/", 1)[-1].decode("utf-8", "replace")

@@ -127,8 +127,11 @@ CALLS = parse("""
 119 setresgid                rgid egid sgid
 120 getresgid                rgid egid sgid
 121 getpgid                  pid
+122 setfsuid                 uid
+123 setfsgid                 gid
 124 getsid                   pid
 125 capget                   hdrp datap
+126 capset                   hdrp datap
 127 rt_sigpending            set sigsetsize
 128 rt_sigtimedwait          set info timeout sigsetsize
 129 rt_sigqueueinfo          tgid sig info
@@ -216,6 +219,7 @@ CALLS = parse("""
 294 inotify_init1            flags
 295 preadv                   fd iov iovcnt pos_l pos_h
 296 pwritev                  fd iov iovcnt pos_l pos_h
+297 rt_tgsigqueueinfo        tgid tid sig info
 302 prlimit64                pid resource new_limit old_limit
 306 syncfs                   fd
 309 getcpu                   cpu node tcache
@@ -227,7 +231,10 @@ CALLS = parse("""
 328 pwritev2                 fd iov iovcnt pos_l pos_h flags
 332 statx                    dirfd pathname flags mask statxbuf
 334 rseq                     rseq rseq_len flags sig
+424 pidfd_send_signal        pidfd sig info flags
+434 pidfd_open               pid flags
 435 clone3                   cl_args size
 436 close_range              first last flags
+438 pidfd_getfd              pidfd targetfd flags
 439 faccessat2               dirfd pathname mode flags
 """)

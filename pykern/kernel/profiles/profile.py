@@ -32,7 +32,7 @@ class Profile:
     """
 
     name: str
-    policy: str = "fair"
+    policy: str = "realtime"
     log_style: str = "pykern"
     tick_hz: int = 100
     timer_hz: int = 1_000_000_000

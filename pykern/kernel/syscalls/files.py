@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pykern.kernel.abi.linux_structs import pack_stat, pack_statfs, pack_statx
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.fs import attributes, entries
 from pykern.kernel.fs.flags import (
+    AT_EACCESS,
+    AT_EMPTY_PATH,
     AT_FDCWD,
     AT_REMOVEDIR,
     AT_SYMLINK_FOLLOW,
@@ -25,10 +28,10 @@ from pykern.kernel.syscalls.arguments import Fd, Id, Int, Long, Size, UInt, User
 from pykern.kernel.syscalls.entry import syscall
 
 if TYPE_CHECKING:
+    from pykern.kernel.fs.context import FsContext
     from pykern.kernel.fs.location import Location
     from pykern.kernel.task.thread import UserThread
 
-AT_EMPTY_PATH = 0x1000
 _GETDENTS_MOST = 1 << 20
 _UTIME_NOW, _UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 _NS_PER_S = 1_000_000_000
@@ -44,17 +47,26 @@ def _start(thread: UserThread, dirfd: int, path: bytes) -> Location:
 
 
 def _locate(
-    thread: UserThread, dirfd: int, uaddr: int, flags: int = 0, *, follow: bool = True
+    thread: UserThread,
+    dirfd: int,
+    uaddr: int,
+    flags: int = 0,
+    *,
+    follow: bool = True,
+    fs: FsContext | None = None,
 ) -> Location:
-    """Return the place that the path of an …at call leads to."""
-    path = _path(thread, uaddr)
+    """Return the place that the path of an …at call leads to.
+
+    Parameters
+    ----------
+    fs : who looks for it; the process unless given
+    """
+    path, fs = _path(thread, uaddr), fs or thread.process.fs
     if not path and flags & AT_EMPTY_PATH:
-        if dirfd == AT_FDCWD:
-            return thread.process.fs.cwd
-        return thread.process.files.get(dirfd).location
+        return fs.cwd if dirfd == AT_FDCWD else thread.process.files.get(dirfd).location
     if flags & AT_SYMLINK_NOFOLLOW:
         follow = False
-    return walk(thread.process.fs, path, _start(thread, dirfd, path), follow=follow)
+    return walk(fs, path, _start(thread, dirfd, path), follow=follow)
 
 
 # -- opening
@@ -152,25 +164,33 @@ def fstatfs(thread: UserThread, fd: Fd, buf: UserPtr) -> int:
     return 0
 
 
+def _access(thread: UserThread, dirfd: int, pathname: int, mode: int, flags: int) -> int:
+    """Check permissions: those of the real user, unless AT_EACCESS is given."""
+    if flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
+        raise SysError(Errno.EINVAL)
+    who, fs = thread.process.credentials, thread.process.fs
+    if not flags & AT_EACCESS:
+        fs = replace(fs, uid=who.user.real, gid=who.group.real)
+    attributes.access(fs, _locate(thread, dirfd, pathname, flags, fs=fs), mode)
+    return 0
+
+
 @syscall
 def access(thread: UserThread, pathname: UserStr, mode: Int) -> int:
     """Tell whether a file may be used so."""
-    attributes.access(thread.process.fs, _locate(thread, AT_FDCWD, pathname), mode)
-    return 0
+    return _access(thread, AT_FDCWD, pathname, mode, 0)
 
 
 @syscall
 def faccessat(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: Int) -> int:
     """Tell whether a file below a directory may be used so."""
-    attributes.access(thread.process.fs, _locate(thread, dirfd, pathname), mode)
-    return 0
+    return _access(thread, dirfd, pathname, mode, 0)
 
 
 @syscall
 def faccessat2(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: Int, flags: UInt) -> int:
     """Tell whether a file below a directory may be used so, with flags."""
-    attributes.access(thread.process.fs, _locate(thread, dirfd, pathname, flags), mode)
-    return 0
+    return _access(thread, dirfd, pathname, mode, flags)
 
 
 @syscall
@@ -322,6 +342,8 @@ def chroot(thread: UserThread, path: UserStr) -> int:
     where = _locate(thread, AT_FDCWD, path)
     if not where.inode.is_directory():
         raise SysError(Errno.ENOTDIR)
+    if not thread.process.credentials.privileged:
+        raise SysError(Errno.EPERM)
     thread.process.fs.root = where
     return 0
 

@@ -1,0 +1,27 @@
+"""Which modules hold handlers: the one place where they are listed."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from pykern.kernel.syscalls import (  # noqa: F401 - ALL below has them all
+    descriptors,
+    events,
+    files,
+    identity,
+    io,
+    ipc,
+    limits,
+    locks,
+    memory,
+    mounts,
+    process,
+    queued_signals,
+    scheduling,
+    signal,
+    system,
+    time,
+    waiting,
+)
+
+ALL = tuple(value for value in list(vars().values()) if isinstance(value, ModuleType))
