@@ -56,7 +56,12 @@ class UserMode:
         SysError : there is no first program, or it cannot be run
         """
         kernel = self._kernel
-        kernel.vfs = Vfs(lambda: kernel.realtime_ns, on_broken_pipe=self.jobs.broken_pipe)
+        kernel.vfs = Vfs(
+            lambda: kernel.realtime_ns,
+            on_broken_pipe=self.jobs.broken_pipe,
+            caller=self.jobs.credentials,
+            monotonic=lambda: kernel.clock.now_ns,
+        )
         kernel.mounts = Mounts(tmpfs.mount_tmpfs(b"", {}, kernel.vfs))
         fs = FsContext.at_root(kernel.vfs, kernel.mounts)
         self._make_console()

@@ -220,8 +220,10 @@ CALLS = parse("""
 295 preadv                   fd iov iovcnt pos_l pos_h
 296 pwritev                  fd iov iovcnt pos_l pos_h
 297 rt_tgsigqueueinfo        tgid tid sig info
+299 recvmmsg                 sockfd msgvec vlen flags timeout
 302 prlimit64                pid resource new_limit old_limit
 306 syncfs                   fd
+307 sendmmsg                 sockfd msgvec vlen flags
 309 getcpu                   cpu node tcache
 316 renameat2                olddirfd oldpath newdirfd newpath flags
 318 getrandom                buf buflen flags

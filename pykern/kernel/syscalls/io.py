@@ -88,7 +88,7 @@ async def pwrite64(thread: UserThread, fd: Fd, buf: UserPtr, count: Size, offset
     return await _transfer(pin, file.pwrite, offset)
 
 
-def _vector(thread: UserThread, iov: int, count: int) -> list[tuple[int, int]]:
+def read_vector(thread: UserThread, iov: int, count: int) -> list[tuple[int, int]]:
     """Return the ranges of a struct iovec array."""
     if not 0 <= count <= IOV_MAX:
         raise SysError(Errno.EINVAL)
@@ -104,7 +104,7 @@ async def readv(thread: UserThread, fd: Fd, iov: UserPtr, iovcnt: Int) -> int:
     """Read into several buffers."""
     file = thread.process.files.get(fd)
     file.require_readable()
-    ranges = _vector(thread, iov, iovcnt)
+    ranges = read_vector(thread, iov, iovcnt)
     pin = thread.process.space.pin_vector(ranges, write=True)
     return await _transfer(pin, file.read)
 
@@ -114,7 +114,7 @@ async def writev(thread: UserThread, fd: Fd, iov: UserPtr, iovcnt: Int) -> int:
     """Write from several buffers."""
     file = thread.process.files.get(fd)
     file.require_writable()
-    ranges = _vector(thread, iov, iovcnt)
+    ranges = read_vector(thread, iov, iovcnt)
     pin = thread.process.space.pin_vector(ranges, write=False)
     return await _transfer(pin, file.write)
 
