@@ -202,6 +202,9 @@ CALLS = parse("""
 273 set_robust_list          head len
 274 get_robust_list          pid head_ptr len_ptr
 275 splice                   fd_in off_in fd_out off_out len flags
+276 tee                      fd_in fd_out len flags
+277 sync_file_range          fd offset nbytes flags
+278 vmsplice                 fd iov nr_segs flags
 280 utimensat                dirfd pathname times flags
 281 epoll_pwait              epfd events maxevents timeout sigmask sigsetsize
 282 signalfd                 fd mask sizemask
@@ -237,6 +240,8 @@ CALLS = parse("""
 434 pidfd_open               pid flags
 435 clone3                   cl_args size
 436 close_range              first last flags
+437 openat2                  dirfd pathname how size
 438 pidfd_getfd              pidfd targetfd flags
 439 faccessat2               dirfd pathname mode flags
+452 fchmodat2                dirfd pathname mode flags
 """)

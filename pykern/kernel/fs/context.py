@@ -83,6 +83,7 @@ class FsContext:
     root : where `/` is
     cwd : where relative paths start
     umask : permissions that new files do not get
+    resolve : RESOLVE_*, where paths may not lead (openat2)
     uid, gid, groups : checked against permissions; uid 0 passes
     """
 
@@ -94,6 +95,7 @@ class FsContext:
     uid: int = 0
     gid: int = 0
     groups: frozenset[int] = frozenset()
+    resolve: int = 0
 
     @classmethod
     def at_root(cls, vfs: Vfs, mounts: Mounts) -> FsContext:

@@ -215,6 +215,34 @@ class Inode:  # noqa: PLR0904 - one method per operation
         """
         raise SysError(Errno.EISDIR if S_ISDIR(self.mode) else Errno.EINVAL)
 
+    def allocate(self, offset: int, size: int) -> None:
+        """Give a range its storage; the size of the file stays.
+
+        Raises
+        ------
+        SysError(ENOSPC) : no room; some of it may have been given
+        SysError(EOPNOTSUPP) : not in this type of file system
+        """
+        raise SysError(Errno.EOPNOTSUPP)
+
+    def clear_at(self, offset: int, size: int, *, keep_space: bool) -> None:
+        """Fill a range with zeroes, or make a hole of it; the size of the file stays.
+
+        Raises
+        ------
+        SysError(ENOSPC, EOPNOTSUPP) : as `allocate`
+        """
+        raise SysError(Errno.EOPNOTSUPP)
+
+    def clear(self, offset: int, size: int, *, keep_space: bool) -> None:
+        """Fill a range with zeroes as `clear_at`, also where it is mapped."""
+        if self.pager is None:
+            self.clear_at(offset, size, keep_space=keep_space)
+            return
+        self.pager.write_back(offset, size)
+        self.clear_at(offset, size, keep_space=keep_space)
+        self.pager.written(offset, size)
+
     def load(self, offset: int, size: int) -> bytes:
         """Return content as `read_at`, with what programs have written to it where it is mapped."""
         if self.pager is not None:

@@ -16,13 +16,17 @@ from pykern.kernel.syscalls import (  # noqa: F401 - ALL below has them all
     memory,
     messages,
     mounts,
+    names,
+    openat2,
     process,
     queued_signals,
     scheduling,
     signal,
     sockets,
+    storage,
     system,
     time,
+    transfer,
     waiting,
 )
 
