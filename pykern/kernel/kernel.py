@@ -15,20 +15,7 @@ from pykern.kernel.drivers.serial import COM1, Serial
 from pykern.kernel.faults import Faults
 from pykern.kernel.profiles import PROFILES
 from pykern.kernel.sched import Metrics, State
-from pykern.kernel.syscalls import (
-    descriptors,
-    events,
-    files,
-    io,
-    ipc,
-    locks,
-    memory,
-    mounts,
-    process,
-    signal,
-    system,
-    time,
-)
+from pykern.kernel.syscalls import modules
 from pykern.kernel.syscalls.entry import SystemCalls, handlers, logged
 from pykern.kernel.task.futex import Futexes
 from pykern.kernel.task.processes import Processes
@@ -68,20 +55,6 @@ _REFRESH_NS = 20_000_000
 HOSTCALL_NS = 100
 """What a hostcall costs of virtual time, beside its instructions."""
 _RUNNING = State.RUNNING
-SYSCALL_MODULES = (
-    descriptors,
-    events,
-    files,
-    io,
-    ipc,
-    locks,
-    memory,
-    mounts,
-    process,
-    signal,
-    system,
-    time,
-)
 
 
 class Kernel(System):
@@ -207,7 +180,7 @@ class Kernel(System):
     def _system_calls(self) -> dict[str, Callable[[Processor], None]]:
         """Return what serves the hostcalls of system calls, by symbol."""
         calls = SystemCalls(self)
-        return {name: calls.bind(name, f) for name, f in handlers(SYSCALL_MODULES).items()}
+        return {name: calls.bind(name, f) for name, f in handlers(modules.ALL).items()}
 
     def needs_input(self) -> bool:
         """Tell whether nothing will happen before something comes from outside the machine."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pykern.kernel.fs.path import path_of
 from pykern.kernel.fs.proc_process import ProcessInfo
@@ -24,6 +24,7 @@ from pykern.kernel.fs.proc_system import (
 from pykern.kernel.fs.types import types
 from pykern.kernel.sched import State
 from pykern.kernel.syscalls.system import RELEASE
+from pykern.kernel.task.rlimit import Resource
 from pykern.kernel.task.sigaction import SIG_IGN, bit
 from pykern.kernel.x86 import vectors
 
@@ -131,10 +132,25 @@ class _View:
             policy=first.sched_class,
             rt_priority=first.rt_priority,
             fd_size=64,
+            **self._identity(process, first),
             umask=process.fs.umask,
             voluntary_switches=sum(t.switches - t.preemptions for t in threads),
             involuntary_switches=sum(t.preemptions for t in threads),
         )
+
+    def _identity(self, process: Process, first: Thread) -> dict[str, Any]:
+        """Return who the process is, and the signals its user has been sent."""
+        user, group, fs = process.credentials.user, process.credentials.group, process.fs
+        most = process.limits.soft(Resource.SIGPENDING)
+        return {
+            "uid": user.effective,
+            "gid": group.effective,
+            "uids": (user.real, user.effective, user.saved, fs.uid),
+            "gids": (group.real, group.effective, group.saved, fs.gid),
+            "groups": tuple(sorted(fs.groups)),
+            "queued": (self._kernel.signals.queued(user.real), most),
+            "own_pending": first.pending.mask,
+        }
 
     def maps(self) -> str:
         if self._process is None or not self._process.alive:
@@ -267,12 +283,13 @@ class SystemFiles:
         return format_uptime(self._kernel.clock.now_ns, idle)
 
     def loadavg(self) -> str:
-        """Return how many threads want a processor; there are no averages over time."""
+        """Return how many threads ran or could have run on the average, and how many can now."""
         kernel = self._kernel
         threads = kernel.threads.by_tid.values()
         runnable = sum(1 for t in threads if t.state in {State.RUNNABLE, State.RUNNING})
         last = max(kernel.threads.by_tid, default=0)
-        return format_loadavg((runnable, runnable, runnable), runnable, len(threads), last)
+        averages = kernel.scheduler.load_averages()
+        return format_loadavg(averages, runnable, len(threads), last)
 
     def stat(self) -> str:
         """Return where the processors' time went."""

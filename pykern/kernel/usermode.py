@@ -24,6 +24,7 @@ from pykern.kernel.fs.types import devfs, procfs, tmpfs
 from pykern.kernel.jobs import Jobs
 from pykern.kernel.procinfo import SystemFiles
 from pykern.kernel.task import exec as execution
+from pykern.kernel.task.rlimit import ResourceLimits
 from pykern.kernel.x86 import vectors
 from pykern.kernel.x86.trapframe import new_user_frame
 
@@ -56,7 +57,12 @@ class UserMode:
         SysError : there is no first program, or it cannot be run
         """
         kernel = self._kernel
-        kernel.vfs = Vfs(lambda: kernel.realtime_ns, on_broken_pipe=self.jobs.broken_pipe)
+        kernel.vfs = Vfs(
+            lambda: kernel.realtime_ns,
+            on_broken_pipe=self.jobs.broken_pipe,
+            caller=self.jobs.credentials,
+            monotonic=lambda: kernel.clock.now_ns,
+        )
         kernel.mounts = Mounts(tmpfs.mount_tmpfs(b"", {}, kernel.vfs))
         fs = FsContext.at_root(kernel.vfs, kernel.mounts)
         self._make_console()
@@ -132,6 +138,8 @@ class UserMode:
             space.release()
             raise
         process = kernel.processes.create(None, space, files, fs)
+        process.limits = ResourceLimits.of_first(kernel.frames.statistics().total)
+        process.limits.apply(space.limits, files)
         for _ in range(3):
             files.install(await open_at(fs, b"/dev/console", O_RDWR))
         name = path.rsplit(b"/", 1)[-1].decode("utf-8", "replace")

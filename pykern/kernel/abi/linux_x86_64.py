@@ -127,8 +127,11 @@ CALLS = parse("""
 119 setresgid                rgid egid sgid
 120 getresgid                rgid egid sgid
 121 getpgid                  pid
+122 setfsuid                 uid
+123 setfsgid                 gid
 124 getsid                   pid
 125 capget                   hdrp datap
+126 capset                   hdrp datap
 127 rt_sigpending            set sigsetsize
 128 rt_sigtimedwait          set info timeout sigsetsize
 129 rt_sigqueueinfo          tgid sig info
@@ -199,6 +202,9 @@ CALLS = parse("""
 273 set_robust_list          head len
 274 get_robust_list          pid head_ptr len_ptr
 275 splice                   fd_in off_in fd_out off_out len flags
+276 tee                      fd_in fd_out len flags
+277 sync_file_range          fd offset nbytes flags
+278 vmsplice                 fd iov nr_segs flags
 280 utimensat                dirfd pathname times flags
 281 epoll_pwait              epfd events maxevents timeout sigmask sigsetsize
 282 signalfd                 fd mask sizemask
@@ -216,8 +222,11 @@ CALLS = parse("""
 294 inotify_init1            flags
 295 preadv                   fd iov iovcnt pos_l pos_h
 296 pwritev                  fd iov iovcnt pos_l pos_h
+297 rt_tgsigqueueinfo        tgid tid sig info
+299 recvmmsg                 sockfd msgvec vlen flags timeout
 302 prlimit64                pid resource new_limit old_limit
 306 syncfs                   fd
+307 sendmmsg                 sockfd msgvec vlen flags
 309 getcpu                   cpu node tcache
 316 renameat2                olddirfd oldpath newdirfd newpath flags
 318 getrandom                buf buflen flags
@@ -227,7 +236,12 @@ CALLS = parse("""
 328 pwritev2                 fd iov iovcnt pos_l pos_h flags
 332 statx                    dirfd pathname flags mask statxbuf
 334 rseq                     rseq rseq_len flags sig
+424 pidfd_send_signal        pidfd sig info flags
+434 pidfd_open               pid flags
 435 clone3                   cl_args size
 436 close_range              first last flags
+437 openat2                  dirfd pathname how size
+438 pidfd_getfd              pidfd targetfd flags
 439 faccessat2               dirfd pathname mode flags
+452 fchmodat2                dirfd pathname mode flags
 """)

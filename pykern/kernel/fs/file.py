@@ -231,8 +231,12 @@ class File:  # noqa: PLR0904 - one method per operation
         """
         raise SysError(Errno.EINVAL)
 
-    def getdents(self, dst: Buffer) -> int:
+    def getdents(self, dst: Buffer, *, old: bool = False) -> int:
         """Fill with directory records and return their bytes, 0 at the end.
+
+        Parameters
+        ----------
+        old : in the form of the first getdents
 
         Raises
         ------

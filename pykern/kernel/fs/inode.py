@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pykern.kernel.fs.location import Location
     from pykern.kernel.fs.locks import Locks
     from pykern.kernel.fs.pipe import Pipe
+    from pykern.kernel.fs.sockets.socket import Socket
     from pykern.kernel.mm.file_pager import FilePager
 
 __all__ = ["BLOCK_SIZE", "FileSystem", "Inode"]
@@ -81,6 +82,7 @@ class Inode:  # noqa: PLR0904 - one method per operation
     parent : the directory that holds this directory; itself for a root
     nlink : names; 0 once the last is gone
     users : open files; content without a name lives as long as they do
+    socket : who is bound to a name of it
     pipe : what the openers of a FIFO share
     locks : advisory locks; None: there never was one
     pager : its pages while it is mapped; whoever changes the content tells it
@@ -97,6 +99,7 @@ class Inode:  # noqa: PLR0904 - one method per operation
         self.parent: Inode = self
         self.users = 0
         self.pipe: Pipe | None = None
+        self.socket: Socket | None = None
         self.pager: FilePager | None = None
         self.locks: Locks | None = None
         self.atime_ns = self.mtime_ns = self.ctime_ns = fs.now()
@@ -211,6 +214,34 @@ class Inode:  # noqa: PLR0904 - one method per operation
         SysError(EINVAL) : its size cannot be set
         """
         raise SysError(Errno.EISDIR if S_ISDIR(self.mode) else Errno.EINVAL)
+
+    def allocate(self, offset: int, size: int) -> None:
+        """Give a range its storage; the size of the file stays.
+
+        Raises
+        ------
+        SysError(ENOSPC) : no room; some of it may have been given
+        SysError(EOPNOTSUPP) : not in this type of file system
+        """
+        raise SysError(Errno.EOPNOTSUPP)
+
+    def clear_at(self, offset: int, size: int, *, keep_space: bool) -> None:
+        """Fill a range with zeroes, or make a hole of it; the size of the file stays.
+
+        Raises
+        ------
+        SysError(ENOSPC, EOPNOTSUPP) : as `allocate`
+        """
+        raise SysError(Errno.EOPNOTSUPP)
+
+    def clear(self, offset: int, size: int, *, keep_space: bool) -> None:
+        """Fill a range with zeroes as `clear_at`, also where it is mapped."""
+        if self.pager is None:
+            self.clear_at(offset, size, keep_space=keep_space)
+            return
+        self.pager.write_back(offset, size)
+        self.clear_at(offset, size, keep_space=keep_space)
+        self.pager.written(offset, size)
 
     def load(self, offset: int, size: int) -> bytes:
         """Return content as `read_at`, with what programs have written to it where it is mapped."""

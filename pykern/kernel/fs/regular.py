@@ -149,12 +149,12 @@ class DirectoryFile(File):
             self._entries = None
         return place
 
-    def getdents(self, dst: Buffer) -> int:
+    def getdents(self, dst: Buffer, *, old: bool = False) -> int:
         """Fill with `struct linux_dirent64` and return their bytes, 0 at the end."""
         self.require_readable()
-        written = 0
+        written, pack = 0, dirent if old else dirent64
         for entry in self._listing()[self.offset :]:
-            record = dirent64(entry, self.offset + 1)
+            record = pack(entry, self.offset + 1)
             if len(record) > dst.remaining:
                 if not written:
                     raise SysError(Errno.EINVAL)
@@ -204,6 +204,22 @@ def dirent64(entry: DirEntry, next_offset: int) -> bytes:
         + (entry.kind >> 12).to_bytes(1, "little")
     )
     return (head + entry.name).ljust(size, b"\0")
+
+
+def dirent(entry: DirEntry, next_offset: int) -> bytes:
+    """Return one record of the first getdents: the kind stands behind the name.
+
+    References
+    ----------
+    Linux fs/readdir.c, struct linux_dirent.
+    """
+    size = (18 + len(entry.name) + 2 + 7) & ~7
+    head = (
+        entry.ino.to_bytes(8, "little")
+        + next_offset.to_bytes(8, "little")
+        + size.to_bytes(2, "little")
+    )
+    return (head + entry.name).ljust(size - 1, b"\0") + bytes([entry.kind >> 12])
 
 
 def _require_place(offset: int) -> None:

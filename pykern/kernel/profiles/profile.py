@@ -34,7 +34,7 @@ class Profile:
     """
 
     name: str
-    policy: str = "fair"
+    policy: str = "realtime"
     log_style: str = "pykern"
     tick_hz: int = 100
     tick_by_pit: bool = False

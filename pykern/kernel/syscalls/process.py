@@ -13,13 +13,11 @@ from pykern.kernel.task.exec import execute
 from pykern.kernel.task.exit import exit_group as end_process
 from pykern.kernel.task.exit import exit_status, exit_thread
 from pykern.kernel.task.sigaction import Signal
-from pykern.kernel.task.wait import wait
 
 if TYPE_CHECKING:
     from pykern.kernel.task.process import Process
     from pykern.kernel.task.thread import UserThread
 
-_RUSAGE = struct.Struct("<4q14q")
 _STRINGS_LIMIT = 128 * 1024
 ARCH_SET_GS, ARCH_SET_FS, ARCH_GET_FS, ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
 _USER_TOP = 1 << 47
@@ -107,51 +105,6 @@ def exit_group(thread: UserThread, status: Int) -> None:
 
 
 @syscall
-async def wait4(
-    thread: UserThread, pid: Int, wstatus: UserPtr, options: Int, rusage: UserPtr
-) -> int:
-    """Wait for a child."""
-    found, status, zombie = await wait(thread.system, thread.process, pid, options)
-    space = thread.process.space
-    if found and wstatus:
-        space.copy_out(wstatus, struct.pack("<i", status))
-    if found and rusage:
-        space.copy_out(rusage, _usage(zombie.cpu_ns if zombie else 0))
-    return found
-
-
-def _usage(cpu_ns: int) -> bytes:
-    """Return a struct rusage; all time counts as user time."""
-    seconds, ns = divmod(cpu_ns, 1_000_000_000)
-    return _RUSAGE.pack(seconds, ns // 1000, 0, 0, *[0] * 14)
-
-
-@syscall
-def getrusage(thread: UserThread, who: Int, usage: UserPtr) -> int:
-    """Tell how much CPU time was used."""
-    process = thread.process
-    spent = {0: _spent(process), -1: process.child_cpu_ns, 1: thread.cpu_ns}
-    if who not in spent:
-        raise SysError(Errno.EINVAL)
-    process.space.copy_out(usage, _usage(spent[who]))
-    return 0
-
-
-def _spent(process: Process) -> int:
-    return process.cpu_ns + sum(thread.cpu_ns for thread in process.threads)
-
-
-@syscall
-def times(thread: UserThread, buf: UserPtr) -> int:
-    """Tell CPU times in ticks of 10 ms."""
-    process = thread.process
-    if buf:
-        ticks = [_spent(process) // 10_000_000, 0, process.child_cpu_ns // 10_000_000, 0]
-        process.space.copy_out(buf, struct.pack("<4q", *ticks))
-    return thread.system.clock.now_ns // 10_000_000
-
-
-@syscall
 def set_tid_address(thread: UserThread, tidptr: UserPtr) -> int:
     """Say where a 0 is written when the thread ends."""
     thread.clear_child_tid = tidptr
@@ -216,6 +169,8 @@ def setpgid(thread: UserThread, pid: Int, pgid: Int) -> int:
     me, process = thread.process, _target(thread, pid)
     if process is not me and process.parent is not me:
         raise SysError(Errno.ESRCH)
+    if process is not me and process.has_executed:
+        raise SysError(Errno.EACCES)
     group = pgid or process.pid
     if process.sid != me.sid or process.sid == process.pid:
         raise SysError(Errno.EPERM)
@@ -252,44 +207,6 @@ def setsid(thread: UserThread) -> int:
 def getsid(thread: UserThread, pid: Int) -> int:
     """Return the session of a process."""
     return _target(thread, pid).sid
-
-
-# -- who: everybody is root
-
-
-@syscall
-def getuid(thread: UserThread) -> int:
-    """Return the user."""
-    return thread.process.fs.uid
-
-
-@syscall
-def geteuid(thread: UserThread) -> int:
-    """Return the effective user."""
-    return thread.process.fs.uid
-
-
-@syscall
-def getgid(thread: UserThread) -> int:
-    """Return the group."""
-    return thread.process.fs.gid
-
-
-@syscall
-def getegid(thread: UserThread) -> int:
-    """Return the effective group."""
-    return thread.process.fs.gid
-
-
-@syscall
-def getgroups(thread: UserThread, size: Int, grouplist: UserPtr) -> int:
-    """Return the supplementary groups."""
-    groups = sorted(thread.process.fs.groups)
-    if size and size < len(groups):
-        raise SysError(Errno.EINVAL)
-    if size:
-        thread.process.space.copy_out(grouplist, struct.pack(f"<{len(groups)}I", *groups))
-    return len(groups)
 
 
 @syscall

@@ -11,6 +11,8 @@ import struct
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
+from pykern.kernel.sched import SchedClass
+from pykern.kernel.task.rlimit import INFINITY, Resource
 
 if TYPE_CHECKING:
     from pykern.kernel.task.process import Process
@@ -53,12 +55,14 @@ async def clone(
     """
     _check(flags)
     process = parent.process
-    assert process is not None
+    _check_number(system, process)
     if flags & CLONE_THREAD:
         child = system.processes.new_thread(process, parent.name)
     else:
         child = _new_process(system, process, parent.name, flags)
     _inherit(system, parent, child, stack)
+    if not flags & CLONE_VM or flags & CLONE_VFORK:
+        child.signal_stack = parent.signal_stack
     if flags & CLONE_SETTLS:
         child.context.fs_base = tls
     if flags & CLONE_CHILD_CLEARTID:
@@ -87,6 +91,22 @@ def _check(flags: int) -> None:
         raise SysError(Errno.EINVAL)
 
 
+def _check_number(system: System, process: Process) -> None:
+    """Check that a user has not too many threads; user 0 may have any number.
+
+    Raises
+    ------
+    SysError(EAGAIN) : as many as RLIMIT_NPROC allows
+    """
+    user = process.credentials.user.real
+    most = process.limits.soft(Resource.NPROC)
+    if most == INFINITY or not user or process.credentials.privileged:
+        return
+    owned = (p for p in system.processes.by_pid.values() if p.credentials.user.real == user)
+    if sum(max(len(p.threads), 1) for p in owned) >= most:
+        raise SysError(Errno.EAGAIN)
+
+
 def _new_process(system: System, parent: Process, name: str, flags: int) -> UserThread:
     """Make the process of a fork: a copy of memory, files, actions."""
     shared = bool(flags & CLONE_VM)
@@ -94,6 +114,8 @@ def _new_process(system: System, parent: Process, name: str, flags: int) -> User
     child = system.processes.create(parent, space, parent.files.fork(), parent.fs.copy())
     child.sharing_parent_space = shared
     child.actions = parent.actions.copy()
+    child.credentials, child.limits = parent.credentials.copy(), parent.limits.copy()
+    child.exit_signal = flags & _SIGNAL
     child.arguments, child.environment = parent.arguments, parent.environment
     child.executable = parent.executable
     try:
@@ -120,5 +142,14 @@ def _inherit(system: System, parent: UserThread, child: UserThread, stack: int) 
     context.rflags, context.cr3 = child.context.rflags, child.context.cr3
     child.context = context
     child.blocked = parent.blocked
+    _inherit_urgency(parent, child)
+
+
+def _inherit_urgency(parent: UserThread, child: UserThread) -> None:
+    """Let the child be as urgent as its parent is, unless that has said otherwise."""
     for name in ("priority", "nice", "sched_class", "rt_priority", "affinity"):
         setattr(child, name, getattr(parent, name))
+    if parent.reset_on_fork:
+        child.nice, child.rt_priority = max(parent.nice, 0), 0
+        if parent.sched_class in {SchedClass.FIFO, SchedClass.RR}:
+            child.sched_class = SchedClass.OTHER

@@ -8,13 +8,16 @@ POSIX.1-2017, exec; Linux, execve(2), on interpreter scripts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from stat import S_ISGID, S_ISUID, S_IXGRP
 from typing import TYPE_CHECKING
 
 from pykern.kernel.binfmt import elf
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.fs.buffer import BytesBuffer
-from pykern.kernel.fs.flags import O_RDONLY
+from pykern.kernel.fs.flags import MS_NOSUID, O_RDONLY
 from pykern.kernel.fs.open import open_at
+from pykern.kernel.task.credentials import Credentials
+from pykern.kernel.task.thread import SignalStack
 from pykern.kernel.x86.trapframe import new_user_frame
 
 if TYPE_CHECKING:
@@ -41,11 +44,13 @@ class Start:
     Attributes
     ----------
     executable : absolute path and place of the file, for /proc/PID/exe
+    credentials : who the process is from then on
     """
 
     rip: int
     rsp: int
     executable: tuple[bytes, Location]
+    credentials: Credentials
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,13 @@ async def load(
     path: bytes,
     arguments: list[bytes],
     environment: list[bytes],
+    credentials: Credentials | None = None,
 ) -> Start:
     """Load a program and its interpreter into a fresh address space.
+
+    Parameters
+    ----------
+    credentials : of the caller; user 0 unless given
 
     Raises
     ------
@@ -100,18 +110,32 @@ async def load(
         where = program.interpreter.encode("utf-8", "surrogateescape")
         other = elf.parse((await read_program(fs, where)).image, program.interpreter)
         interpreter = elf.load(other, space, elf.INTERPRETER_BASE if other.movable else 0)
+    who = _credentials(source.place, credentials or Credentials())
+    ids = (who.user.real, who.user.effective, who.group.real, who.group.effective)
     space.map_stack(STACK_SIZE)
     rsp = elf.build_stack(
         space,
         space.layout.top,
         arguments,
         environment,
-        elf.auxiliary_vector(loaded, interpreter, HWCAP),
+        elf.auxiliary_vector(loaded, interpreter, HWCAP, ids, secure=who.changed_rights),
         system.random_bytes(16),
         path,
     )
     entry = interpreter.entry if interpreter else loaded.entry
-    return Start(entry, rsp, (source.path, source.place))
+    return Start(entry, rsp, (source.path, source.place), who)
+
+
+def _credentials(place: Location, caller: Credentials) -> Credentials:
+    """Return who a program runs as: set-user-ID and set-group-ID, where the mount allows them."""
+    who, inode = caller.copy(), place.inode
+    if not place.mount.flags & MS_NOSUID:
+        if inode.mode & S_ISUID:
+            who.user.effective = inode.uid
+        if inode.mode & S_ISGID and inode.mode & S_IXGRP:
+            who.group.effective = inode.gid
+    who.user.saved, who.group.saved = who.user.effective, who.group.effective
+    return who
 
 
 async def _program(
@@ -148,15 +172,20 @@ async def execute(
     process = thread.process
     space = system.processes.new_space()
     try:
-        start = await load(system, process.fs, space, path, arguments, environment)
+        start = await load(
+            system, process.fs, space, path, arguments, environment, process.credentials
+        )
         await system.processes.end_other_threads(process, thread)
     except BaseException:
         space.release()
         raise
     become(system, thread, space, start)
     process.arguments, process.environment = tuple(arguments), tuple(environment)
-    process.executable = start.executable
+    process.executable, process.has_executed = start.executable, True
+    process.credentials = start.credentials
+    process.credentials.apply(process.fs)
     thread.name = path.rsplit(b"/", 1)[-1][:_COMM_LENGTH].decode("utf-8", "replace")
+    process.limits.apply(space.limits, process.files)
     process.files.close_on_exec()
     process.actions.reset_handlers()
 
@@ -173,6 +202,7 @@ def become(system: System, thread: UserThread, space: AddressSpace, start: Start
     context.clear_fpu()
     context.restore(cpu.vcpu)
     thread.clear_child_tid = 0
+    thread.signal_stack = SignalStack()
     thread.frame.write(new_user_frame(start.rip, start.rsp))
     release_space(process, old)
 

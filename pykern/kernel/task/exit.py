@@ -116,7 +116,8 @@ def _end(system: System, process: Process, status: int) -> None:
         return
     tell_parent(system, process)
     chld = parent.actions.get(Signal.SIGCHLD)
-    if chld.handler == SIG_IGN or chld.flags & SA_NOCLDWAIT:
+    ignored = chld.handler == SIG_IGN or chld.flags & SA_NOCLDWAIT
+    if ignored and process.exit_signal == Signal.SIGCHLD:
         system.processes.forget(process)
     parent.child_events.wake_all()
 
@@ -131,19 +132,21 @@ def _orphan(system: System, child: Process) -> None:
         if child.status is not None:
             system.processes.by_pid.pop(child.pid, None)
         return
-    child.parent = first
+    child.parent, child.exit_signal = first, Signal.SIGCHLD
     first.children[child.pid] = child
     if child.status is not None:
         first.child_events.wake_all()
 
 
 def tell_parent(system: System, process: Process) -> None:
-    """Send SIGCHLD for what a process has come to."""
+    """Send SIGCHLD, or what clone has said, for what a process has come to."""
     parent = process.parent
-    if parent is None:
+    if parent is None or not process.exit_signal:
         return
     status = process.status or 0
     killed = status & 0x7F
     code = (CLD_DUMPED if status & 0x80 else CLD_KILLED) if killed else CLD_EXITED
-    info = SigInfo(Signal.SIGCHLD, code, process.pid, 0, 0, killed or status >> 8 & 0xFF)
+    uid = process.credentials.user.real
+    result = killed or status >> 8 & 0xFF
+    info = SigInfo(process.exit_signal, code, process.pid, uid, 0, result)
     system.signals.send(parent, info)

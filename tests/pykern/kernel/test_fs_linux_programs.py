@@ -18,6 +18,22 @@ def test_files_locks_events_and_terminals_are_those_of_linux(on_both, cpus):
     assert found.status == expected.status == 0
 
 
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_bytes_go_from_file_to_file_as_in_linux(on_both, cpus):
+    """MEL-51: sendfile, splice, copy_file_range, fallocate, openat2, times, the older getdents."""
+    expected, found = on_both("transfer.c", cpus=cpus)
+    assert found.stdout.decode().splitlines() == expected.stdout.decode().splitlines()
+    assert found.status == expected.status == 0
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_sockets_are_those_of_linux(on_both, cpus):
+    """MEL-51: streams, datagrams, packets, names, options, files and credentials in messages."""
+    expected, found = on_both("sockets.c", files={"data": b"no socket"}, cpus=cpus)
+    assert found.stdout.decode().splitlines() == expected.stdout.decode().splitlines()
+    assert found.status == expected.status == 0
+
+
 # Without a PATH, so that both use the applets of busybox.
 SCRIPT = r"""
 PATH=/none

@@ -1,6 +1,8 @@
-"""Random system calls with hostile arguments: nothing but the caller is harmed."""
+"""System calls: as those of Linux, and with hostile arguments nothing but the caller is harmed."""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
@@ -57,3 +59,12 @@ def test_programs_leave_nothing_behind(kernel_image, program):
     once, thrice = (_run(kernel_image, [[path]] * count, cpus=2) for count in (1, 3))
     assert [r.status for r in hosted.results(thrice, 3)] == [hosted.results(once, 1)[0].status] * 3
     assert _left(thrice) == _left(once)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the host lets only user 0 become another")
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_users_and_groups_are_those_of_linux(on_both, cpus):
+    """MEL-47, MEL-48: who may become whom, open which file, signal whom, run what as whom."""
+    expected, found = on_both("identity.c", cpus=cpus)
+    assert found.stdout.decode().splitlines() == expected.stdout.decode().splitlines()
+    assert found.status == expected.status == 0

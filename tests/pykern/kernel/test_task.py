@@ -19,6 +19,7 @@ DATA = {"data": b"not a program\n"}
         pytest.param("jobs.c", id="jobs"),
         pytest.param("memory.c", id="memory"),
         pytest.param("process.c", id="process"),
+        pytest.param("queued.c", id="queued"),
         pytest.param("ready.c", id="ready"),
         pytest.param("registers.c", id="registers"),
         pytest.param("signals.c", id="signals"),

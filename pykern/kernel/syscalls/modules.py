@@ -1,0 +1,33 @@
+"""Which modules hold handlers: the one place where they are listed."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from pykern.kernel.syscalls import (  # noqa: F401 - ALL below has them all
+    descriptors,
+    events,
+    files,
+    identity,
+    io,
+    ipc,
+    limits,
+    locks,
+    memory,
+    messages,
+    mounts,
+    names,
+    openat2,
+    process,
+    queued_signals,
+    scheduling,
+    signal,
+    sockets,
+    storage,
+    system,
+    time,
+    transfer,
+    waiting,
+)
+
+ALL = tuple(value for value in list(vars().values()) if isinstance(value, ModuleType))
