@@ -13,6 +13,7 @@ from pykern.kernel.drivers.fbcon import BITS_PER_PIXEL, FramebufferConsole
 from pykern.kernel.drivers.keyboard import Keyboard
 from pykern.kernel.drivers.serial import COM1, Serial
 from pykern.kernel.faults import Faults
+from pykern.kernel.integration import STORIES, Story
 from pykern.kernel.profiles import PROFILES
 from pykern.kernel.sched import Metrics, State
 from pykern.kernel.syscalls import (
@@ -41,7 +42,7 @@ from pykern.kernel.usermode import UserMode
 from pykern.kernel.x86 import attach, layout, vectors
 from pykern.kernel.x86.clock import KernelClock
 from pykern.kernel.x86.hostcall import bound_methods
-from pykern.kernel.x86.processor import CallTables
+from pykern.kernel.x86.processor import NO_CALLS, CallTables
 from pykern.kernel.x86.trapframe import TrapFrame
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Kernel(System):
     acpi: Acpi
     console: Tty
     identity: Identity
+    story: Story
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -227,6 +229,13 @@ class Kernel(System):
         self.log.style = STYLES.get(self.profile.log_style)
         self.clock.tick_ns = _NS_PER_S // self.profile.tick_hz
         self.clock.resolution_hz = self.profile.timer_hz
+        self.log.level = Level[self.profile.log_level.upper()]
+        self.user_layout = self.profile.user
+        self.tables = NO_CALLS
+        self.story = STORIES.get(self.profile.story)(self)
+
+    def open_gates(self) -> None:
+        """Let programs that start from now on make the system calls of the profile."""
         self.tables = CallTables(
             self._call_table(self.profile.syscall_table),
             self._call_table(self.profile.int80_table),
@@ -237,10 +246,10 @@ class Kernel(System):
 
         Parameters
         ----------
-        options : `loglevel=` debug, info (unless said), warn or error; `strace`: system calls are
-            logged at level debug, as some profiles do anyway
+        options : `loglevel=` debug, info, warn or error; what the profile says unless given;
+            `strace`: system calls are logged at level debug, as some profiles do anyway
         """
-        name = options.get("loglevel", Level.INFO.name)
+        name = options.get("loglevel", self.profile.log_level)
         if name.upper() not in Level.__members__:
             known = ", ".join(level.name.lower() for level in Level)
             self.log.subsystem("KERNEL").warn(f"loglevel={name}: expected one of {known}")

@@ -235,7 +235,7 @@ class AddressSpace(PagedMemory):
 
     def map_stack(self, size: int, prot: int = PROT_READ | PROT_WRITE) -> int:
         """Map the stack of a program, which grows on demand; return its top."""
-        top = self.layout.top
+        top = self.layout.stack_top
         flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN
         self.mmap(top - page_up(size), size, prot, flags, name="[stack]")
         return top

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 HWCAP = 0x0FABFBFF
 """CPUID.1:EDX, which AT_HWCAP is on x86."""
-STACK_SIZE = 8 << 20
 _SCRIPT_MOST = 4
 _SCRIPT_LINE = 256
 _COMM_LENGTH = 15
@@ -93,17 +92,17 @@ async def load(
     """
     source, name, arguments = await _program(fs, path, arguments)
     program = elf.parse(source.image, name.decode("utf-8", "replace"))
-    loaded = elf.load(program, space, elf.PIE_BASE if program.movable else 0)
+    loaded = elf.load(program, space, space.layout.program if program.movable else 0)
     space.set_brk(loaded.end)
     interpreter = None
     if program.interpreter is not None:
         where = program.interpreter.encode("utf-8", "surrogateescape")
         other = elf.parse((await read_program(fs, where)).image, program.interpreter)
         interpreter = elf.load(other, space, elf.INTERPRETER_BASE if other.movable else 0)
-    space.map_stack(STACK_SIZE)
+    top = space.map_stack(space.layout.stack_size)
     rsp = elf.build_stack(
         space,
-        space.layout.top,
+        top,
         arguments,
         environment,
         elf.auxiliary_vector(loaded, interpreter, HWCAP),
