@@ -1,8 +1,8 @@
 """Build the user programs: C and assembly to static ELF files, the same bytes every time.
 
 Programs below ``bin/`` and ``demos/`` are files, or folders of files, named as the program. All are
-linked with the library in ``lib/``, except those in ``demos/mellos/``: they have a start-up and
-stubs of their own for the five calls of that profile. The stubs are generated from the ABI tables.
+linked with the library in ``lib/``, except those in a folder of `PERSONALITIES`: they have a start-up
+and stubs of their own for the calls of that profile. The stubs are generated from the ABI tables.
 Programs in ``tests/`` are for the tests of the library: they compile with the host's, too.
 
 ``python -m userland.build DIRECTORY`` builds everything.
@@ -18,14 +18,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pykern.kernel.abi import linux_x86_64, mellos, native
+from pykern.kernel.abi import linux_x86_64, mellos, native, scarlett
 from userland import stubs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 SOURCES = Path(__file__).parent
-MELLOS = "mellos"
+PERSONALITIES = {
+    "mellos": stubs.mellos(mellos.CALLS),
+    "scarlett": stubs.gate(scarlett.CALLS, "scarlett"),
+}
+"""Folders of ``demos/`` whose programs use the calls of one profile only, and those calls in C."""
 
 _C_FLAGS = (
     *("-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-march=x86-64", "-mtune=generic"),
@@ -57,8 +61,8 @@ def build(directory: Path, names: Iterable[str] | None = None) -> dict[str, Path
     directory : Path
         Where programs (``bin/``), objects and generated headers go; made if it does not exist.
     names : iterable of str, optional
-        Which programs; without it all, but not those of the tests. Those of MelloOS are called
-        ``mellos/NAME``, those of the tests ``tests/NAME``.
+        Which programs; without it all, but not those of the tests. Those of a profile are called
+        ``PROFILE/NAME``, those of the tests ``tests/NAME``.
 
     Raises
     ------
@@ -71,12 +75,11 @@ def build(directory: Path, names: Iterable[str] | None = None) -> dict[str, Path
     everything = [name for name in programs if not name.startswith("tests/")]
     wanted = everything if names is None else list(names)
     compiler = Compiler(directory)
-    libraries = {
-        False: compiler.objects(_files(SOURCES / "lib")),
-        True: compiler.objects(_files(SOURCES / "demos" / MELLOS / "lib")),
-    }
+    libraries = {"": compiler.objects(_files(SOURCES / "lib"))}
+    for folder in PERSONALITIES:
+        libraries[folder] = compiler.objects(_files(SOURCES / "demos" / folder / "lib"))
     return {
-        name: compiler.link(name, compiler.objects(programs[name]), libraries[is_mellos(name)])
+        name: compiler.link(name, compiler.objects(programs[name]), libraries[personality(name)])
         for name in wanted
     }
 
@@ -89,16 +92,18 @@ def sources() -> dict[str, list[Path]]:
         programs |= {
             path.name: _files(path)
             for path in sorted(folder.iterdir())
-            if path.is_dir() and path.name != MELLOS
+            if path.is_dir() and path.name not in PERSONALITIES
         }
-    programs |= {f"{MELLOS}/{path.stem}": [path] for path in _files(SOURCES / "demos" / MELLOS)}
+    for name in PERSONALITIES:
+        programs |= {f"{name}/{path.stem}": [path] for path in _files(SOURCES / "demos" / name)}
     programs |= {f"tests/{path.stem}": [path] for path in _files(SOURCES / "tests")}
     return dict(sorted(programs.items()))
 
 
-def is_mellos(name: str) -> bool:
-    """Return whether a program uses the five calls of the MelloOS profile only."""
-    return name.startswith(f"{MELLOS}/")
+def personality(name: str) -> str:
+    """Return the profile whose calls alone a program uses; empty: it has the whole library."""
+    folder = name.partition("/")[0]
+    return folder if folder in PERSONALITIES else ""
 
 
 def _files(folder: Path) -> list[Path]:
@@ -120,7 +125,8 @@ class Compiler:
     def _write_headers(self) -> None:
         calls = (*linux_x86_64.CALLS, *native.CALLS)
         _write(self._include / "pykern" / "syscalls.h", stubs.linux(calls))
-        _write(self._include / "mellos" / "syscalls.h", stubs.mellos(mellos.CALLS))
+        for name, text in PERSONALITIES.items():
+            _write(self._include / name / "syscalls.h", text)
 
     def objects(self, files: Sequence[Path]) -> list[Path]:
         """Compile files, and return their object files in the same order."""

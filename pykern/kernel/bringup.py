@@ -9,6 +9,8 @@ from pykern.kernel.core.units import MIB, PAGE_SIZE
 from pykern.kernel.core.wait import WaitQueue, sleep_until
 from pykern.kernel.drivers import acpi, pic8259, pit8254
 from pykern.kernel.integration.story import Step
+from pykern.kernel.ipc.capabilities import CapabilityTable, OpenPorts
+from pykern.kernel.ipc.message import Messages
 from pykern.kernel.ipc.port import PortTable
 from pykern.kernel.mm.frames import FrameAllocator
 from pykern.kernel.mm.heaps import HEAPS
@@ -327,6 +329,8 @@ class BringUp:
         kernel, profile = self._kernel, self._kernel.profile
         kernel.ports = PortTable(profile.ports, kernel.metrics)
         kernel.ports.observer = kernel.timeline
+        kernel.messages = Messages(kernel.ports)
+        kernel.capabilities = CapabilityTable() if profile.port_capabilities else OpenPorts()
         if not profile.system_ports:
             return
         log = kernel.log.subsystem("IPC")

@@ -26,6 +26,7 @@ from pykern.kernel.syscalls import (
     memory,
     mounts,
     process,
+    scarlett,
     signal,
     system,
     time,
@@ -79,6 +80,7 @@ SYSCALL_MODULES = (
     memory,
     mounts,
     process,
+    scarlett,
     signal,
     system,
     time,
@@ -263,11 +265,11 @@ class Kernel(System):
         assert self.image is not None
         log = self.log.subsystem("SYSCALL")
         for gate in (self.profile.syscall_table, self.profile.int80_table):
-            numbers = {f"sys_{call.name}": call.number for call in GATES.get(gate or "", ())}
+            calls = {call.symbol: call for call in GATES.get(gate or "", ())}
             for index, symbol in enumerate(self.image.hostcalls, 1):
-                if symbol in numbers:
-                    serve = self._table[index]
-                    self._table[index] = logged(symbol, numbers[symbol], serve, log)
+                if symbol in calls:
+                    serve, call = self._table[index], calls[symbol]
+                    self._table[index] = logged(call.name, call.number, serve, log)
 
     def _call_table(self, symbol: str | None) -> tuple[int, int]:
         if symbol is None:
@@ -302,11 +304,8 @@ class Kernel(System):
         power.restart(self.acting, self.acpi)
 
     def first_process_ended(self, process: Process) -> None:
-        """Panic: without its first process a system cannot go on."""
-        assert self.clock.this_cpu is not None
-        status = process.status or 0
-        how = f"signal {status & 0x7F}" if status & 0x7F else f"status {status >> 8}"
-        self.panic(self.clock.this_cpu, f"the first process, {process.last_name}, ended: {how}")
+        """Do what the profile's kernel does without its first process."""
+        self.story.first_process_ended(process)
 
     def oops(self, error: Exception, trace: str) -> None:
         """Panic because hosted code has raised something."""

@@ -92,5 +92,14 @@ class Story:
                 kernel.panic(kernel.clock.this_cpu, explain(error, path))
 
 
+    def first_process_ended(self, process: Process) -> None:
+        """Panic: without its first process a system cannot go on."""
+        cpu = self.kernel.clock.this_cpu
+        assert cpu is not None
+        status = process.status or 0
+        how = f"signal {status & 0x7F}" if status & 0x7F else f"status {status >> 8}"
+        self.kernel.panic(cpu, f"the first process, {process.last_name}, ended: {how}")
+
+
 STORIES: Registry[Callable[[Kernel], Story]] = Registry("boot story")
 STORIES.register("plain")(Story)

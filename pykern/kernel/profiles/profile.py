@@ -30,6 +30,7 @@ class Profile:
     syscall_table, int80_table : symbols of call tables in the image; None: the gate is closed
     init : path of the first program
     ports : limits of IPC ports
+    port_capabilities : a process needs a capability to use a port that is not its own
     system_ports : ports made at boot, from 0
     log_syscalls : at level debug the log has a line for each system call
     banner : first line of the screen
@@ -53,6 +54,7 @@ class Profile:
     int80_table: str | None = None
     init: str = "/sbin/init"
     ports: PortLimits = field(default_factory=PortLimits)
+    port_capabilities: bool = False
     system_ports: int = 0
     log_syscalls: bool = False
     banner: str = ""

@@ -166,10 +166,10 @@ class SystemCalls:
 
 
 def logged(
-    symbol: str, number: int, serve: Callable[[Processor], None], log: Subsystem
+    name: str, number: int, serve: Callable[[Processor], None], log: Subsystem
 ) -> Callable[[Processor], None]:
     """Return what serves a call and says so before, at level debug (MEL-34)."""
-    text = f"SYS_{symbol.removeprefix('sys_').upper()} (id={number})"
+    text = f"SYS_{name.upper()} (id={number})"
 
     def call(cpu: Processor) -> None:
         log.log(f"Task {cpu.current.tid} invoked {text}", Level.DEBUG)

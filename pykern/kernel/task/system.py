@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from pykern.kernel.core.log import Log
     from pykern.kernel.fs.context import Vfs
     from pykern.kernel.fs.mount import Mounts
+    from pykern.kernel.ipc.capabilities import Capabilities
+    from pykern.kernel.ipc.message import Messages
     from pykern.kernel.ipc.port import PortTable
     from pykern.kernel.mm.frames import FrameAllocator
     from pykern.kernel.mm.heap import HeapAllocator
@@ -63,6 +65,8 @@ class System:
     signals: Signals
     futexes: Futexes
     ports: PortTable
+    messages: Messages
+    capabilities: Capabilities
     vfs: Vfs
     mounts: Mounts
     boot_ns: int = 0
