@@ -91,7 +91,6 @@ class Story:
                 assert kernel.clock.this_cpu is not None
                 kernel.panic(kernel.clock.this_cpu, explain(error, path))
 
-
     def first_process_ended(self, process: Process) -> None:
         """Panic: without its first process a system cannot go on."""
         cpu = self.kernel.clock.this_cpu

@@ -59,6 +59,9 @@ class ScarlettStory(Story):
         elif step is Step.HEAP:
             start, size = kernel.profile.layout.heap, kernel.heap.statistics().total
             self.log.info(f"Heap initialized: start=0x{start:X}, size={size >> 10} KB")
+        elif step is Step.IPC:
+            kernel.messages.ipc_create_port()  # 0 is the kernel's own
+            self.log.info("IPC system initialized")
         elif step in _WORDS:
             words = _WORDS[step]
             self.log.info(f"{words[0].upper()}{words[1:]} initialized")

@@ -76,7 +76,7 @@ class ScarlettVmm:
         space.owner.release()
 
     def vmm_map_page(self, space: AddressSpace, virt: int, phys: int, flags: int) -> None:
-        """Map a page of 4 KiB.
+        """Map a page of 4 KiB; one that is writable is not executable.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class ScarlettVmm:
         if not flags & VMM_PRESENT or flags & ~_FLAGS:
             raise ValueError(f"vmm_map_page: flags {flags:#x}, expected VMM_PRESENT and others")
         rights = sum(right for flag, right in _RIGHTS.items() if flags & flag)
-        space.table.map(virt, phys, PAGE_SIZE, rights)
+        space.table.map(virt, phys, PAGE_SIZE, rights | (NX if flags & VMM_WRITE else 0))
 
     def vmm_unmap_page(self, space: AddressSpace, virt: int) -> None:
         """Unmap a page; no processor translates it any more.
