@@ -28,8 +28,11 @@ SOURCES = Path(__file__).parent
 PERSONALITIES = {
     "mellos": stubs.mellos(mellos.CALLS),
     "scarlett": stubs.gate(scarlett.CALLS, "scarlett"),
+    "myria": stubs.gate(scarlett.CALLS, "scarlett"),
 }
 """Folders of ``demos/`` whose programs use the calls of one profile only, and those calls in C."""
+POSITION_INDEPENDENT = frozenset({"myria"})
+"""Those of them whose programs may be loaded anywhere."""
 
 _C_FLAGS = (
     *("-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-march=x86-64", "-mtune=generic"),
@@ -40,8 +43,9 @@ _C_FLAGS = (
     "-fno-tree-loop-distribute-patterns",
     *("-ffunction-sections", "-fdata-sections", "-fno-common"),
 )
+_PIC_FLAGS = ("-fpie", "-fvisibility=hidden")
 _LINK_FLAGS = (
-    *("-nostdlib", "-static", "-no-pie", "-g", "-Wl,--build-id=none", "-Wl,--gc-sections"),
+    *("-nostdlib", "-g", "-Wl,--build-id=none", "-Wl,--gc-sections"),
     *("-Wl,-z,noexecstack", "-Wl,-z,max-page-size=4096", "-Wl,--fatal-warnings"),
 )
 
@@ -106,6 +110,12 @@ def personality(name: str) -> str:
     return folder if folder in PERSONALITIES else ""
 
 
+def _folder(source: Path) -> str:
+    """Return the folder of ``demos/`` that a source is in, or its library; empty: neither."""
+    parts = source.relative_to(SOURCES).parts
+    return parts[1] if parts[0] == "demos" and len(parts) > 2 else ""
+
+
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in {".c", ".S"})
 
@@ -118,7 +128,7 @@ class Compiler:
         self._command = _compiler()
         self._include = directory / "include"
         self._write_headers()
-        headers = [*SOURCES.rglob("*.h"), *self._include.rglob("*.h"), SOURCES / "user.ld"]
+        headers = [*SOURCES.rglob("*.h"), *self._include.rglob("*.h"), *SOURCES.glob("*.ld")]
         version = _run([self._command, "--version"]).encode()
         self._seed = _digest([version, *(path.read_bytes() for path in sorted(headers))])
 
@@ -133,6 +143,7 @@ class Compiler:
         return [self._object(path) for path in files]
 
     def _object(self, source: Path) -> Path:
+        extra = _PIC_FLAGS if _folder(source) in POSITION_INDEPENDENT else ()
         digest = _digest([self._seed.encode(), str(source).encode(), source.read_bytes()])
         target = self._directory / "objects" / f"{source.stem}-{digest[:16]}.o"
         if target.exists():
@@ -148,7 +159,8 @@ class Compiler:
             "-gno-record-gcc-switches",
         ]
         partial = target.with_suffix(f".{os.getpid()}")
-        _run([self._command, *_C_FLAGS, *include, *mapped, "-c", "-o", str(partial), str(source)])
+        flags = [*_C_FLAGS, *extra, *include, *mapped]
+        _run([self._command, *flags, "-c", "-o", str(partial), str(source)])
         partial.rename(target)
         return target
 
@@ -156,9 +168,11 @@ class Compiler:
         """Link a program, leaving out what it does not use."""
         target = self._directory / "bin" / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        script = f"-Wl,-T,{SOURCES / 'user.ld'}"
+        anywhere = personality(name) in POSITION_INDEPENDENT
+        script = f"-Wl,-T,{SOURCES / ('pic.ld' if anywhere else 'user.ld')}"
+        kind = ("-static-pie",) if anywhere else ("-static", "-no-pie")
         files = map(str, [*objects, *library])
-        _run([self._command, *_LINK_FLAGS, script, "-o", str(target), *files])
+        _run([self._command, *_LINK_FLAGS, *kind, script, "-o", str(target), *files])
         return target
 
 

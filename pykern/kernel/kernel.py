@@ -31,7 +31,7 @@ from pykern.kernel.syscalls import (
     system,
     time,
 )
-from pykern.kernel.syscalls.entry import SystemCalls, handlers, logged
+from pykern.kernel.syscalls.entry import SystemCalls, handlers, watched
 from pykern.kernel.task.futex import Futexes
 from pykern.kernel.task.processes import Processes
 from pykern.kernel.task.sigaction import SigInfo, Signal
@@ -40,7 +40,7 @@ from pykern.kernel.task.system import System
 from pykern.kernel.task.threads import Threads
 from pykern.kernel.traps import Traps
 from pykern.kernel.usermode import UserMode
-from pykern.kernel.x86 import attach, layout, vectors
+from pykern.kernel.x86 import attach, fault_analysis, layout, vectors
 from pykern.kernel.x86.clock import KernelClock
 from pykern.kernel.x86.hostcall import bound_methods
 from pykern.kernel.x86.processor import NO_CALLS, CallTables
@@ -49,6 +49,7 @@ from pykern.kernel.x86.trapframe import TrapFrame
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pykern.kernel.abi.calls import Call
     from pykern.kernel.drivers.acpi import Acpi
     from pykern.kernel.fs.tty import Tty
     from pykern.kernel.profiles import Profile
@@ -97,6 +98,7 @@ class Kernel(System):
     Attributes
     ----------
     timeline : notes what happens; None: nobody does
+    attached_ns : virtual time at which the image was entered
     """
 
     boot: BootParameters
@@ -189,6 +191,7 @@ class Kernel(System):
         if self.image is not None or not attach.looks_attached(vcpu):
             return
         self.image = attach.read(vcpu, vcpu.gprs[_RDI])
+        self.attached_ns = self.machine.now
         self.symbols = self.image.symbols
         self.clock = KernelClock(self.machine, vectors.TIMER, _NS_PER_S // self.profile.tick_hz)
         known = {
@@ -262,14 +265,22 @@ class Kernel(System):
 
     def _log_system_calls(self) -> None:
         """Have every system call logged; nothing is paid for it unless this is called."""
-        assert self.image is not None
         log = self.log.subsystem("SYSCALL")
+
+        def note(cpu: Processor, call: Call) -> None:
+            words = f"invoked SYS_{call.name.upper()} (id={call.number})"
+            log.log(f"Task {cpu.current.tid} {words}", Level.DEBUG)
+
+        self.watch_system_calls(note)
+
+    def watch_system_calls(self, watch: Callable[[Processor, Call], None]) -> None:
+        """Have a function called at each system call of the profile's gates (MEL-34)."""
+        assert self.image is not None
         for gate in (self.profile.syscall_table, self.profile.int80_table):
             calls = {call.symbol: call for call in GATES.get(gate or "", ())}
             for index, symbol in enumerate(self.image.hostcalls, 1):
                 if symbol in calls:
-                    serve, call = self._table[index], calls[symbol]
-                    self._table[index] = logged(call.name, call.number, serve, log)
+                    self._table[index] = watched(self._table[index], calls[symbol], watch)
 
     def _call_table(self, symbol: str | None) -> tuple[int, int]:
         if symbol is None:
@@ -297,6 +308,21 @@ class Kernel(System):
         self.refresh_screen()
         if not power.power_off(self.acting, self.acpi):
             self.machine.stop("power-off")
+
+    def end_with(self, code: int) -> None:
+        """End the machine by the debug-exit port with an odd exit status; with 0 turn it off.
+
+        Raises
+        ------
+        ValueError : another even number, which no guest can end with
+        """
+        if not code:
+            self.power_off()
+            return
+        if not code & 1:
+            raise ValueError(f"exit status {code}, expected 0 or an odd number")
+        self.refresh_screen()
+        power.debug_exit(self.acting, code >> 1)
 
     def restart(self) -> None:
         """Reset the machine."""
@@ -346,6 +372,8 @@ class Kernel(System):
                 f"vector {fields['vector']}, error code {fields['error_code']:#x}, "
                 f"rip {fields['rip']:#x}, rsp {fields['rsp']:#x}"
             )
+            for line in fault_analysis.analyse(fields["vector"], fields["error_code"], laddr):
+                log.error(line)
         if laddr is not None:
             for line in cpu.vcpu.translate(laddr).explain().splitlines():
                 log.error(line)

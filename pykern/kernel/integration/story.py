@@ -68,6 +68,8 @@ class Story:
         self.begins(step)
         yield
         self.passed.append(Passed(step, begin_ns, clock.now_ns))
+        if self.kernel.timeline is not None:
+            self.kernel.timeline.step(step, begin_ns, clock.now_ns)
         self.done(step)
 
     def begins(self, step: Step) -> None:
