@@ -123,6 +123,16 @@ class Timeline:
         self._count += 1
         self._events.arrow(name, self._count, begin, end)
 
+    def step(self, name: str, begin_ns: int, end_ns: int) -> None:
+        """Note a step of the way up."""
+        track = Track(KERNEL, 0)
+        self._events.name_track(track, "boot")
+        self._events.span(track, name, begin_ns, end_ns, "boot")
+
+    def marker(self, name: str) -> None:
+        """Note a point that the way up has come to."""
+        self._events.instant(Track(KERNEL, 0), name, self._machine.now, "boot")
+
     # -- what is called
 
     def watched(self, symbols: Sequence[str], table: Sequence[Serve]) -> list[Serve]:

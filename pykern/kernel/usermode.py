@@ -56,6 +56,13 @@ class UserMode:
         ------
         SysError : there is no first program, or it cannot be run
         """
+        await self.prepare()
+        kernel = self._kernel
+        path = kernel.boot.options.get("init", kernel.profile.init).encode()
+        return await self.spawn(path, *map(str.encode, kernel.boot.init_arguments))
+
+    async def prepare(self) -> None:
+        """Make the root file system and the console, and unpack the modules."""
         kernel = self._kernel
         kernel.vfs = Vfs(
             lambda: kernel.realtime_ns,
@@ -70,8 +77,6 @@ class UserMode:
         SystemFiles(kernel).register(fs)
         for module in kernel.boot.modules:
             await self._unpack(fs, module)
-        path = kernel.boot.options.get("init", kernel.profile.init).encode()
-        return await self.spawn(path, *map(str.encode, kernel.boot.init_arguments))
 
     def _make_console(self) -> None:
         kernel = self._kernel
@@ -120,8 +125,14 @@ class UserMode:
             await file.write(buffer)
         file.put()
 
-    async def spawn(self, path: bytes, *arguments: bytes) -> Process:
+    async def spawn(
+        self, path: bytes, *arguments: bytes, console: bytes = b"/dev/console"
+    ) -> Process:
         """Start a program that no program has started; the first one is process 1.
+
+        Parameters
+        ----------
+        console : file of its standard input, output and error
 
         Raises
         ------
@@ -141,7 +152,7 @@ class UserMode:
         process.limits = ResourceLimits.of_first(kernel.frames.statistics().total)
         process.limits.apply(space.limits, files)
         for _ in range(3):
-            files.install(await open_at(fs, b"/dev/console", O_RDWR))
+            files.install(await open_at(fs, console, O_RDWR))
         name = path.rsplit(b"/", 1)[-1].decode("utf-8", "replace")
         thread = kernel.processes.new_thread(process, name, process.pid)
         process.arguments, process.executable = (path, *arguments), start.executable

@@ -14,6 +14,8 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.wait import WaitQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pykern.kernel.core.wait import Wait
 
 __all__ = ["IpcCounters", "Message", "Port", "PortLimits", "PortStatistics", "PortTable"]
@@ -201,10 +203,12 @@ class PortTable:
     Attributes
     ----------
     observer : hears of every message; None: nobody does
+    on_close : called with the number of a port that was closed
     """
 
     def __init__(self, limits: PortLimits, counters: IpcCounters) -> None:
         self.limits = limits
+        self.on_close: Callable[[int], object] = lambda _number: None
         self._counters = counters
         self._ports: dict[int, Port] = {}
         self._free = (1 << limits.ports) - 1
@@ -241,6 +245,7 @@ class PortTable:
         del self._ports[number]
         self._free |= 1 << number
         port.close()
+        self.on_close(number)
 
     def release(self, owner: int) -> int:
         """Close the ports of a process that ends; return how many."""

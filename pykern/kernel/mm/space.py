@@ -235,9 +235,14 @@ class AddressSpace(PagedMemory):
 
     def map_stack(self, size: int, prot: int = PROT_READ | PROT_WRITE) -> int:
         """Map the stack of a program, which grows on demand; return its top."""
-        top = self.layout.top
+        top = self.layout.stack_top
         flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN
-        self.mmap(top - page_up(size), size, prot, flags, name="[stack]")
+        bottom = top - page_up(size)
+        self.mmap(bottom, size, prot, flags, name="[stack]")
+        if self.layout.stack_guards:
+            for guard in (bottom - PAGE_SIZE, top):
+                flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
+                self.mmap(guard, PAGE_SIZE, 0, flags, name="[guard]")
         return top
 
     def discard(self, laddr: int, size: int) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pykern.kernel.core.registry import Registry
+from pykern.kernel.core.units import MIB
 from pykern.kernel.ipc.port import PortLimits
+from pykern.kernel.mm.kernel_space import KernelLayout
+from pykern.kernel.mm.layout import UserLayout
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,15 @@ class Profile:
     syscall_table, int80_table : symbols of call tables in the image; None: the gate is closed
     init : path of the first program
     ports : limits of IPC ports
+    port_capabilities : a process needs a capability to use a port that is not its own
     system_ports : ports made at boot, from 0
     log_syscalls : at level debug the log has a line for each system call
     banner : first line of the screen
-    self_tests : the kernel tests itself at boot, tells the result and turns the machine off
+    log_level : what the console shows of the log: debug, info, warn or error
+    layout, user : where things lie in the kernel's half, and in the programs'
+    heap : the kernel's heap, by its name in `mm.HEAPS`
+    heap_initial : bytes it has at boot; it may grow to what the layout has room for
+    story : what the kernel tells and does at boot, by its name in `integration.STORIES`
     """
 
     name: str
@@ -46,10 +54,16 @@ class Profile:
     int80_table: str | None = None
     init: str = "/sbin/init"
     ports: PortLimits = field(default_factory=PortLimits)
+    port_capabilities: bool = False
     system_ports: int = 0
     log_syscalls: bool = False
     banner: str = ""
-    self_tests: bool = False
+    log_level: str = "info"
+    layout: KernelLayout = field(default_factory=KernelLayout)
+    user: UserLayout = field(default_factory=UserLayout)
+    heap: str = "buddy"
+    heap_initial: int = 16 * MIB
+    story: str = "plain"
 
 
 PROFILES: Registry[Profile] = Registry("profile")
@@ -69,6 +83,6 @@ PROFILES.register("mellos")(
         system_ports=16,
         log_syscalls=True,
         banner="Hello from MelloOS ✨",
-        self_tests=True,
+        story="mellos",
     )
 )

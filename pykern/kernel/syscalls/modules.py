@@ -20,6 +20,7 @@ from pykern.kernel.syscalls import (  # noqa: F401 - ALL below has them all
     openat2,
     process,
     queued_signals,
+    scarlett,
     scheduling,
     signal,
     sockets,

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 HWCAP = 0x0FABFBFF
 """CPUID.1:EDX, which AT_HWCAP is on x86."""
-STACK_SIZE = 8 << 20
 _SCRIPT_MOST = 4
 _SCRIPT_LINE = 256
 _COMM_LENGTH = 15
@@ -103,7 +102,7 @@ async def load(
     """
     source, name, arguments = await _program(fs, path, arguments)
     program = elf.parse(source.image, name.decode("utf-8", "replace"))
-    loaded = elf.load(program, space, elf.PIE_BASE if program.movable else 0)
+    loaded = elf.load(program, space, space.layout.program if program.movable else 0)
     space.set_brk(loaded.end)
     interpreter = None
     if program.interpreter is not None:
@@ -112,10 +111,10 @@ async def load(
         interpreter = elf.load(other, space, elf.INTERPRETER_BASE if other.movable else 0)
     who = _credentials(source.place, credentials or Credentials())
     ids = (who.user.real, who.user.effective, who.group.real, who.group.effective)
-    space.map_stack(STACK_SIZE)
+    top = space.map_stack(space.layout.stack_size)
     rsp = elf.build_stack(
         space,
-        space.layout.top,
+        top,
         arguments,
         environment,
         elf.auxiliary_vector(loaded, interpreter, HWCAP, ids, secure=who.changed_rights),

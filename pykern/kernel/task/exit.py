@@ -106,6 +106,7 @@ def _end(system: System, process: Process, status: int) -> None:
     process.status = status
     process.ended.wake_all()
     system.ports.release(process.pid)
+    system.capabilities.forget_holder(process.pid)
     for child in list(process.children.values()):
         _orphan(system, child)
     parent = process.parent

@@ -52,15 +52,21 @@ class KernelStacks:
     ----------
     table : the kernel's page table; its upper half is every address space's
     size : bytes of each stack, a multiple of the page size
+    base : linear address of the guard page below the first one
     """
 
     def __init__(
-        self, table: paging.PageTable, frames: FrameAllocator, size: int = DEFAULT_SIZE
+        self,
+        table: paging.PageTable,
+        frames: FrameAllocator,
+        size: int = DEFAULT_SIZE,
+        *,
+        base: int = KernelLayout.stacks,
     ) -> None:
         self._table = table
         self._frames = frames
         self.size = size
-        self._base = self._next = KernelLayout().stacks
+        self._base = self._next = base
         self._free: list[int] = []
 
     def alloc(self) -> KernelStack:

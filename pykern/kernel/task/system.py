@@ -8,10 +8,13 @@ if TYPE_CHECKING:
     from pykern.kernel.core.log import Log
     from pykern.kernel.fs.context import Vfs
     from pykern.kernel.fs.mount import Mounts
+    from pykern.kernel.ipc.capabilities import Capabilities
+    from pykern.kernel.ipc.message import Messages
     from pykern.kernel.ipc.port import PortTable
     from pykern.kernel.mm.frames import FrameAllocator
-    from pykern.kernel.mm.heap import BuddyHeap
+    from pykern.kernel.mm.heap import HeapAllocator
     from pykern.kernel.mm.kernel_space import KernelSpace
+    from pykern.kernel.mm.layout import UserLayout
     from pykern.kernel.sched import Metrics, Scheduler
     from pykern.kernel.task.futex import Futexes
     from pykern.kernel.task.kstack import KernelStacks
@@ -35,6 +38,7 @@ class System:
     cpus : processors that are up, by number
     space : the kernel half of every address space; `table` is its page table
     heap : the kernel's
+    user_layout : where programs lie
     stacks : kernel stacks
     tables : the call tables of programs
     symbols : linear addresses of what the image exports
@@ -46,7 +50,8 @@ class System:
     frames: FrameAllocator
     space: KernelSpace
     table: PageTable
-    heap: BuddyHeap
+    heap: HeapAllocator
+    user_layout: UserLayout
     stacks: KernelStacks
     tables: CallTables
     symbols: dict[str, int]
@@ -60,6 +65,8 @@ class System:
     signals: Signals
     futexes: Futexes
     ports: PortTable
+    messages: Messages
+    capabilities: Capabilities
     vfs: Vfs
     mounts: Mounts
     boot_ns: int = 0
