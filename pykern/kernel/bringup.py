@@ -11,6 +11,7 @@ from pykern.kernel.drivers import acpi, pic8259, pit8254
 from pykern.kernel.integration.story import Step
 from pykern.kernel.ipc.capabilities import CapabilityTable, OpenPorts
 from pykern.kernel.ipc.message import Messages
+from pykern.kernel.ipc.mailbox import Mailboxes
 from pykern.kernel.ipc.port import PortTable
 from pykern.kernel.mm.frames import FrameAllocator
 from pykern.kernel.mm.heaps import HEAPS
@@ -331,6 +332,7 @@ class BringUp:
         kernel.ports.observer = kernel.timeline
         kernel.messages = Messages(kernel.ports)
         kernel.capabilities = CapabilityTable() if profile.port_capabilities else OpenPorts()
+        kernel.mailboxes = Mailboxes(profile.ports, kernel.metrics)
         if not profile.system_ports:
             return
         log = kernel.log.subsystem("IPC")

@@ -29,6 +29,7 @@ from pykern.kernel.syscalls import (
     scarlett,
     signal,
     system,
+    task_messages,
     time,
 )
 from pykern.kernel.syscalls.entry import SystemCalls, handlers, watched
@@ -84,6 +85,7 @@ SYSCALL_MODULES = (
     scarlett,
     signal,
     system,
+    task_messages,
     time,
 )
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pykern.kernel.fs.mount import Mounts
     from pykern.kernel.ipc.capabilities import Capabilities
     from pykern.kernel.ipc.message import Messages
+    from pykern.kernel.ipc.mailbox import Mailboxes
     from pykern.kernel.ipc.port import PortTable
     from pykern.kernel.mm.frames import FrameAllocator
     from pykern.kernel.mm.heap import HeapAllocator
@@ -67,6 +68,7 @@ class System:
     ports: PortTable
     messages: Messages
     capabilities: Capabilities
+    mailboxes: Mailboxes
     vfs: Vfs
     mounts: Mounts
     boot_ns: int = 0
