@@ -80,7 +80,11 @@ class BringUp:
         """Read what the loader says, and make the kernel's own page tables; return their PML4."""
         kernel = self._kernel
         del boot_info
-        kernel.boot = boot_parameters.read(kernel.acting, kernel.symbols["limine_requests"])
+        kernel.boot = boot_parameters.read(
+            kernel.acting,
+            kernel.symbols["limine_requests"],
+            kernel.symbols["built_in_command_line"],
+        )
         kernel.choose_profile(kernel.boot.options.get("profile", kernel.profile.name))
         kernel.serial.initialize()
         if kernel.boot.date is not None:
