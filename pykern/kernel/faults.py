@@ -58,6 +58,7 @@ class Faults:
         space = thread.process.space
         try:
             if space.fault(laddr, error):
+                self._system.metrics.page_faults += 1
                 return
         except BusError:
             self._signal(

@@ -22,6 +22,7 @@ _MOST_SWITCH_NS = 10_000
 _LEAST_MESSAGES_PER_S = 10_000
 _NS_PER_S = 1_000_000_000
 _SETTLE_NS = 1_000_000
+_MOST_TOUCHED = 96 << 20
 _HHDM = b"0xffff800000100000"
 
 
@@ -76,11 +77,24 @@ async def isolation(kernel: Kernel) -> None:
     expect(await status_of(victim) == 0, "the victim's memory has changed")
 
 
+async def page_faults(kernel: Kernel) -> None:
+    """A task writes to more memory than there is, and finds everything again (MIC-10, MIC-15)."""
+    if kernel.reclaimer is None:
+        return
+    size = min(kernel.frames.free_bytes + kernel.reclaimer.swap.free_bytes // 2, _MOST_TOUCHED)
+    task = await _start(kernel, b"page_fault", b"%d" % (size >> 20))
+    expect(await status_of(task) == 0, "pages have lost their content")
+    metrics = kernel.metrics
+    log = kernel.log.subsystem("MM")
+    log.log(f"{metrics.page_faults} faults, {metrics.swap_outs} pages out, {metrics.swap_ins} in")
+
+
 TESTS: tuple[tuple[str, Callable[[Kernel], Awaitable[None]]], ...] = (
     ("Round robin", round_robin),
     ("Switch overhead", switch_overhead),
     ("Messages", messages),
     ("Isolation", isolation),
+    ("Page faults", page_faults),
 )
 
 

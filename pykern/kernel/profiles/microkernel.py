@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pykern.kernel.core.units import MIB
 from pykern.kernel.ipc.port import PortLimits
 from pykern.kernel.profiles.profile import PROFILES, Profile
 
@@ -14,6 +15,7 @@ MICROKERNEL = PROFILES.register("microkernel")(
         syscall_table="microkernel_call_table",
         init="/bin/microkernel/init",
         ports=PortLimits(message_size=256),
+        swap=64 * MIB,
         story="microkernel",
     )
 )
