@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.core.wait import sleep_until
 from pykern.kernel.integration.programs import expect, run_program, status_of
 from pykern.kernel.integration.story import STORIES, Story
+from pykern.kernel.mm.replacement import BASELINE, REPLACEMENTS
 from pykern.kernel.task.sigaction import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from pykern.kernel.kernel import Kernel
     from pykern.kernel.task.process import Process
@@ -23,6 +26,9 @@ _LEAST_MESSAGES_PER_S = 10_000
 _NS_PER_S = 1_000_000_000
 _SETTLE_NS = 1_000_000
 _MOST_TOUCHED = 96 << 20
+_PAGES, _REFERENCES, _FRAMES = 128, 8000, 100
+_LEAST_REDUCTION = 37
+"""Percent."""
 _HHDM = b"0xffff800000100000"
 
 
@@ -89,12 +95,54 @@ async def page_faults(kernel: Kernel) -> None:
     log.log(f"{metrics.page_faults} faults, {metrics.swap_outs} pages out, {metrics.swap_ins} in")
 
 
+async def replacement(kernel: Kernel) -> None:
+    """With the same references LRU has far fewer faults than no replacement has (MIC-05)."""
+    reclaimer = kernel.reclaimer
+    if reclaimer is None:
+        return
+    faults = {}
+    with _few_frames(kernel, _FRAMES):
+        for name, policy in REPLACEMENTS.items():
+            reclaimer.use(policy())
+            before = kernel.metrics.page_faults
+            task = await _start(kernel, b"working_set", b"%d" % _PAGES, b"%d" % _REFERENCES)
+            expect(await status_of(task) == 0, f"{name}: pages have lost their content")
+            faults[name] = kernel.metrics.page_faults - before
+    reclaimer.use(REPLACEMENTS.get(kernel.profile.replacement)())
+    most = faults[BASELINE]
+    for name, count in faults.items():
+        less = 100 - 100 * count // most
+        kernel.log.subsystem("MM").log(f"{name}: {count} faults, {less} % fewer than {BASELINE}")
+    less = 100 - 100 * faults["lru"] // most
+    expect(less >= _LEAST_REDUCTION, f"LRU has {less} % fewer faults, at least {_LEAST_REDUCTION}")
+
+
+@contextmanager
+def _few_frames(kernel: Kernel, left: int) -> Iterator[None]:
+    """Leave few frames free."""
+    taken: list[tuple[int, int]] = []
+    count = 1 << 16
+    while (free := kernel.frames.free_bytes // PAGE_SIZE) > left and count:
+        step = min(count, free - left)
+        paddr = kernel.frames.take_free(step)
+        if paddr is None:
+            count >>= 1
+            continue
+        taken.append((paddr, step))
+    try:
+        yield
+    finally:
+        for paddr, step in taken:
+            kernel.frames.free(paddr, step)
+
+
 TESTS: tuple[tuple[str, Callable[[Kernel], Awaitable[None]]], ...] = (
     ("Round robin", round_robin),
     ("Switch overhead", switch_overhead),
     ("Messages", messages),
     ("Isolation", isolation),
     ("Page faults", page_faults),
+    ("Page replacement", replacement),
 )
 
 

@@ -280,6 +280,10 @@ class FrameAllocator:
                 return region.base + (frame << PAGE_SHIFT)
         return None
 
+    def take_free(self, count: int) -> int | None:
+        """Take frames as `alloc` does, none from processes, without clearing them; None: no run."""
+        return self._find(count, PAGE_SIZE, None, None)
+
     def free(self, paddr: int, count: int = 1) -> None:
         """Give back frames nobody else refers to.
 

@@ -91,6 +91,12 @@ class Reclaimer:
         self._known.add(page)
         self._policy.admit(page)
 
+    def use(self, policy: Replacement[Page]) -> None:
+        """Let another policy decide from now on. Precondition: it knows no page."""
+        for page in sorted(self._known, key=lambda page: page[1]):
+            policy.admit(page)
+        self._policy = policy
+
     # -- looking
 
     def sample(self) -> dict[int, list[Page]]:
@@ -202,8 +208,13 @@ class Reclaimer:
         ------
         SysError(ENOMEM) : no frame is free; nothing has changed
         """
-        paddr = self._frames.alloc(zero=False)
-        self._memory.write(paddr, self.swap.load(slot))
-        self.swap.put(slot)
+        data = self.swap.load(slot)
+        self.swap.put(slot)  # where the swap space is full, the page that makes room goes there
+        try:
+            paddr = self._frames.alloc(zero=False)
+        except SysError:
+            self.swap.take_back(slot, data)
+            raise
+        self._memory.write(paddr, data)
         self._counters.swap_ins += 1
         return paddr

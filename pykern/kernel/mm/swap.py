@@ -126,6 +126,13 @@ class SwapSpace:
             self._free.append(slot)
             self._device.discard(slot)
 
+    def take_back(self, slot: int, data: bytes) -> None:
+        """Undo the last `put`. Precondition: nothing was stored since."""
+        if slot in self._references:
+            self.get(slot)
+        elif self.store(data) != slot:
+            raise KernelBug(f"swap slot {slot} has been taken meanwhile")
+
     def references(self, slot: int) -> int:
         """Return how many page tables name a slot; 0: it is free."""
         return self._references.get(slot, 0)
