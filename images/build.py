@@ -12,6 +12,7 @@ from images import cpio, iso_writer
 from images.errors import ImageError
 from images.manifest import INITRD
 from images.strip import strip
+from pykern.config import BUILT_IN_MARK, BUILT_IN_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +84,46 @@ def tree(manifest: Manifest, inputs: Inputs) -> dict[str, bytes]:
     return files
 
 
+def parts(manifest: Manifest, inputs: Inputs) -> dict[str, bytes]:
+    """Return what boots without an image: the files for `-kernel` and `-initrd`, and for gdb.
+
+    `kernel.bin` is `kernel.elf` without what is never loaded, with the command line of the
+    manifest's default entry built in.
+
+    Raises
+    ------
+    ImageError : an input is missing, or the kernel takes no built-in command line
+    """
+    elf = _read(inputs.kernel, f"{manifest.file}: kernel")
+    line = _command_line(manifest.entries[manifest.default_entry - 1], manifest)
+    files = {"kernel.elf": elf, "kernel.bin": with_command_line(strip(elf), line)}
+    if manifest.initrd is not None:
+        files["initrd.img"] = initrd(manifest.initrd, inputs.programs, manifest.file)
+    return files
+
+
+def with_command_line(kernel: bytes, line: str) -> bytes:
+    """Return a kernel with a command line of its own, which the loader's is appended to.
+
+    Raises
+    ------
+    ImageError : it has no room for one, or the line is too long
+    """
+    at = kernel.find(BUILT_IN_MARK)
+    if at < 0:
+        raise ImageError(f"the kernel has no {BUILT_IN_MARK.decode()!r} to put {line!r} behind")
+    room = BUILT_IN_SIZE - len(BUILT_IN_MARK) - 1
+    text = line.encode()
+    if len(text) > room:
+        raise ImageError(f"command line of {len(text)} bytes, the kernel has room for {room}")
+    first = at + len(BUILT_IN_MARK)
+    return kernel[:first] + text.ljust(room, b"\0") + kernel[first + room :]
+
+
+def _command_line(entry: Entry, manifest: Manifest) -> str:
+    return f"profile={manifest.profile} {entry.command_line}".strip()
+
+
 def _clash(one: str, other: str) -> bool:
     """Tell whether two paths are the same, or one is a directory of the other."""
     return one == other or one.startswith(other + "/") or other.startswith(one + "/")
@@ -98,11 +139,10 @@ def config(manifest: Manifest) -> str:
 
 def _options(entry: Entry, manifest: Manifest) -> list[str]:
     modules = {module.name: module for module in manifest.all_modules}
-    command_line = f"profile={manifest.profile} {entry.command_line}".strip()
     lines = [
         f"protocol: {entry.protocol}",
         f"path: boot():{manifest.kernel_path}",
-        f"cmdline: {command_line}",
+        f"cmdline: {_command_line(entry, manifest)}",
     ]
     for name in entry.modules:
         lines.append(f"module_path: boot():{modules[name].path}")

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pykern.kernel.abi import linux_x86_64, mellos, native, scarlett
+from pykern.kernel.abi import linux_x86_64, mellos, microkernel, native, rmp, scarlett
 from userland import stubs
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ SOURCES = Path(__file__).parent
 PERSONALITIES = {
     "mellos": stubs.mellos(mellos.CALLS),
     "scarlett": stubs.gate(scarlett.CALLS, "scarlett"),
+    "microkernel": stubs.gate(microkernel.CALLS, "microkernel"),
+    "rmp": stubs.gate(rmp.CALLS, "rmp"),
     "myria": stubs.gate(scarlett.CALLS, "scarlett"),
 }
 """Folders of ``demos/`` whose programs use the calls of one profile only, and those calls in C."""

@@ -351,9 +351,17 @@ def _add_image_build(verbs: Subparsers) -> None:
         help="write an image; the same inputs give the same bytes",
         description="Write the bootable image that a manifest describes.",
     )
-    parser.add_argument("manifest", metavar="NAME|MANIFEST.toml", help="pykern, mellos, or a file")
+    parser.add_argument(
+        "manifest", metavar="NAME|MANIFEST.toml", help="pykern, mellos, microkernel, or a file"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="ISO", help="default: the manifest's name, .iso"
+    )
+    parser.add_argument(
+        "--parts",
+        type=Path,
+        metavar="FOLDER",
+        help="write kernel.bin, initrd.img and kernel.elf there too: for -kernel, -initrd and gdb",
     )
     parser.add_argument(
         "--kernel", type=Path, metavar="FILE", help="instead of the kernel that the manifest names"

@@ -49,10 +49,19 @@ def _build(args: argparse.Namespace) -> int:
             programs=find_programs(args.program, manifest, folder),
         )
         data = image_build.build(manifest, inputs)
+        if args.parts is not None:
+            _write_parts(args.parts, image_build.parts(manifest, inputs))
     output = args.output or Path(f"{manifest.name}.iso")
     output.write_bytes(data)
     print(f"{output}: {len(data)} bytes, {len(manifest.entries)} boot entries")
     return ExitStatus.POWER_OFF
+
+
+def _write_parts(folder: Path, parts: dict[str, bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in parts.items():
+        (folder / name).write_bytes(data)
+        print(f"{folder / name}: {len(data)} bytes")
 
 
 def _ls(args: argparse.Namespace) -> int:

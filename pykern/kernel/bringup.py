@@ -10,6 +10,7 @@ from pykern.kernel.core.wait import WaitQueue, sleep_until
 from pykern.kernel.drivers import acpi, pic8259, pit8254
 from pykern.kernel.integration.story import Step
 from pykern.kernel.ipc.capabilities import CapabilityTable, OpenPorts
+from pykern.kernel.ipc.mailbox import Mailboxes
 from pykern.kernel.ipc.message import Messages
 from pykern.kernel.ipc.port import PortTable
 from pykern.kernel.mm.frames import FrameAllocator
@@ -79,7 +80,11 @@ class BringUp:
         """Read what the loader says, and make the kernel's own page tables; return their PML4."""
         kernel = self._kernel
         del boot_info
-        kernel.boot = boot_parameters.read(kernel.acting, kernel.symbols["limine_requests"])
+        kernel.boot = boot_parameters.read(
+            kernel.acting,
+            kernel.symbols["limine_requests"],
+            kernel.symbols["built_in_command_line"],
+        )
         kernel.choose_profile(kernel.boot.options.get("profile", kernel.profile.name))
         kernel.serial.initialize()
         if kernel.boot.date is not None:
@@ -331,6 +336,7 @@ class BringUp:
         kernel.ports.observer = kernel.timeline
         kernel.messages = Messages(kernel.ports)
         kernel.capabilities = CapabilityTable() if profile.port_capabilities else OpenPorts()
+        kernel.mailboxes = Mailboxes(profile.ports, kernel.metrics)
         if not profile.system_ports:
             return
         log = kernel.log.subsystem("IPC")

@@ -58,6 +58,7 @@ class Faults:
         space = thread.process.space
         try:
             if space.fault(laddr, error):
+                self._system.metrics.page_faults += 1
                 return
         except BusError:
             self._signal(
@@ -112,7 +113,6 @@ class Faults:
             f"process {process.pid} ({process.name}): {words}, at rip {rip:#x}: "  # type: ignore[attr-defined]
             f"killed by {Signal(info.signal).name}"
         )
-
 
     def _analyse(self, cpu: Processor, trap: TrapFrame) -> None:
         """Say all that the processor has said of the exception, for who asks for it (MYR-06)."""

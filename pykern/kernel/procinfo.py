@@ -19,7 +19,9 @@ from pykern.kernel.fs.proc_system import (
     format_meminfo,
     format_mounts,
     format_stat,
+    format_swaps,
     format_uptime,
+    format_vmstat,
 )
 from pykern.kernel.fs.types import types
 from pykern.kernel.sched import State
@@ -239,6 +241,8 @@ class SystemFiles:
         tree.add("mounts", lambda: format_mounts(root))
         tree.add("filesystems", lambda: format_filesystems(dict(types.items())))
         tree.add("metrics", kernel.metrics.text)
+        tree.add("swaps", lambda: format_swaps(*self._swap()))
+        tree.add("vmstat", self.vmstat)
         tree.add("ipc", self.ipc)
         tree.add("sys/kernel/hostname", lambda: "pykern\n")
         tree.add("sys/kernel/ostype", lambda: "Linux\n")
@@ -253,6 +257,7 @@ class SystemFiles:
         spaces = {id(process.space): process.space for process in processes if process.alive}
         used = [space.statistics() for space in spaces.values()]
         threads = sum(thread.stack is not None for thread in kernel.threads.by_tid.values())
+        swap_total, swap_used = self._swap()
         return format_meminfo(
             MemoryInfo(
                 total=memory.total,
@@ -262,8 +267,20 @@ class SystemFiles:
                 page_tables=sum(space.tables for space in used),
                 anonymous=sum(space.anonymous for space in used),
                 mapped=sum(space.rss - space.anonymous for space in used),
+                swap_total=swap_total,
+                swap_free=swap_total - swap_used,
             )
         )
+
+    def _swap(self) -> tuple[int, int]:
+        """Return bytes of swap space, and of it in use."""
+        reclaimer = self._kernel.reclaimer
+        return (reclaimer.swap.total_bytes, reclaimer.swap.used_bytes) if reclaimer else (0, 0)
+
+    def vmstat(self) -> str:
+        """Return what has happened to pages."""
+        metrics, free = self._kernel.metrics, self._kernel.frames.free_bytes
+        return format_vmstat(free >> 12, metrics.swap_ins, metrics.swap_outs, metrics.page_faults)
 
     def cpuinfo(self) -> str:
         """Return what CPUID says of each processor."""

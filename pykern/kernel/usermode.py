@@ -24,6 +24,7 @@ from pykern.kernel.fs.types import devfs, procfs, tmpfs
 from pykern.kernel.jobs import Jobs
 from pykern.kernel.procinfo import SystemFiles
 from pykern.kernel.task import exec as execution
+from pykern.kernel.task import swapping
 from pykern.kernel.task.rlimit import ResourceLimits
 from pykern.kernel.x86 import vectors
 from pykern.kernel.x86.trapframe import new_user_frame
@@ -63,7 +64,10 @@ class UserMode:
 
     async def prepare(self) -> None:
         """Make the root file system and the console, and unpack the modules."""
-        kernel = self._kernel
+        kernel, profile = self._kernel, self._kernel.profile
+        swapping.start(
+            kernel, *swapping.sizes(kernel.boot.options, profile.swap, profile.replacement)
+        )
         kernel.vfs = Vfs(
             lambda: kernel.realtime_ns,
             on_broken_pipe=self.jobs.broken_pipe,

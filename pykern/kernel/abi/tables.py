@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pykern.kernel.abi import linux_x86_64, mellos, native, scarlett
+from pykern.kernel.abi import linux_x86_64, mellos, microkernel, native, rmp, scarlett
 
 GATES = {
     "linux_call_table": (*linux_x86_64.CALLS, *native.CALLS),
     "mellos_call_table": mellos.CALLS,
     "scarlett_call_table": scarlett.CALLS,
+    "microkernel_call_table": microkernel.CALLS,
+    "rmp_call_table": rmp.CALLS,
 }
 """Symbol of the table in the image → the calls it may hold."""
 

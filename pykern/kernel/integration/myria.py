@@ -198,9 +198,7 @@ class MyriaStory(Story):
         fs = FsContext.at_root(kernel.vfs, kernel.mounts)
         (await open_at(fs, _WRITTEN, O_CREAT | O_WRONLY, 0o600)).put()
         self._narrated = "write"
-        status = await self._ended_program(
-            await kernel.usermode.spawn(_WRITER, console=_WRITTEN)
-        )
+        status = await self._ended_program(await kernel.usermode.spawn(_WRITER, console=_WRITTEN))
         self._narrated = ""
         file, buffer = await open_at(fs, _WRITTEN, O_RDONLY), BytesBuffer(size=PAGE_SIZE)
         while await file.read(buffer):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pykern.kernel.core.memory import PhysicalMemory
+    from pykern.kernel.mm.reclaim import Reclaimer
 
     _Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
     _Counts = np.ndarray[tuple[int], np.dtype[np.uint32]]
@@ -205,6 +206,10 @@ class FrameAllocator:
     regions : usable RAM as (base, size) in bytes, or (base, size, node); partial pages are left out
     distances : `distances[a][b]`, the SLIT: how far memory of node b is from node a
 
+    Attributes
+    ----------
+    reclaimer : who takes frames back from processes when none is free; None: nobody
+
     References
     ----------
     ACPI, System Resource Affinity Table and System Locality Information Table.
@@ -219,6 +224,7 @@ class FrameAllocator:
     ) -> None:
         self._memory = memory
         self.regions = _regions(regions)
+        self.reclaimer: Reclaimer | None = None
         self._reserved = 0
         self._last = self.regions[0]
         self._orders: dict[int | None, list[Region]] = {
@@ -257,14 +263,26 @@ class FrameAllocator:
         """
         if count < 1 or align & (align - 1):
             raise KernelBug(f"alloc of {count} frames aligned to {align:#x}")
+        paddr = self._find(count, align, below, node)
+        while paddr is None:
+            if self.reclaimer is None or not self.reclaimer.relieve(count):
+                raise SysError(Errno.ENOMEM)
+            paddr = self._find(count, align, below, node)
+        if zero:
+            self.zero(paddr, count)
+        return paddr
+
+    def _find(self, count: int, align: int, below: int | None, node: int | None) -> int | None:
+        """Take frames, of the nearest node first; return where they begin."""
         for region in self._orders.get(node, self.regions):
             frame = _take(region, count, align, below)
             if frame is not None:
-                paddr = region.base + (frame << PAGE_SHIFT)
-                if zero:
-                    self.zero(paddr, count)
-                return paddr
-        raise SysError(Errno.ENOMEM)
+                return region.base + (frame << PAGE_SHIFT)
+        return None
+
+    def take_free(self, count: int) -> int | None:
+        """Take frames as `alloc` does, none from processes, without clearing them; None: no run."""
+        return self._find(count, PAGE_SIZE, None, None)
 
     def free(self, paddr: int, count: int = 1) -> None:
         """Give back frames nobody else refers to.

@@ -300,6 +300,7 @@ class AddressSpace(PagedMemory):
         if self._on_release is not None:
             self._on_release(self)
         self.clear()
+        self.pages.detach()
         self.pages.table.release()
 
     # -- reports

@@ -38,6 +38,8 @@ class Profile:
     layout, user : where things lie in the kernel's half, and in the programs'
     heap : the kernel's heap, by its name in `mm.HEAPS`
     heap_initial : bytes it has at boot; it may grow to what the layout has room for
+    swap : bytes of swap space (`swap=` of the command line goes before)
+    replacement : who loses a page, by its name in `mm.REPLACEMENTS` (`replacement=`)
     story : what the kernel tells and does at boot, by its name in `integration.STORIES`
     """
 
@@ -63,6 +65,8 @@ class Profile:
     user: UserLayout = field(default_factory=UserLayout)
     heap: str = "buddy"
     heap_initial: int = 16 * MIB
+    swap: int = 0
+    replacement: str = "lru"
     story: str = "plain"
 
 

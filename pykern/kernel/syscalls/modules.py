@@ -26,6 +26,7 @@ from pykern.kernel.syscalls import (  # noqa: F401 - ALL below has them all
     sockets,
     storage,
     system,
+    task_messages,
     time,
     transfer,
     waiting,

@@ -107,6 +107,7 @@ def _end(system: System, process: Process, status: int) -> None:
     process.ended.wake_all()
     system.ports.release(process.pid)
     system.capabilities.forget_holder(process.pid)
+    system.mailboxes.release(process.pid)
     for child in list(process.children.values()):
         _orphan(system, child)
     parent = process.parent

@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from pykern.kernel.fs.context import Vfs
     from pykern.kernel.fs.mount import Mounts
     from pykern.kernel.ipc.capabilities import Capabilities
+    from pykern.kernel.ipc.mailbox import Mailboxes
     from pykern.kernel.ipc.message import Messages
     from pykern.kernel.ipc.port import PortTable
     from pykern.kernel.mm.frames import FrameAllocator
     from pykern.kernel.mm.heap import HeapAllocator
     from pykern.kernel.mm.kernel_space import KernelSpace
     from pykern.kernel.mm.layout import UserLayout
+    from pykern.kernel.mm.reclaim import Reclaimer
     from pykern.kernel.sched import Metrics, Scheduler
     from pykern.kernel.task.futex import Futexes
     from pykern.kernel.task.kstack import KernelStacks
@@ -43,6 +45,7 @@ class System:
     tables : the call tables of programs
     symbols : linear addresses of what the image exports
     boot_ns : seconds since 1970 at virtual time 0, in ns
+    reclaimer : takes frames back from processes; None: there is no swap space
     """
 
     machine: Machine
@@ -67,9 +70,11 @@ class System:
     ports: PortTable
     messages: Messages
     capabilities: Capabilities
+    mailboxes: Mailboxes
     vfs: Vfs
     mounts: Mounts
     boot_ns: int = 0
+    reclaimer: Reclaimer | None = None
 
     def first_process_ended(self, process: Process) -> None:
         """Act on the end of a process that has no parent."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ScarlettThreads"]
 
 
-class _ThreadExit(BaseException):  # noqa: N818 - what thread_exit() leaves a thread by
+class _ThreadExit(BaseException):
     """Unwinds the thread that has called `thread_exit`."""
 
 

@@ -25,7 +25,7 @@ EXPORTS = (
     *("trampoline_end", "trampoline_parameters", "exception_table"),
     *("__text_start", "__text_end", "__rodata_start", "__rodata_end", "__data_start", "__data_end"),
     *("spin_lock", "spin_unlock", "spin_lock_irqsave", "spin_unlock_irqrestore", "spin_trylock"),
-    *("locked_count", "read_cpuid", "limine_requests"),
+    *("locked_count", "read_cpuid", "limine_requests", "built_in_command_line"),
 )
 """Symbols that hosted code needs the addresses of."""
 
