@@ -88,6 +88,8 @@ async def wait(
             if child.status is not None and not options & WNOWAIT:
                 system.processes.forget(child)
             return News(child.pid, child.credentials.user.real, status, child.cpu_ns)
+        if not options & WEXITED and all(child.status is not None for child in children):
+            raise SysError(Errno.ECHILD)  # nothing that is asked for can still come
         if options & WNOHANG:
             return None
         await process.child_events.wait()

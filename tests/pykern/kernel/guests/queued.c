@@ -245,6 +245,7 @@ static void waited(void)
     pid_t child = fork();
     if (!child) {
         raise(SIGSTOP);
+        sleep_ms(50); /* for the parent to be told that it goes on */
         raise(SIGTERM);
         _exit(1);
     }
@@ -258,6 +259,8 @@ static void waited(void)
     kill(child, SIGCONT);
     say_info("continued", waitid(P_PGID, getpgrp(), &info, WCONTINUED), &info, child);
     say_info("killed", waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), &info, child);
+    SHOW(waitid(P_ALL, 0, &info, WSTOPPED | WCONTINUED));
+    SHOW(waitid(P_ALL, 0, &info, WSTOPPED | WNOHANG));
     say_info("killed", waitid(P_ALL, 0, &info, WEXITED), &info, child);
     child = fork();
     if (!child)
