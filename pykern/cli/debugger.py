@@ -7,6 +7,8 @@ import sys
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from gdbstub import Listener
+from gdbstub.observer import Observer
 from images import prebuilt
 from images.strip import strip
 from pykern.cli.arguments import GDB_ADDRESS, GDB_OS_ADDRESS
@@ -16,6 +18,8 @@ from pykern.debug.debugged_machine import DebuggedMachine
 from pykern.debug.doorways import Door, Doorways
 from pykern.debug.knowledge import Knowledge
 from pykern.debug.machine_target import MachineTarget
+from pykern.debug.monitor import harmless
+from pykern.debug.observed import Entrance, Observed
 from pykern.debug.os_view.os_target import OsTarget
 from pykern.debug.python_source.debugger import PythonSource
 from pykern.machine.boot.protocol import BootError
@@ -74,11 +78,33 @@ def attach(
         console.visitors.append(listener)
         print(f"pykern: gdb -ex 'target remote {listener.address}'", file=sys.stderr)
     doorways = Doorways(doors, views)
-    session.machine = debugged = DebuggedMachine(doorways.target, doorways, wait=args.wait_for_gdb)
+    door = _with_observer(args, views["cpu"], doorways, console, stack)
+    session.machine = debugged = DebuggedMachine(doorways.target, door, wait=args.wait_for_gdb)
     python = PythonSource(host.machine, views["cpu"].execution, host, debugged.pause)
     views["cpu"].use_python(python)
     session.hostcall = python.hostcall
     return debugged
+
+
+def _with_observer(
+    args: argparse.Namespace,
+    target: MachineTarget,
+    door: Entrance,
+    console: NoInput,
+    stack: contextlib.ExitStack,
+) -> Entrance:
+    """Put a door beside the one of whoever debugs, if there is to be one."""
+    if args.gdb_observer is None:
+        return door
+    shown = Observer(target, harmless(target.monitor))
+    try:
+        observer = Listener(args.gdb_observer, shown, lambda: None)
+    except OSError as error:
+        raise UsageError(f"--gdb-observer {args.gdb_observer}: {error.strerror}") from None
+    stack.callback(observer.close)
+    console.visitors.append(observer)
+    print(f"pykern: gdb -ex 'target remote {observer.address}' to look only", file=sys.stderr)
+    return Observed(door, observer)
 
 
 def wanted(args: argparse.Namespace) -> bool:

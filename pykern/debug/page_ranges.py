@@ -59,8 +59,13 @@ class Range:
         return self.laddr + self.size
 
     def __str__(self) -> str:
-        """Return it as QEMU's `info mem` has it, with the physical address."""
+        """Return it in one line."""
         return f"{self.laddr:016x}-{self.end:016x} {self.size:016x} {self.rights} {self.paddr:#x}"
+
+    @property
+    def as_info_mem(self) -> str:
+        """Return it as QEMU's `info mem` has it, which debuggers read."""
+        return f"{self.laddr:016x}-{self.end:016x} {self.size:016x} {self.rights[:3]}"
 
 
 def ranges(machine: Machine, vcpu: Vcpu) -> list[Range]:

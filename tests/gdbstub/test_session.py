@@ -53,6 +53,11 @@ def test_only_what_is_there_is_promised():
     assert b"multiprocess+" not in Client(b"swbreak+").first
 
 
+def test_a_plug_in_may_ask_what_is_supported_without_changing_it(client):
+    assert client.ask(b"qSupported") == client.first
+    assert client.ask(b"qC") == b"QCp1.1"
+
+
 def test_acknowledgements_until_they_are_turned_off():
     session = Session(Toy())
     assert session.feed(b"$?#3f") == b"+" + frame(b"T05thread:1;core:0;01:0000000000000000;")
@@ -240,6 +245,26 @@ def test_monitor(client):
     hello, other = (b"qRcmd," + word.hex().encode() for word in (b"hello", b"other"))
     assert client.send(hello) == [b"O" + b"hello, too\n".hex().encode(), b"OK"]
     assert client.send(other) == [b"O" + b"no command 'other'\n".hex().encode(), b"OK"]
+
+
+def test_in_extended_mode_the_target_may_be_run_again(client):
+    assert client.ask(b"!") == b"OK"
+    client.toy.write_registers(ThreadId(1, 1), {"pc": 4})
+    assert client.ask(b"vKill;1") == b"OK"
+    assert client.ask(b"vCont;c") == b"E16"
+    assert client.ask(b"vRun;") == b"T05thread:p1.1;"
+    assert client.toy.cpus[1, 1]["pc"] == 0
+    client.ask(b"vKill;1")
+    assert not client.toy.ended
+    client.session.close()
+    assert client.toy.ended
+
+
+@pytest.mark.parametrize("packet", [b"vRun", b"vRun;zz", b"!!", b"k1", b"R", b"Rzz"])
+def test_wrong_beginnings_and_ends_are_errors(client, packet):
+    before = client.toy.state()
+    assert client.ask(packet) == b"E16"
+    assert client.toy.state() == before
 
 
 def test_ends(client):

@@ -99,7 +99,7 @@ class OsExecution(Execution):
 
     def prepare(self, actions: Resume) -> None:
         """Make ready for going on: the whole machine does, but a thread that is locked alone."""
-        self._place_hooks()
+        self.place_hooks()
         self._alone = self._locked(actions)
         self._steps, self._task_steps = {}, {}
         for thread, action in actions.items():

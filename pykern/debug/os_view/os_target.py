@@ -40,6 +40,9 @@ class OsTarget(MachineTarget):  # noqa: PLR0904 - one method for each capability
     unstripped : returns, for the contents of a program, those of the same with symbols
     """
 
+    # Tasks stop together: only processors do it one by one.
+    stop_threads = None  # type: ignore[assignment]
+
     def __init__(
         self,
         host: KernelHost,
