@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from pykern.machine.computer import Image
     from pykern.machine.session import Session
 
-_ELF = b"\x7fELF"
+_ELF64 = b"\x7fELF\x02"
+"""gdb would take the registers of a 32-bit file for those of the machine."""
 _NEAR = 0x1000
 """Bytes behind the last symbol that are still its."""
 _OPTIONS = {"cpu": "--gdb", "os": "--gdb-os"}
@@ -58,7 +59,7 @@ def attach(
     wanted_at = _addresses(args)
     if not wanted_at:
         return None
-    executable = image.data if image.data.startswith(_ELF) else b""
+    executable = image.data if image.data.startswith(_ELF64) else b""
     path = f"/boot/{PurePosixPath(image.options.path or image.options.name).name}"
     views: dict[str, MachineTarget] = {
         "cpu": MachineTarget(host.machine, host.task_name, executable, path),
