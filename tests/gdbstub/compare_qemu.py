@@ -53,7 +53,7 @@ ROWS = (
     ("a step: what comes with the stop", ("vCont;s:p1.1",)),
     ("a breakpoint's stop", ("Z0,7c04,1", "vCont;c:p1.-1", "z0,7c04,1")[:2]),
     ("a condition for the stub: 0", ("z0,7c04,1", "Z0,7c04,1;X3,220027")),
-    ("steps in a range, one packet", ("z0,7c04,1", "vCont;r7c00,7c09:p1.1")),
+    ("steps in a range, one packet", ("z0,7c04,1", "vCont;r7c00,7c07:p1.1")),
     ("non-stop mode", ("QNonStop:1",)),
     ("a step back", ("bs",)),
     ("alive behind that", ("qC",)),
@@ -157,7 +157,7 @@ def short(text):
         return "*empty*"
     text = "".join(c if " " <= c <= "~" and c not in "|`" else "." for c in text)
     text = re.sub(r"PacketSize=\w+;", "", text)
-    return text if text.startswith("(") else f"`{text[:150]}{'…' * (len(text) > 150)}`"
+    return text if text.startswith("(") else f"`{text[:100]}{'…' * (len(text) > 100)}`"
 
 
 def table():
