@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections import deque
 
     from gdbstub.session import Session
-    from gdbstub.target import Exited
+    from gdbstub.target import Exited, ThreadExited
 
 
 def choose(session: Session, rest: bytes) -> bytes:
@@ -77,6 +77,6 @@ def tells_late(session: Session, payload: bytes) -> bool:
     return bool(session.late) and not session.untold and payload not in {b"?", b"vStopped"}
 
 
-def next_stop(session: Session, untold: deque[Stop | Exited]) -> bytes:
+def next_stop(session: Session, untold: deque[Stop | Exited | ThreadExited]) -> bytes:
     """Return the stop that is to be told next; OK: there is none."""
     return stop_reply(session, untold[0]) if untold else OK

@@ -120,7 +120,7 @@ class Session:
         self._catch_up()
         return self._taken()
 
-    def _notify(self, reason: Stop | Exited) -> None:
+    def _notify(self, reason: Stop | Exited | ThreadExited) -> None:
         if isinstance(reason, Stop):
             self.stops[reason.thread] = reason
         else:

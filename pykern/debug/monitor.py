@@ -22,8 +22,8 @@ _PER_LINE = 4
 _INFO = {"registers": "regs", "mem": "mem", "tlb": "tlb", "lapic": "apic", "pic": "ioapic"}
 """What QEMU's `info` calls it, and what it is called here."""
 _HARMLESS = frozenset(
-    ("help", "walk", "translate", "regs", "gdt", "idt", "time", "why", "log", "tlb", "mem", "xp", "apic",
-     "ioapic", "tss", "info")
+    ("help", "walk", "translate", "regs", "gdt", "idt", "time", "why", "log", "tlb", "mem", "xp",
+     "apic", "ioapic", "tss", "info")
 )  # fmt: skip
 _SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs", "ldtr", "tr")
 _REGISTERS = (

@@ -10,7 +10,7 @@ from pykern.debug.execution import thread_of
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set
 
-    from gdbstub import ThreadId
+    from gdbstub import Exited, ThreadExited, ThreadId
     from pykern.debug.execution import Execution
 
 
@@ -28,10 +28,10 @@ class NonStop:
     stopped: bool
     halting: list[ThreadId]
 
-    def note_stop(self, stop: Stop) -> None:
+    def note_stop(self, stop: Stop | Exited | ThreadExited) -> None:
         """Stand still, or in non-stop mode as far as the stop goes."""
         self.stopped = True
-        if self.non_stop:
+        if self.non_stop and isinstance(stop, Stop):
             self.execution.halt(stop.thread.tid - 1)
             self.stopped = not self.execution.going
 

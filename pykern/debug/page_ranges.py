@@ -88,7 +88,8 @@ def ranges(machine: Machine, vcpu: Vcpu) -> list[Range]:
 
 def _pages(machine: Machine, vcpu: Vcpu) -> Iterator[Range]:
     root = vcpu.read_register("cr3")
-    levels, mask = _LEGACY, 0xFFFF_F000
+    levels: tuple[_Level, ...] = _LEGACY
+    mask = 0xFFFF_F000
     if vcpu.read_register("efer") & _EFER_LMA:
         levels, mask = _LONG, _PHYSICAL
     elif vcpu.read_register("cr4") & _CR4_PAE:
