@@ -185,7 +185,10 @@ def detach(session: Session, rest: bytes) -> bytes:
             return OK
     if isinstance(session.target, SupportsDetach):
         session.target.detach()
-    session.closed = True
+    if session.extended:
+        session.last_stop = Exited(session.general.pid, 0)
+    else:
+        session.closed = True
     return OK
 
 

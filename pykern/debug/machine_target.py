@@ -226,7 +226,7 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
 
     def restart(self) -> None:
         """Reset the machine; it stands still at its first instruction."""
-        self.request = "restart"
+        self.request, self.stopped = "restart", True
 
     # -- for the machine's owner
 

@@ -247,6 +247,16 @@ def test_monitor(client):
     assert client.send(other) == [b"O" + b"no command 'other'\n".hex().encode(), b"OK"]
 
 
+def test_in_extended_mode_the_connection_outlives_the_target(client):
+    client.ask(b"!")
+    client.ask(b"Z0,4,1")
+    assert client.ask(b"D;1") == b"OK"
+    assert not client.toy.breakpoints
+    assert not client.session.closed
+    assert client.ask(b"vCont;c") == b"E16"
+    assert client.ask(b"vRun;") == b"T05thread:p1.1;"
+
+
 def test_in_extended_mode_the_target_may_be_run_again(client):
     assert client.ask(b"!") == b"OK"
     client.toy.write_registers(ThreadId(1, 1), {"pc": 4})
