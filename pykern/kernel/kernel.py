@@ -202,6 +202,7 @@ class Kernel(System):
         KeyError : there is no such profile
         """
         self.profile = PROFILES.get(name)
+        self.allow_wx = self.profile.allow_wx
         self.log.style = STYLES.get(self.profile.log_style)
         self.clock.tick_ns = _NS_PER_S // self.profile.tick_hz
         self.clock.resolution_hz = self.profile.timer_hz

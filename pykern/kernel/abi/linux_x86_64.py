@@ -153,6 +153,8 @@ CALLS = parse("""
 148 sched_rr_get_interval    pid tp
 149 mlock                    addr len
 150 munlock                  addr len
+151 mlockall                 flags
+152 munlockall
 157 prctl                    option arg2 arg3 arg4 arg5
 158 arch_prctl               code addr
 160 setrlimit                resource rlim
@@ -231,6 +233,9 @@ CALLS = parse("""
 316 renameat2                olddirfd oldpath newdirfd newpath flags
 318 getrandom                buf buflen flags
 319 memfd_create             name flags
+322 execveat                 dirfd pathname argv envp flags
+324 membarrier               cmd flags cpu_id
+325 mlock2                   addr len flags
 326 copy_file_range          fd_in off_in fd_out off_out len flags
 327 preadv2                  fd iov iovcnt pos_l pos_h flags
 328 pwritev2                 fd iov iovcnt pos_l pos_h flags

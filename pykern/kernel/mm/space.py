@@ -78,7 +78,7 @@ class SpaceStatistics:
     tables: int
 
 
-class AddressSpace(PagedMemory):
+class AddressSpace(PagedMemory):  # noqa: PLR0904 - one method per operation
     """The memory of a process.
 
     Parameters
@@ -111,6 +111,7 @@ class AddressSpace(PagedMemory):
         self._on_unmap, self._on_release = on_unmap, on_release
         self._pagers: Counter[Pager] = Counter()
         self.start_brk = self.end_brk = 0
+        self._users = 1
 
     @property
     def pml4(self) -> int:
@@ -260,6 +261,15 @@ class AddressSpace(PagedMemory):
             raise SysError(Errno.ENOMEM)
         self.pages.remove(laddr, laddr + size)
 
+    def lost(self, pager: Pager, offset: int) -> None:
+        """Unmap the pages that show what a pager had from `offset` on: it has become shorter.
+
+        The next access finds nothing there (SIGBUS). Private copies go as well, as in Linux.
+        """
+        for vma in self.vmas:
+            if vma.pager is pager and vma.offset + vma.size > offset:
+                self.pages.remove(max(vma.start, vma.start + offset - vma.offset), vma.end)
+
     # -- life
 
     def fork(self) -> AddressSpace:
@@ -295,8 +305,19 @@ class AddressSpace(PagedMemory):
         self.remove(0, page_up(self.layout.top))
         self.start_brk = self.end_brk = 0
 
+    def share(self) -> AddressSpace:
+        """Count one more process that lives in it, and return it."""
+        self._users += 1
+        return self
+
     def release(self) -> None:
-        """Unmap everything and free the page tables, once no processor walks them any more."""
+        """Count one process less; the last one frees everything.
+
+        The page tables go once no processor walks them any more.
+        """
+        self._users -= 1
+        if self._users:
+            return
         if self._on_release is not None:
             self._on_release(self)
         self.clear()
@@ -347,7 +368,7 @@ class AddressSpace(PagedMemory):
         if vma.pager is None:
             return
         if vma.pager not in self._pagers:
-            vma.pager.opened()
+            vma.pager.opened(self)
         self._pagers[vma.pager] += vma.size
 
     def remove(self, start: int, end: int) -> None:
@@ -362,7 +383,7 @@ class AddressSpace(PagedMemory):
             self._pagers[vma.pager] -= vma.size
             if not self._pagers[vma.pager]:
                 del self._pagers[vma.pager]
-                vma.pager.closed()
+                vma.pager.closed(self)
 
     def place(self, hint: int | None, size: int) -> int:
         """Choose an address for a new area; SysError(ENOMEM) if there is none."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import ModuleType
 
 from pykern.kernel.syscalls import (  # noqa: F401 - ALL below has them all
+    birth,
+    control,
     descriptors,
     events,
     files,

@@ -17,6 +17,7 @@ RELEASE = "6.1.0-pykern"
 """What uname says; programs of the C library look for a Linux that is new enough."""
 _SYSINFO = struct.Struct("<q3Q6QH6xQQI4x")
 _LOAD_ONE = 1 << 16
+_GRND_KNOWN, _GRND_BOTH = 7, 6
 _GRND_MOST = 1 << 20
 LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2 = 0xFEE1DEAD, (672274793, 85072278, 369367448, 537993216)
 CMD_RESTART, CMD_HALT, CMD_CAD_ON, CMD_CAD_OFF = 0x01234567, 0xCDEF0123, 0x89ABCDEF, 0
@@ -53,7 +54,8 @@ def sysinfo(thread: UserThread, info: UserPtr) -> int:
 @syscall
 def getrandom(thread: UserThread, buf: UserPtr, buflen: Size, flags: UInt) -> int:
     """Give random bytes; the machine's seed decides which."""
-    del flags
+    if flags & ~_GRND_KNOWN or flags & _GRND_BOTH == _GRND_BOTH:
+        raise SysError(Errno.EINVAL)
     size = min(buflen, _GRND_MOST)
     thread.process.space.copy_out(buf, thread.system.random_bytes(size))
     return size

@@ -40,6 +40,11 @@ class Process:
     child_events : woken when a child ends, stops or goes on
     ended : woken when it has ended, for the kernel
     thread_ended : woken when a thread has ended
+    borrows_space : its parent sleeps until it has a program of its own, or has ended
+    pdeath_signal : what it gets when its parent ends; 0: nothing
+    subreaper : orphans below it become its children
+    dumpable, personality : kept for prctl and personality
+    barriers : kinds of membarrier that it has announced
     vfork_done : woken when it has its own address space, or none any more
     child_cpu_ns : CPU time of children that were waited for
     """
@@ -75,7 +80,12 @@ class Process:
     ended: WaitQueue = field(default_factory=WaitQueue)
     thread_ended: WaitQueue = field(default_factory=WaitQueue)
     vfork_done: WaitQueue = field(default_factory=WaitQueue)
-    sharing_parent_space: bool = False
+    borrows_space: bool = False
+    pdeath_signal: int = 0
+    subreaper: bool = False
+    dumpable: int = 1
+    personality: int = 0
+    barriers: int = 0
     cpu_ns: int = 0
     child_cpu_ns: int = 0
 

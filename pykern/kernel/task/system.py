@@ -44,6 +44,7 @@ class System:
     stacks : kernel stacks
     tables : the call tables of programs
     symbols : linear addresses of what the image exports
+    allow_wx : memory of programs may be writable and executable at once
     boot_ns : seconds since 1970 at virtual time 0, in ns
     reclaimer : takes frames back from processes; None: there is no swap space
     """
@@ -75,6 +76,7 @@ class System:
     mounts: Mounts
     boot_ns: int = 0
     reclaimer: Reclaimer | None = None
+    allow_wx: bool = False
 
     def first_process_ended(self, process: Process) -> None:
         """Act on the end of a process that has no parent."""
