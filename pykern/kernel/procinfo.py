@@ -151,6 +151,7 @@ class _View:
             "gids": (group.real, group.effective, group.saved, fs.gid),
             "groups": tuple(sorted(fs.groups)),
             "queued": (self._kernel.signals.queued(user.real), most),
+            "no_new_privileges": process.credentials.no_new_privileges,
             "own_pending": first.pending.mask,
         }
 

@@ -176,6 +176,11 @@ CALLS = parse("""
 218 set_tid_address          tidptr
 219 restart_syscall
 221 fadvise64                fd offset len advice
+222 timer_create             clockid sevp timerid
+223 timer_settime            timerid flags new_value old_value
+224 timer_gettime            timerid curr_value
+225 timer_getoverrun         timerid
+226 timer_delete             timerid
 227 clock_settime            clockid tp
 228 clock_gettime            clockid tp
 229 clock_getres             clockid res
@@ -186,6 +191,8 @@ CALLS = parse("""
 234 tgkill                   tgid tid sig
 235 utimes                   filename times
 247 waitid                   which upid infop options ru
+251 ioprio_set               which who ioprio
+252 ioprio_get               which who
 257 openat                   dirfd pathname flags mode
 258 mkdirat                  dirfd pathname mode
 259 mknodat                  dirfd pathname mode dev

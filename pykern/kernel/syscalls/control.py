@@ -22,6 +22,7 @@ PR_GET_KEEPCAPS, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP = 7, 15, 16, 21
 PR_CAPBSET_READ, PR_SET_TIMERSLACK, PR_GET_TIMERSLACK = 23, 29, 30
 PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
 PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS = 38, 39, 40
+PR_CAP_AMBIENT, _AMBIENT_RAISE = 47, 2
 _COMM = 16
 _DEFAULT_SLACK_NS = 50_000
 _LAST_CAPABILITY = 40
@@ -83,7 +84,7 @@ def arch_prctl(thread: UserThread, op: Int, addr: UserPtr) -> int:
 
 @syscall
 def personality(thread: UserThread, persona: UInt) -> int:
-    """Set which system the program takes this for; it is kept, and changes nothing."""
+    """Set which system the program takes this for; uname shows it, nothing else does."""
     process = thread.process
     before = process.personality
     if persona != _ASK:
@@ -96,10 +97,21 @@ def prctl(thread: UserThread, op: Int, arg2: Size, arg3: Size, arg4: Size, arg5:
     """Set or tell one of many things."""
     if op in _WITHOUT_MORE and (arg3 or arg4 or arg5):
         raise SysError(Errno.EINVAL)
+    if op == PR_CAP_AMBIENT:
+        return _ambient(arg2, arg3)
     do = _OPERATIONS.get(op)
     if do is None:
         raise SysError(Errno.EINVAL)
     return do(thread, arg2)
+
+
+def _ambient(what: int, capability: int) -> int:
+    """Tell that there are no ambient capabilities, and none can be raised."""
+    if what not in range(1, 5) or capability > _LAST_CAPABILITY:
+        raise SysError(Errno.EINVAL)
+    if what == _AMBIENT_RAISE:
+        raise SysError(Errno.EPERM)
+    return 0
 
 
 def _set_name(thread: UserThread, uaddr: int) -> int:

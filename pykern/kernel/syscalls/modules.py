@@ -30,6 +30,7 @@ from pykern.kernel.syscalls import (  # noqa: F401 - ALL below has them all
     system,
     task_messages,
     time,
+    timers,
     transfer,
     waiting,
 )

@@ -16,6 +16,7 @@ _UTS_FIELD = 65
 RELEASE = "6.1.0-pykern"
 """What uname says; programs of the C library look for a Linux that is new enough."""
 _SYSINFO = struct.Struct("<q3Q6QH6xQQI4x")
+_PER_LINUX32 = 8
 _LOAD_ONE = 1 << 16
 _GRND_KNOWN, _GRND_BOTH = 7, 6
 _GRND_MOST = 1 << 20
@@ -28,7 +29,8 @@ _SYSLOG_READ_ALL, _SYSLOG_SIZE_BUFFER, _SYSLOG_SIZE_UNREAD = 3, 10, 9
 @syscall
 def uname(thread: UserThread, buf: UserPtr) -> int:
     """Tell what this is."""
-    fields = ("Linux", "pykern", RELEASE, "#1 SMP hosted in Python", "x86_64", "(none)")
+    machine = "i686" if thread.process.personality & 0xFF == _PER_LINUX32 else "x86_64"
+    fields = ("Linux", "pykern", RELEASE, "#1 SMP hosted in Python", machine, "(none)")
     raw = b"".join(text.encode().ljust(_UTS_FIELD, b"\0") for text in fields)
     thread.process.space.copy_out(buf, raw)
     return 0

@@ -191,7 +191,7 @@ def _inherit(system: System, parent: UserThread, child: UserThread, stack: int) 
 
 def _inherit_urgency(parent: UserThread, child: UserThread) -> None:
     """Let the child be as urgent as its parent is, unless that has said otherwise."""
-    for name in ("priority", "nice", "sched_class", "rt_priority", "affinity"):
+    for name in ("priority", "nice", "sched_class", "rt_priority", "io_priority", "affinity"):
         setattr(child, name, getattr(parent, name))
     if parent.reset_on_fork:
         child.nice, child.rt_priority = max(parent.nice, 0), 0

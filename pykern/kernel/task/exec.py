@@ -201,6 +201,7 @@ async def execute(
     process.credentials = start.credentials
     process.credentials.apply(process.fs)
     thread.name = path.rsplit(b"/", 1)[-1][:_COMM_LENGTH].decode("utf-8", "replace")
+    process.timers.delete_all()
     process.dumpable, process.barriers = 1, 0
     process.limits.apply(space.limits, process.files)
     process.files.close_on_exec()

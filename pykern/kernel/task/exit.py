@@ -105,6 +105,7 @@ def _end(system: System, process: Process, status: int) -> None:
     process.files.close_all()
     release_space(process, process.space)
     process.alarm.stop()
+    process.timers.delete_all()
     process.status = status
     process.ended.wake_all()
     system.ports.release(process.pid)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.wait import WaitQueue
 from pykern.kernel.task.credentials import Credentials
 from pykern.kernel.task.itimer import IntervalTimer
+from pykern.kernel.task.posix_timer import PosixTimers
 from pykern.kernel.task.rlimit import ResourceLimits
 from pykern.kernel.task.sigaction import PendingSignals, Signal, SignalActions
 
@@ -59,6 +60,7 @@ class Process:
     actions: SignalActions = field(default_factory=SignalActions)
     pending: PendingSignals = field(default_factory=PendingSignals)
     alarm: IntervalTimer = field(default_factory=IntervalTimer)
+    timers: PosixTimers = field(default_factory=PosixTimers)
     credentials: Credentials = field(default_factory=Credentials)
     limits: ResourceLimits = field(default_factory=ResourceLimits)
     exit_signal: int = Signal.SIGCHLD

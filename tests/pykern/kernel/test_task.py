@@ -29,6 +29,7 @@ DATA = {"data": b"not a program\n"}
         pytest.param("registers.c", id="registers"),
         pytest.param("signals.c", id="signals"),
         pytest.param("threads.c", id="threads"),
+        pytest.param("timers.c", id="timers"),
     ],
 )
 def test_a_program_cannot_tell_pykern_from_linux(on_both, program, cpus):
