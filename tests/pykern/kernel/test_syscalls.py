@@ -51,7 +51,11 @@ def _left(system):
 
 
 @pytest.mark.parametrize(
-    "program", ["process.c", "threads.c", "memory.c", "signals.c", "jobs.c", "fpu.c", "ready.c"]
+    "program",
+    [
+        *("process.c", "threads.c", "memory.c", "signals.c", "jobs.c", "fpu.c", "ready.c"),
+        *("queued.c", "identity.c", "transfer.c", "sockets.c", "mapping.c", "life.c", "timers.c"),
+    ],
 )
 def test_programs_leave_nothing_behind(kernel_image, program):
     """MEL-22, MEL-24: after one run and after three there is as much of everything."""
