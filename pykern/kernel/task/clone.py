@@ -87,7 +87,7 @@ async def clone(system: System, parent: UserThread, request: Request) -> int:
     _tell_identifiers(system, process, child, request)
     system.scheduler.add(child)
     if flags & CLONE_VFORK:
-        while child.process.alive and child.process.borrows_space:
+        while child.process.alive and child.process.sharing_parent_space:
             await child.process.vfork_done.wait(uninterruptible=True)
     return child.tid
 
@@ -153,7 +153,7 @@ def _new_process(system: System, caller: Process, name: str, request: Request) -
     parent = caller.parent if flags & CLONE_PARENT and caller.parent is not None else caller
     child = system.processes.create(parent, space, files, fs)
     child.pgid, child.sid = caller.pgid, caller.sid
-    child.borrows_space = bool(flags & CLONE_VFORK)
+    child.sharing_parent_space = bool(flags & CLONE_VFORK)
     child.actions = caller.actions if flags & CLONE_SIGHAND else caller.actions.copy()
     if flags & CLONE_CLEAR_SIGHAND:
         child.actions.reset_handlers()

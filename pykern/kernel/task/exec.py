@@ -227,6 +227,6 @@ def become(system: System, thread: UserThread, space: AddressSpace, start: Start
 
 def release_space(process: Process, space: AddressSpace) -> None:
     """Leave an address space; the parent of a vforked child goes on."""
-    process.borrows_space = False
+    process.sharing_parent_space = False
     space.release()
     process.vfork_done.wake_all()

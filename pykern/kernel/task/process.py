@@ -41,7 +41,7 @@ class Process:
     child_events : woken when a child ends, stops or goes on
     ended : woken when it has ended, for the kernel
     thread_ended : woken when a thread has ended
-    borrows_space : its parent sleeps until it has a program of its own, or has ended
+    sharing_parent_space : its parent sleeps until it has a program of its own, or has ended
     pdeath_signal : what it gets when its parent ends; 0: nothing
     subreaper : orphans below it become its children
     dumpable, personality : kept for prctl and personality
@@ -82,7 +82,7 @@ class Process:
     ended: WaitQueue = field(default_factory=WaitQueue)
     thread_ended: WaitQueue = field(default_factory=WaitQueue)
     vfork_done: WaitQueue = field(default_factory=WaitQueue)
-    borrows_space: bool = False
+    sharing_parent_space: bool = False
     pdeath_signal: int = 0
     subreaper: bool = False
     dumpable: int = 1
