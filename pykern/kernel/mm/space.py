@@ -18,6 +18,7 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import PAGE_SIZE, page_down, page_up
 from pykern.kernel.mm.fault import PagedMemory
 from pykern.kernel.mm.layout import Limits, UserLayout
+from pykern.kernel.mm.locking import unlock
 from pykern.kernel.mm.maps import describe, maps
 from pykern.kernel.mm.pager import SharedMemory
 from pykern.kernel.mm.vma import (
@@ -89,6 +90,10 @@ class AddressSpace(PagedMemory):  # noqa: PLR0904 - one method per operation
     layout, limits : addresses and bounds
     on_unmap : called with (space, laddr, pages) when processors that use the space must forget
     on_release : called with the space when processors that still have its CR3 must get another
+
+    Attributes
+    ----------
+    locked : page number → frame that is kept in memory (mlock)
     """
 
     def __init__(
@@ -111,6 +116,7 @@ class AddressSpace(PagedMemory):  # noqa: PLR0904 - one method per operation
         self._on_unmap, self._on_release = on_unmap, on_release
         self._pagers: Counter[Pager] = Counter()
         self.start_brk = self.end_brk = 0
+        self.locked: dict[int, int] = {}
         self._users = 1
 
     @property
@@ -251,7 +257,7 @@ class AddressSpace(PagedMemory):  # noqa: PLR0904 - one method per operation
 
         Raises
         ------
-        SysError(EINVAL) : unaligned
+        SysError(EINVAL) : unaligned, or some page is locked
         SysError(ENOMEM) : some page is not mapped
         """
         size = self._check_range(laddr, size)
@@ -259,6 +265,8 @@ class AddressSpace(PagedMemory):  # noqa: PLR0904 - one method per operation
             return
         if not self.vmas.covers(laddr, laddr + size):
             raise SysError(Errno.ENOMEM)
+        if any(laddr <= number * PAGE_SIZE < laddr + size for number in self.locked):
+            raise SysError(Errno.EINVAL)
         self.pages.remove(laddr, laddr + size)
 
     def lost(self, pager: Pager, offset: int) -> None:
@@ -376,6 +384,7 @@ class AddressSpace(PagedMemory):  # noqa: PLR0904 - one method per operation
         cut = self.vmas.remove(start, end)
         if not cut:
             return
+        unlock(self, start, end)
         self.pages.remove(cut[0].start, cut[-1].end)
         for vma in cut:
             if vma.pager is None:

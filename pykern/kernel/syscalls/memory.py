@@ -8,6 +8,8 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import PAGE_SIZE, page_up
 from pykern.kernel.fs.flags import FILE_SIZE_MAX
 from pykern.kernel.mm.file_pager import FilePager, pager_of
+from pykern.kernel.mm.locking import lock, unlock
+from pykern.kernel.mm.pager import BusError
 from pykern.kernel.mm.remap import populate, remap, resident
 from pykern.kernel.mm.space import Backing
 from pykern.kernel.mm.vma import MAP_ANONYMOUS, MAP_POPULATE, MAP_TYPES
@@ -16,6 +18,7 @@ from pykern.kernel.syscalls.entry import syscall
 from pykern.kernel.task.rlimit import Resource
 
 if TYPE_CHECKING:
+    from pykern.kernel.mm.space import AddressSpace
     from pykern.kernel.task.thread import UserThread
 
 MADV_DONTNEED, MADV_FREE = 4, 8
@@ -135,7 +138,7 @@ def msync(thread: UserThread, addr: UserPtr, length: Size, flags: Int) -> int:
     return 0
 
 
-# -- locking: no page ever leaves memory, so that locking is bringing them in
+# -- locking: what is touched later is not locked (MLOCK_ONFAULT, MCL_FUTURE), it may be swapped
 
 
 def _lock(thread: UserThread, addr: int, size: int, *, on_fault: bool) -> int:
@@ -149,8 +152,15 @@ def _lock(thread: UserThread, addr: int, size: int, *, on_fault: bool) -> int:
     if not process.space.vmas.covers(start, start + size):
         raise SysError(Errno.ENOMEM)
     if size and not on_fault:
-        populate(process.space, start, size)
+        _bring_in(process.space, start, start + size)
     return 0
+
+
+def _bring_in(space: AddressSpace, start: int, end: int) -> None:
+    try:
+        lock(space, start, end)
+    except BusError:
+        raise SysError(Errno.ENOMEM) from None
 
 
 @syscall
@@ -171,8 +181,10 @@ def mlock2(thread: UserThread, addr: UserPtr, len_: Size, flags: Int) -> int:
 def munlock(thread: UserThread, addr: UserPtr, len_: Size) -> int:
     """Let pages leave memory again."""
     start = addr & -PAGE_SIZE
-    if not thread.process.space.vmas.covers(start, page_up(addr + len_)):
+    space, end = thread.process.space, page_up(addr + len_)
+    if not space.vmas.covers(start, end):
         raise SysError(Errno.ENOMEM)
+    unlock(space, start, end)
     return 0
 
 
@@ -187,14 +199,15 @@ def mlockall(thread: UserThread, flags: Int) -> int:
         raise SysError(Errno.ENOMEM if limit else Errno.EPERM)
     if flags & MCL_CURRENT and not flags & MCL_ONFAULT:
         for vma in list(process.space.vmas):
-            populate(process.space, vma.start, vma.size)
+            _bring_in(process.space, vma.start, vma.end)
     return 0
 
 
 @syscall
 def munlockall(thread: UserThread) -> int:
     """Let all pages leave memory again."""
-    del thread
+    space = thread.process.space
+    unlock(space, 0, space.layout.top)
     return 0
 
 

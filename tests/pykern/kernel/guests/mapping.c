@@ -106,7 +106,17 @@ static void locked(void)
     SHOW(mlock(page + 4096, 4097));
     SHOW(mincore(page, 16384, resident));
     SAY("%d %d %d %d", resident[0] & 1, resident[1] & 1, resident[2] & 1, resident[3] & 1);
+    SHOW(madvise(page, 8192, MADV_DONTNEED));
+    page[4096] = 7;
+    pid_t copier = fork();
+    if (!copier)
+        _exit(page[4096]++);
+    say_status("a copy of what is locked", wait_for(copier));
+    SAY("%d", page[4096]);
     SHOW(munlock(page, 16384));
+    SHOW(madvise(page, 8192, MADV_DONTNEED));
+    SAY("%d", page[4096]);
+    SHOW(mlock(page + 12288, 4096));
     SHOW(munmap(page + 12288, 4096));
     SHOW(mlock(page, 16384));
     SHOW(munlock(page, 16384));
