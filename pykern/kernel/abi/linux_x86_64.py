@@ -165,6 +165,7 @@ CALLS = parse("""
 166 umount2                  target flags
 169 reboot                   magic magic2 cmd arg
 170 sethostname              name len
+171 setdomainname            name len
 186 gettid
 187 readahead                fd offset count
 200 tkill                    tid sig
@@ -172,6 +173,7 @@ CALLS = parse("""
 202 futex                    uaddr futex_op val timeout uaddr2 val3
 203 sched_setaffinity        pid cpusetsize mask
 204 sched_getaffinity        pid cpusetsize mask
+213 epoll_create             size
 217 getdents64               fd dirp count
 218 set_tid_address          tidptr
 219 restart_syscall

@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.syscalls.arguments import Int, Size, UInt, UserPtr, UserStr
+from pykern.kernel.syscalls.arguments import Int, Size, UInt, UserPtr
 from pykern.kernel.syscalls.entry import syscall
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ _SYSLOG_READ_ALL, _SYSLOG_SIZE_BUFFER, _SYSLOG_SIZE_UNREAD = 3, 10, 9
 def uname(thread: UserThread, buf: UserPtr) -> int:
     """Tell what this is."""
     machine = "i686" if thread.process.personality & 0xFF == _PER_LINUX32 else "x86_64"
-    fields = ("Linux", "pykern", RELEASE, "#1 SMP hosted in Python", machine, "(none)")
-    raw = b"".join(text.encode().ljust(_UTS_FIELD, b"\0") for text in fields)
+    system, version = thread.system, "#1 SMP hosted in Python"
+    fields = ("Linux", system.host_name, RELEASE, version, machine, system.domain_name)
+    raw = b"".join(
+        text.encode("utf-8", "surrogateescape").ljust(_UTS_FIELD, b"\0") for text in fields
+    )
     thread.process.space.copy_out(buf, raw)
     return 0
 
@@ -95,8 +98,24 @@ def syslog(thread: UserThread, type_: Int, bufp: UserPtr, size: Int) -> int:
     raise SysError(Errno.EINVAL)
 
 
+def _new_name(thread: UserThread, uaddr: int, size: int) -> str:
+    """Return a name that user 0 gives to the system."""
+    if not thread.process.credentials.privileged:
+        raise SysError(Errno.EPERM)
+    if not 0 <= size < _UTS_FIELD:
+        raise SysError(Errno.EINVAL)
+    return thread.process.space.copy_in(uaddr, size).decode("utf-8", "surrogateescape")
+
+
 @syscall
-def sethostname(thread: UserThread, name: UserStr, len_: Size) -> int:
-    """Refuse another name: it is pykern."""
-    del thread, name, len_
-    raise SysError(Errno.EPERM)
+def sethostname(thread: UserThread, name: UserPtr, len_: Int) -> int:
+    """Give the machine another name."""
+    thread.system.host_name = _new_name(thread, name, len_)
+    return 0
+
+
+@syscall
+def setdomainname(thread: UserThread, name: UserPtr, len_: Int) -> int:
+    """Give the machine's domain another name."""
+    thread.system.domain_name = _new_name(thread, name, len_)
+    return 0

@@ -45,6 +45,7 @@ class System:
     tables : the call tables of programs
     symbols : linear addresses of what the image exports
     allow_wx : memory of programs may be writable and executable at once
+    host_name, domain_name : as uname tells them
     boot_ns : seconds since 1970 at virtual time 0, in ns
     reclaimer : takes frames back from processes; None: there is no swap space
     """
@@ -75,6 +76,8 @@ class System:
     vfs: Vfs
     mounts: Mounts
     boot_ns: int = 0
+    host_name: str = "pykern"
+    domain_name: str = "(none)"
     reclaimer: Reclaimer | None = None
     allow_wx: bool = False
 
