@@ -19,6 +19,7 @@ from pykern.kernel.sched import Metrics, State
 from pykern.kernel.syscalls import modules
 from pykern.kernel.syscalls.entry import SystemCalls, handlers, watched
 from pykern.kernel.task.futex import Futexes
+from pykern.kernel.task.kstack import StackMemory
 from pykern.kernel.task.processes import Processes
 from pykern.kernel.task.sigaction import SigInfo, Signal
 from pykern.kernel.task.signals import Signals
@@ -202,6 +203,7 @@ class Kernel(System):
         KeyError : there is no such profile
         """
         self.profile = PROFILES.get(name)
+        self.allow_wx = self.profile.allow_wx
         self.log.style = STYLES.get(self.profile.log_style)
         self.clock.tick_ns = _NS_PER_S // self.profile.tick_hz
         self.clock.resolution_hz = self.profile.timer_hz
@@ -263,7 +265,9 @@ class Kernel(System):
         """Return the trap frame that entry code has pushed on some stack of the kernel."""
         stack = cpu.current.stack
         if stack is not None and stack.bottom <= laddr < stack.top:
-            return TrapFrame(self.machine, stack.physical(laddr))
+            if stack.is_contiguous(laddr, layout.FRAME_SIZE):
+                return TrapFrame(self.machine, stack.physical(laddr))
+            return TrapFrame(StackMemory(self.machine, stack), laddr)
         paddr = self.table.translate(laddr)
         if paddr is None:
             raise ValueError(f"trap frame at {laddr:#x}, which is not mapped")

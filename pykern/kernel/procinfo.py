@@ -151,6 +151,7 @@ class _View:
             "gids": (group.real, group.effective, group.saved, fs.gid),
             "groups": tuple(sorted(fs.groups)),
             "queued": (self._kernel.signals.queued(user.real), most),
+            "no_new_privileges": process.credentials.no_new_privileges,
             "own_pending": first.pending.mask,
         }
 
@@ -244,7 +245,7 @@ class SystemFiles:
         tree.add("swaps", lambda: format_swaps(*self._swap()))
         tree.add("vmstat", self.vmstat)
         tree.add("ipc", self.ipc)
-        tree.add("sys/kernel/hostname", lambda: "pykern\n")
+        tree.add("sys/kernel/hostname", lambda: f"{self._kernel.host_name}\n")
         tree.add("sys/kernel/ostype", lambda: "Linux\n")
         tree.add("sys/kernel/osrelease", lambda: f"{RELEASE}\n")
         tree.add("sys/kernel/pid_max", lambda: "4194304\n")

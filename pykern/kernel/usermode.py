@@ -153,7 +153,9 @@ class UserMode:
             space.release()
             raise
         process = kernel.processes.create(None, space, files, fs)
-        process.limits = ResourceLimits.of_first(kernel.frames.statistics().total)
+        process.limits = ResourceLimits.of_first(
+            kernel.frames.statistics().total, kernel.user_layout.stack_size
+        )
         process.limits.apply(space.limits, files)
         for _ in range(3):
             files.install(await open_at(fs, console, O_RDWR))

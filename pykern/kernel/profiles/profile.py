@@ -31,6 +31,7 @@ class Profile:
     init : path of the first program
     ports : limits of IPC ports
     port_capabilities : a process needs a capability to use a port that is not its own
+    allow_wx : memory of programs may be writable and executable at once, as Linux lets it
     system_ports : ports made at boot, from 0
     log_syscalls : at level debug the log has a line for each system call
     banner : first line of the screen
@@ -57,6 +58,7 @@ class Profile:
     init: str = "/sbin/init"
     ports: PortLimits = field(default_factory=PortLimits)
     port_capabilities: bool = False
+    allow_wx: bool = False
     system_ports: int = 0
     log_syscalls: bool = False
     banner: str = ""
@@ -71,7 +73,7 @@ class Profile:
 
 
 PROFILES: Registry[Profile] = Registry("profile")
-PROFILES.register("pykern")(Profile("pykern"))
+PROFILES.register("pykern")(Profile("pykern", allow_wx=True))
 PROFILES.register("mellos")(
     Profile(
         "mellos",

@@ -10,14 +10,14 @@ from pykern.kernel.mm.pager import BusError, SharedMemory
 
 def test_pages_are_made_when_asked_for_and_freed_with_the_last_user(world):
     memory = SharedMemory(world.frames, 3 * PAGE_SIZE)
-    memory.opened()
-    memory.opened()
+    memory.opened(None)
+    memory.opened(None)
     one = memory.frame(PAGE_SIZE)
     assert memory.frame(PAGE_SIZE) == one != memory.frame(0)
     assert memory.resident == 2 * PAGE_SIZE
     with pytest.raises(BusError, match="offset 0x3000 of /dev/zero"):
         memory.frame(3 * PAGE_SIZE)
-    memory.closed()
+    memory.closed(None)
     assert memory.frame(PAGE_SIZE) == one
-    memory.closed()
+    memory.closed(None)
     assert memory.resident == 0
