@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from gdbstub import Address
     from pykern.cli.terminal import NoInput
+    from pykern.debug.doorways import View
     from pykern.kernel.host import KernelHost
     from pykern.machine.computer import Image
     from pykern.machine.session import Session
@@ -56,9 +57,10 @@ def attach(
         return None
     executable = image.data if image.data.startswith(_ELF) else b""
     path = f"/boot/{PurePosixPath(image.options.path or image.options.name).name}"
-    views: dict[str, MachineTarget] = {
-        "cpu": MachineTarget(host.machine, host.task_name, executable, path),
-        "os": OsTarget(host, executable, path, unstripped),
+    processors = MachineTarget(host.machine, host.task_name, executable, path)
+    views: dict[str, View] = {
+        "cpu": processors,
+        "os": OsTarget(host, processors, unstripped),
     }
     knowledge = Knowledge(host.machine, host, _near(executable, path))
     for target in views.values():
