@@ -58,13 +58,11 @@ def attach(
     executable = image.data if image.data.startswith(_ELF) else b""
     path = f"/boot/{PurePosixPath(image.options.path or image.options.name).name}"
     processors = MachineTarget(host.machine, host.task_name, executable, path)
+    processors.knowledge = Knowledge(host.machine, host, _near(executable, path))
     views: dict[str, View] = {
         "cpu": processors,
         "os": OsTarget(host, processors, unstripped),
     }
-    knowledge = Knowledge(host.machine, host, _near(executable, path))
-    for target in views.values():
-        target.knowledge = knowledge
     doors = []
     for view, address in wanted_at.items():
         try:
@@ -77,8 +75,8 @@ def attach(
         print(f"pykern: gdb -ex 'target remote {listener.address}'", file=sys.stderr)
     doorways = Doorways(doors, views)
     session.machine = debugged = DebuggedMachine(doorways.target, doorways, wait=args.wait_for_gdb)
-    python = PythonSource(host.machine, views["cpu"].execution, host, debugged.pause)
-    views["cpu"].use_python(python)
+    python = PythonSource(host.machine, processors.execution, host, debugged.pause)
+    processors.use_python(python)
     session.hostcall = python.hostcall
     return debugged
 
