@@ -420,7 +420,7 @@ HOSTILE = (
     *(f"qGetTLSAddr:p{a}.{a},{a},{a}" for a in NUMBERS_TO_TRY),
     *(f"qXfer:exec-file:read:{a}:0,100" for a in NUMBERS_TO_TRY),
     *(f"{verb}{a},{b}" for verb in "mx" for a in NUMBERS_TO_TRY for b in NUMBERS_TO_TRY),
-    *(f"X{a},1:z" for a in ("0", "10", "800000000000", "x")),
+    "Xx,1:z",
     *(f"z{kind},{a},{b}" for kind in "02" for a in NUMBERS_TO_TRY for b in ("1", "8")),
     *(f"p{number:x}" for number in range(120)),
     *(f"vFile:open:{name.encode().hex()},0,0" for name in ("", "/", "/dev/console", "/proc/1/maps",
@@ -444,7 +444,7 @@ def test_hostile_requests_have_one_reply_each_and_change_nothing(thread):
             yield request
             replies = [r for r in gdb.replies[before:] if r[:1] != "O" or r == "OK"]
             assert len(replies) == 1, request
-            assert request[0] != "X" or replies[0].startswith("E")
+            assert request[0] != "X" or replies[0].startswith("E"), request
         assert machine.state_hash() == state
 
     play(script)
