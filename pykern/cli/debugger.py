@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _ELF = b"\x7fELF"
 _NEAR = 0x1000
 """Bytes behind the last symbol that are still its."""
+_HINTS = {"cpu": "", "os": "-ex 'set schedule-multiple on' "}
+"""All processes run when one does; gdb is to know that their registers change."""
 _OPTIONS = {"cpu": "--gdb", "os": "--gdb-os"}
 
 
@@ -52,7 +54,7 @@ def attach(
     ------
     UsageError : the address cannot be listened at
     """
-    wanted_at = _addresses(args)
+    wanted_at = addresses(args)
     if not wanted_at:
         return None
     executable = image.data if image.data.startswith(_ELF) else b""
@@ -72,7 +74,7 @@ def attach(
         listener = doors[-1].listener
         stack.callback(listener.close)
         console.visitors.append(listener)
-        print(f"pykern: gdb -ex 'target remote {listener.address}'", file=sys.stderr)
+        print(f"pykern: gdb {_HINTS[view]}-ex 'target remote {listener.address}'", file=sys.stderr)
     doorways = Doorways(doors, views)
     session.machine = debugged = DebuggedMachine(doorways.target, doorways, wait=args.wait_for_gdb)
     python = PythonSource(host.machine, processors.execution, host, debugged.pause)
@@ -83,10 +85,10 @@ def attach(
 
 def wanted(args: argparse.Namespace) -> bool:
     """Tell whether a debugger may come."""
-    return bool(_addresses(args))
+    return bool(addresses(args))
 
 
-def _addresses(args: argparse.Namespace) -> dict[str, Address]:
+def addresses(args: argparse.Namespace) -> dict[str, Address]:
     """Return where gdb may come in for each view."""
     cpu, os = args.gdb, args.gdb_os
     if cpu is None and os is None and args.wait_for_gdb:

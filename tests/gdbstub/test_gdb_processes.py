@@ -145,7 +145,7 @@ def test_follow_the_child(family):
     assert (stop["frame"]["func"], stop["frame"]["args"][0]["value"]) == ("rest", "1")
     assert "#0  rest (i=" in family.type("backtrace")
     ps = family.type("monitor ps")
-    assert re.search(r"^  +1 +0 family +(blocked in wait4|runn)", ps, re.MULTILINE), ps
+    assert re.search(r"^  +1 +0 family +(blocked in wait4|running|runnable)", ps, re.MULTILINE), ps
     assert re.search(r"^\* +3 +1 sibling +running", ps, re.MULTILINE), ps
 
 
@@ -308,10 +308,45 @@ def test_the_end_of_the_machine_is_the_end_of_all(family):
     assert family.guest.end()[0] == 0
 
 
+def test_threads_of_a_process(boot, gdb):
+    at_first_process(gdb, boot("/sbin/crowd", "--smp", "2"))
+    gdb.type("break run")
+    gdb.type("watch seen")
+    stop = gdb.go("continue")
+    assert stop["frame"]["func"] == "run"
+    threads = [t for t in gdb.do("-thread-info")["threads"] if t["name"] == "crowd"]
+    assert [t["target-id"] for t in threads] == ["Thread 1.1", "Thread 1.3"]
+    assert threads[0]["details"].startswith(("blocked in futex > Futexes.wait", "run"))
+    assert gdb.go("next")["frame"]["line"] == "24"
+    assert gdb.go("continue")["signal-name"] == "SIGUSR1"
+    assert len([t for t in gdb.do("-thread-info")["threads"] if t["name"] == "crowd"]) == 1
+    stop = gdb.go("continue")
+    assert stop["value"] == {"old": "0", "new": "10"}
+    assert stop["frame"]["func"] == "handler"
+    assert gdb.go("continue")["signal-name"] == "SIGSEGV"
+    assert gdb.go("signal 0")["signal-name"] == "SIGSEGV"  # nothing has been repaired
+
+
+def test_a_process_that_was_left_alone_and_a_system_that_runs_already(boot, gdb):
+    at_first_process(gdb, boot("/bin/time -- /bin/spin forever", "--smp", "2"))
+    gdb.type("catch syscall wait4")
+    assert gdb.go("continue")["reason"] == "syscall-entry"
+    assert "3" not in executables(gdb)  # detach-on-fork
+    assert re.search(r"^  +3 +1 (time|spin) ", gdb.type("monitor ps"), re.MULTILINE)
+    gdb.type("monitor attach 3")
+    gdb.type("info threads")
+    assert re.search(r"^\* +3 +1 (time|spin) ", gdb.type("monitor ps"), re.MULTILINE)
+    gdb.type("disconnect")
+    gdb.type(f"target remote {gdb.guest.address}")
+    found = executables(gdb)
+    assert found["1"] == "target:/bin/time"
+    assert {"3", KERNEL} < {*found}
+
+
 def test_nothing_differs_for_being_looked_at(boot, gdb, tmp_path):
     def guest(name, *, wait):
-        hashes = f"200000:{tmp_path / name}"
-        arguments = ("--smp", "2", "--state-hash-every", hashes, "--timeout", "0.02")
+        hashes = f"1000000:{tmp_path / name}"
+        arguments = ("--smp", "2", "--state-hash-every", hashes, "--timeout", "0.5")
         return boot("/sbin/family", *arguments, wait=wait)
 
     alone = guest("alone", wait=False)
