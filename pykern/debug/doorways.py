@@ -103,6 +103,10 @@ class Doorways:
         """Tell gdb that the machine has stopped."""
         self._used.listener.report_stop(reason)
 
+    def print(self, text: str) -> None:
+        """Show text on gdb's console."""
+        self._used.listener.print(text)
+
     def next_view(self, name: str) -> None:
         """Show the machine otherwise to the next gdb that comes to the door in use.
 

@@ -192,6 +192,17 @@ def test_sleeping_tasks_are_seen(family):
     )
 
 
+def test_calling_a_function_of_the_program(family):
+    family.type("break work")
+    family.go("continue")
+    family.type("delete")
+    family.type("print work(100)")
+    assert family.value("total") == "100"
+    assert family.value("(int)getpid()") == "1"
+    assert "/sbin/family" in family.type("info proc")
+    assert "[stack]" in family.type("info proc mappings")
+
+
 def test_thread_local_variables_and_the_auxiliary_vector(family):
     family.type("break work")
     family.go("continue")

@@ -112,7 +112,9 @@ class SignalStops:
 
 
 def _explain(task: UserThread, info: SigInfo) -> str:
-    """Say what lies at the address of a fault."""
+    """Say what lies at the address of a fault, unless it is where the program stands anyway."""
     if info.signal not in {Signal.SIGSEGV, Signal.SIGBUS} or info.code not in {1, 2}:
+        return ""
+    if info.address == task.frame["rip"]:
         return ""
     return f"{task.process.space.describe(info.address)}\n"

@@ -370,6 +370,9 @@ def test_files_of_the_guest_and_of_each_process():
         yield f"vFile:open:{b'/sbin/init'.hex()},0,0"
         yield "vFile:pread:0,4,0"
         assert gdb.last == "F4;\x7fELF"
+        yield f"vFile:open:{b'/proc/1/cmdline'.hex()},0,0"
+        yield "vFile:pread:1,100,0"
+        assert gdb.last == "Fb;/sbin/init\0"
         yield f"vFile:open:{b'/proc'.hex()},0,0"
         assert gdb.last == "F-1,2"
 
