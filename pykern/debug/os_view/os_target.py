@@ -275,6 +275,7 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
             self.tasks.kernel.kill(self.tasks.process(pid))
             return
         self.execution.forget()
+        self._events.attended.clear()
         self.request, self.stopped = "kill", False
 
     def restart(self) -> None:
@@ -302,17 +303,19 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
 
     def hostcall_stop(self, exit_: Exit, *, again: bool = False) -> Stop | None:
         """Return a stop for what a hostcall is about to do, before it is done; None: none more."""
-        if not self._attached or self.tasks.kernel.image is None:
+        image = self.tasks.kernel.image
+        if not self._attached or image is None:
             return None
         self._events.before(exit_.vcpu)
-        names = self.tasks.kernel.image.hostcalls
-        name = names[exit_.code - 1] if 0 < exit_.code <= len(names) else ""
-        stop = None
+        if self.tasks.current_id(exit_.vcpu).pid not in self._events.attended:
+            return None
+        known = 0 < exit_.code <= len(image.hostcalls)
+        name = image.hostcalls[exit_.code - 1] if known else ""
         if name == "exit_to_user":
-            stop = self._signals.about_to_deliver(exit_)
-        elif name.startswith("sys_") and not again:
-            stop = self._catch.entered(exit_)
-        return stop if stop is None or stop.thread.pid in self._events.attended else None
+            return self._signals.about_to_deliver(exit_)
+        if name.startswith("sys_") and not again:
+            return self._catch.entered(exit_)
+        return None
 
     def next_event(self) -> Stop | Exited | ThreadExited | None:
         """Return what the last hostcall has done that gdb is told of; None: nothing more."""

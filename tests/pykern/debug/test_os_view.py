@@ -71,6 +71,11 @@ def test_a_debugged_system_does_step_for_step_what_another_does(cpus):
 
     debugged, gdb = play(script, cpus=cpus)
     assert len(gdb.stops) > 100
+    assert_same_run(debugged, cpus)
+
+
+def assert_same_run(debugged, cpus=1):
+    """Expect that a system has done what it does when nobody looks."""
     other = hosted.make(
         prebuilt.kernel().read_bytes(),
         files={"/sbin/init": program("family"), "/bin/sibling": program("sibling")},
@@ -80,6 +85,40 @@ def test_a_debugged_system_does_step_for_step_what_another_does(cpus):
     assert debugged.machine.now == other.machine.now
     assert debugged.machine.retired == other.machine.retired
     assert debugged.machine.state_hash() == other.machine.state_hash()
+
+
+def test_signals_of_a_process_that_gdb_has_left_are_delivered():
+    def script(gdb):
+        yield "vCont;c"
+        yield "D;1"
+        yield from until_the_end(gdb)
+
+    system, gdb = play(script)
+    assert gdb.stops == ["T05thread:p1.1;"]
+    assert_same_run(system)
+
+
+def test_who_leaves_in_the_middle_leaves_no_trace():
+    """At a signal, a system call, a step: whatever was asked is as if it had not been."""
+
+    def script(gdb):
+        yield "vCont;c"
+        yield "QCatchSyscalls:1"
+        yield f"Z0,{SAME:x},1"
+        while f"T{SIGUSR1:02x}" not in gdb.last:
+            yield "vCont;c"
+
+    assert_same_run(play(script)[0])
+
+
+def test_the_machine_is_turned_off_with_the_kernels_process():
+    def script(gdb):
+        yield "vCont;c"
+        yield f"vKill;{KERNEL_PID:x}"
+        assert gdb.session.closed
+
+    system, _ = play(script)
+    assert system.outcome.lines == ("ended by the debugger",)
 
 
 def test_a_breakpoint_stops_the_process_it_was_set_in():
