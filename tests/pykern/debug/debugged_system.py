@@ -72,7 +72,7 @@ class Gdb(ScriptedGdb):
         return [re.sub(r"(core|06|07|10):[^;]*;", "", reply) for reply in found]
 
 
-def play(script, first="family", cpus=1):
+def play(script, first="family", cpus=1, command_line=""):
     """Run a system to its end while a gdb follows a script, from the first instruction on.
 
     Parameters
@@ -82,7 +82,8 @@ def play(script, first="family", cpus=1):
     packaged()
     kernel_image = prebuilt.kernel().read_bytes()
     files = {"/sbin/init": program(first), "/bin/sibling": program("sibling")}
-    system = hosted.make(kernel_image, files=files, cpus=cpus)
+    files |= {"/bin/fault": prebuilt.programs()["fault"].read_bytes()}
+    system = hosted.make(kernel_image, files=files, cpus=cpus, command_line=command_line)
     processors = MachineTarget(system.machine, str, kernel_image, "/boot/pykern.elf")
     target = OsTarget(system.host, processors)
     target.halt()

@@ -78,7 +78,11 @@ def assert_same_run(debugged, cpus=1):
     """Expect that a system has done what it does when nobody looks."""
     other = hosted.make(
         prebuilt.kernel().read_bytes(),
-        files={"/sbin/init": program("family"), "/bin/sibling": program("sibling")},
+        files={
+            "/sbin/init": program("family"),
+            "/bin/sibling": program("sibling"),
+            "/bin/fault": prebuilt.programs()["fault"].read_bytes(),
+        },
         cpus=cpus,
     ).run()
     assert other.outcome.status == 0
@@ -259,6 +263,23 @@ def test_a_fault_stops_before_its_signal_and_may_be_repaired():
     system, _ = play(script, "crowd")
     assert where == [int(Signal.SIGUSR1)]
     assert "repaired" in system.log
+
+
+@pytest.mark.parametrize(
+    ("fault", "signal"),
+    [("null", "SIGSEGV"), ("stack", "SIGSEGV"), ("div", "SIGFPE"), ("ud", "SIGILL"),
+     ("int3", "SIGTRAP"), ("privileged", "SIGSEGV")],
+)  # fmt: skip
+def test_a_fault_is_a_stop_with_its_signal_before_anything_is_done_about_it(fault, signal):
+    def script(gdb):
+        yield "vCont;c"
+        yield "vCont;c"
+        assert gdb.stops[-1] == f"T{NUMBERS[signal]:02x}thread:p1.1;"
+        yield f"vCont;C{NUMBERS[signal]:02x}:p1.1;c"
+        assert gdb.last == f"X{NUMBERS[signal]:02x};process:1"
+
+    system, _ = play(script, command_line=f"init=/bin/fault -- {fault}")
+    assert "the first process, fault, ended: signal" in system.log
 
 
 def test_vfork_and_threads():
