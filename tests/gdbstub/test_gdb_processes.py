@@ -280,7 +280,7 @@ def test_break_in_the_kernel_for_one_process_or_for_all(family):
 
 
 def test_interrupt_detach_one_and_kill_another(boot, gdb):
-    at_first_process(gdb, boot("/bin/time -- /bin/spin", "--smp", "2"))
+    at_first_process(gdb, boot("/bin/time -- /bin/spin forever", "--smp", "2"))
     gdb.type("set detach-on-fork off")
     gdb.type("catch exec")
     gdb.go("continue")

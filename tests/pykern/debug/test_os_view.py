@@ -478,20 +478,23 @@ def test_signal_numbers_are_translated():
 
 
 NUMBERS_TO_TRY = ("0", "1", "3", "ff", f"{KERNEL_PID:x}", "7fffffff", "ffffffffffffffff", "-1", "x")
+NAMES_TO_TRY = ("", "/", "/dev/console", "/proc/1/mem", "../..", "/bin/sibling/", "a" * 5000)
+WORDS_TO_TRY = (
+    *("await 1", "attach", "attach x", "attach 9", "maps", "ps ps", "arch i386", "view moon"),
+    *("walk 0", ""),
+)
 HOSTILE = (
     *(f"Hgp{a}.{b}" for a in NUMBERS_TO_TRY for b in NUMBERS_TO_TRY),
     *(f"qGetTLSAddr:p{a}.{a},{a},{a}" for a in NUMBERS_TO_TRY),
     *(f"qXfer:exec-file:read:{a}:0,100" for a in NUMBERS_TO_TRY),
     *(f"{verb}{a},{b}" for verb in "mx" for a in NUMBERS_TO_TRY for b in NUMBERS_TO_TRY),
-    "Xx,1:z",
     *(f"z{kind},{a},{b}" for kind in "02" for a in NUMBERS_TO_TRY for b in ("1", "8")),
     *(f"p{number:x}" for number in range(120)),
-    *(f"vFile:open:{name.encode().hex()},0,0" for name in ("", "/", "/dev/console", "/proc/1/maps",
-                                                           "../..", "/bin/sibling/", "a" * 5000)),
-    *("qRcmd," + text.encode().hex() for text in ("await 1", "attach", "attach x", "attach 9", "maps",
-                                                  "ps ps", "arch i386", "view moon", "walk 0", "")),
-    *("g", "G00", "vCont;s:p9.9", "vAttach;9", "vKill;9", "D;9", "QCatchSyscalls:1;g", "T", "Tp9.9"),
-)  # fmt: skip
+    *(f"vFile:open:{name.encode().hex()},0,0" for name in NAMES_TO_TRY),
+    *("qRcmd," + text.encode().hex() for text in WORDS_TO_TRY),
+    *("g", "G00", "Xx,1:z", "vCont;s:p9.9", "vAttach;9", "vKill;9", "D;9", "T", "Tp9.9"),
+    "QCatchSyscalls:1;g",
+)
 
 
 @pytest.mark.parametrize("thread", ["p1.1", "p3.3", f"p{KERNEL_PID:x}.{KERNEL_PID:x}", "p77.77"])
