@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gdbstub import Listener, ThreadExited
-    from pykern.debug.machine_target import MachineTarget
+    from pykern.debug.doorways import View
 
 _REQUESTED = {"kill": "killed", "restart": "reset"}
 
@@ -31,9 +31,7 @@ class DebuggedMachine:
     wait : stand still from the beginning, until gdb has come and says go on
     """
 
-    def __init__(
-        self, target: MachineTarget, listener: Listener | Doorways, *, wait: bool = False
-    ) -> None:
+    def __init__(self, target: View, listener: Listener | Doorways, *, wait: bool = False) -> None:
         self._machine = target.machine
         self._first_target = target
         self._listener = listener
@@ -41,7 +39,7 @@ class DebuggedMachine:
         target.stopped = wait
 
     @property
-    def _target(self) -> MachineTarget:
+    def _target(self) -> View:
         """Return the machine as the gdb sees it that is there."""
         return self._listener.target if isinstance(self._listener, Doorways) else self._first_target
 
@@ -97,8 +95,12 @@ class DebuggedMachine:
         self._stand_still()
 
     def ended(self, status: int) -> None:
-        """Tell gdb that the machine has ended."""
-        self._listener.report_stop(Exited(self._target.threads()[0].id.pid, status))
+        """Tell gdb that the machine has ended, and with it all that gdb saw of it."""
+        for reason in self._target.ends(status):
+            self._stand_still()
+            if not self._listener.connected:
+                return
+            self._report(reason)
 
     def _stand_still(self) -> None:
         interrupt = self._interrupt()

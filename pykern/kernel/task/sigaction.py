@@ -196,8 +196,8 @@ class PendingSignals:
         """Tell whether this very signal is not delivered yet."""
         return any(waiting is info for waiting in self._waiting.get(info.signal, ()))
 
-    def take(self, blocked: int) -> SigInfo | None:
-        """Take the oldest signal with the lowest number that is not blocked.
+    def first(self, blocked: int) -> SigInfo | None:
+        """Return the oldest signal with the lowest number that is not blocked.
 
         Those that an instruction has caused come first.
         """
@@ -205,12 +205,18 @@ class PendingSignals:
         if not ready:
             return None
         ready = ready & _SYNCHRONOUS or ready
-        number = (ready & -ready).bit_length()
-        queue = self._waiting[number]
-        info = queue.pop(0)
+        return self._waiting[(ready & -ready).bit_length()][0]
+
+    def take(self, blocked: int) -> SigInfo | None:
+        """Take the first signal off."""
+        info = self.first(blocked)
+        if info is None:
+            return None
+        queue = self._waiting[info.signal]
+        del queue[0]
         if not queue:
-            del self._waiting[number]
-            self.mask &= ~bit(number)
+            del self._waiting[info.signal]
+            self.mask &= ~bit(info.signal)
         return info
 
     def discard(self, numbers: int) -> None:
