@@ -9,6 +9,7 @@ from pykern.kernel.core.units import MIB
 from pykern.kernel.ipc.port import PortLimits
 from pykern.kernel.mm.kernel_space import KernelLayout
 from pykern.kernel.mm.layout import UserLayout
+from pykern.kernel.profiles.check import check
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,15 @@ class Profile:
     swap: int = 0
     replacement: str = "lru"
     story: str = "plain"
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself.
+
+        Raises
+        ------
+        ProfileError : says all that is wrong
+        """
+        check(self)
 
 
 PROFILES: Registry[Profile] = Registry("profile")

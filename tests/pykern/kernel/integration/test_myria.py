@@ -1,5 +1,7 @@
 """Myria OS's feature list on its profile: log and exit status, isolation, faults, threads."""
 
+# ruff: noqa: RUF029 - bodies of kernel threads are coroutines, whether they wait or not
+
 from __future__ import annotations
 
 import struct

@@ -1,5 +1,7 @@
 """Scarlett OS's feature list on its profile: log, memory, threads, messages, system calls."""
 
+# ruff: noqa: RUF029 - bodies of kernel threads are coroutines, whether they wait or not
+
 from __future__ import annotations
 
 import re
@@ -378,7 +380,7 @@ def test_sleep_is_precise(run):
 # -- synchronisation
 
 
-def test_locks_under_contention(run):
+def test_locks_under_contention(run):  # noqa: PLR0915 - one contention for four locks
     """SCA-27: mutex, semaphore, condition variable and read-write lock between real threads."""
     trace = []
 
@@ -582,7 +584,7 @@ def test_programs(iso, program):
     assert "FAIL" not in done.log
     assert f"[INFO] Process exited: pid=1, name={program}, status 0\n" in done.log
     calls = done.kernel.metrics.syscall_count
-    assert calls["write"] and calls["sched_yield"] and calls["thread_create"]
+    assert min(calls["write"], calls["sched_yield"], calls["thread_create"]) > 0
 
 
 def test_the_call_that_sends_without_a_capability_is_refused(iso):
