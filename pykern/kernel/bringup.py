@@ -31,7 +31,7 @@ from pykern.kernel.x86 import (
     vectors,
 )
 from pykern.kernel.x86.hostcall import hostcall
-from pykern.kernel.x86.ioapic import ACTIVE_LOW, LEVEL, Ioapic
+from pykern.kernel.x86.ioapic import Ioapic
 from pykern.kernel.x86.processor import NO_CALLS, Processor
 
 if TYPE_CHECKING:
@@ -140,8 +140,9 @@ class BringUp:
         """Make the kernel's heap where the profile's layout has room for it."""
         kernel, layout = self._kernel, self._kernel.profile.layout
         initial = kernel.profile.heap_initial
+        make = HEAPS.get(kernel.boot.options.get("heap", kernel.profile.heap))
         kernel.space.map_new(layout.heap, initial, zero=False)
-        kernel.heap = HEAPS.get(kernel.profile.heap)(
+        kernel.heap = make(
             layout.heap, initial, kernel.space, limit=layout.heap_size, grow=self._grow_heap
         )
 
@@ -293,19 +294,7 @@ class BringUp:
 
     def route_isa(self, irq: int) -> None:
         """Send an ISA interrupt to the boot processor, at the vector that is its own."""
-        kernel = self._kernel
-        gsi, flags = kernel.acpi.overrides.get(irq, (irq, 0))
-        polarity_low, trigger_level = flags & 3 == 3, flags >> 2 & 3 == 3
-        for base, first in kernel.acpi.ioapics:
-            ioapic = Ioapic(base, first)
-            if first <= gsi < first + ioapic.inputs(kernel.acting):
-                ioapic.route(
-                    kernel.acting,
-                    gsi,
-                    vector=vectors.FIRST_ISA + irq,
-                    apic_id=kernel.cpus[0].apic_id,
-                    flags=(ACTIVE_LOW if polarity_low else 0) | (LEVEL if trigger_level else 0),
-                )
+        self._kernel.interrupts.route_isa(irq)
 
     def send_resched(self, number: int) -> None:
         """Interrupt a processor so that it looks whether another thread is to run (MEL-05)."""

@@ -14,6 +14,7 @@ from pykern.kernel.drivers.keyboard import Keyboard
 from pykern.kernel.drivers.serial import COM1, Serial
 from pykern.kernel.faults import Faults
 from pykern.kernel.integration import STORIES, Story
+from pykern.kernel.interrupts import Interrupts
 from pykern.kernel.profiles import PROFILES
 from pykern.kernel.sched import Metrics, State
 from pykern.kernel.syscalls import modules
@@ -94,6 +95,7 @@ class Kernel(System):
         self.log = Log(self._print, now_ns=lambda: machine.now)
         self.bringup = BringUp(self)
         self.traps = Traps(self)
+        self.interrupts = Interrupts(self)
         self.threads = Threads(self)
         self.processes = Processes(self)
         self.signals = Signals(self)
