@@ -1,7 +1,5 @@
 """Interrupt lines on a machine: routing, and handlers that run as threads."""
 
-# ruff: noqa: RUF029 - the work of an interrupt's thread is a coroutine, whether it waits or not
-
 from __future__ import annotations
 
 import pytest

@@ -71,5 +71,5 @@ class PreciseSleep:
             heapq.heappop(self._sleepers)[2].wake_all()
         return False
 
-    async def _wake(self) -> None:  # noqa: RUF029 - the work of an interrupt's thread
+    async def _wake(self) -> None:
         self._arm()

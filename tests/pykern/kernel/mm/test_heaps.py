@@ -45,7 +45,9 @@ def test_every_heap_has_a_name_and_a_contract():
 
 
 def test_a_profile_that_misspells_one_is_told_which_there_are():
-    with pytest.raises(LookupError, match="no kernel heap 'body'; registered: buddy, first-fit, slab"):
+    with pytest.raises(
+        LookupError, match="no kernel heap 'body'; registered: buddy, first-fit, slab"
+    ):
         HEAPS.get("body")
 
 

@@ -26,7 +26,9 @@ def test_runs_are_what_a_set_of_pages_says(steps):
             runs.give(laddr, count)
             free |= set(range(laddr // PAGE, laddr // PAGE + count))
         assert runs.free == len(free) * PAGE
-        lengths = [n for n in range(PAGES + 1) for p in range(PAGES) if free >= set(range(p, p + n))]
+        lengths = [
+            n for n in range(PAGES + 1) for p in range(PAGES) if free >= set(range(p, p + n))
+        ]
         assert runs.largest == max(lengths) * PAGE
         assert runs.starts == sorted(runs.starts)
         assert all(start < end for start, end in zip(runs.starts, runs.ends, strict=True))
