@@ -41,8 +41,8 @@ def check(profile: Profile) -> None:
 def _names(profile: Profile) -> Iterator[str]:
     registries: tuple[tuple[str, Registry[object]], ...] = (
         (profile.policy, POLICIES),  # type: ignore[assignment]
-        (profile.log_style, STYLES),  # type: ignore[assignment]
-        (profile.heap, HEAPS),  # type: ignore[assignment]
+        (profile.log_style, STYLES),
+        (profile.heap, HEAPS),
     )
     for name, registry in registries:
         if name not in registry:
