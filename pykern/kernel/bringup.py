@@ -85,7 +85,7 @@ class BringUp:
             kernel.symbols["limine_requests"],
             kernel.symbols["built_in_command_line"],
         )
-        kernel.choose_profile(kernel.boot.options.get("profile", kernel.profile.name))
+        kernel.choose_profile(kernel.boot.options)
         kernel.serial.initialize()
         if kernel.boot.date is not None:
             kernel.boot_ns = kernel.boot.date * 1_000_000_000 - kernel.clock.now_ns
@@ -140,9 +140,8 @@ class BringUp:
         """Make the kernel's heap where the profile's layout has room for it."""
         kernel, layout = self._kernel, self._kernel.profile.layout
         initial = kernel.profile.heap_initial
-        make = HEAPS.get(kernel.boot.options.get("heap", kernel.profile.heap))
         kernel.space.map_new(layout.heap, initial, zero=False)
-        kernel.heap = make(
+        kernel.heap = HEAPS.get(kernel.profile.heap)(
             layout.heap, initial, kernel.space, limit=layout.heap_size, grow=self._grow_heap
         )
 
@@ -257,6 +256,8 @@ class BringUp:
             kernel.threads.reap,
         )
         kernel.runner.signal_pending = kernel.signals.pending
+        kernel.runner.switch_ns = kernel.profile.switch_ns
+        kernel.runner.charge = kernel.machine.charge
         if kernel.timeline is not None:
             kernel.runner.on_switch = kernel.timeline.switched
 

@@ -39,6 +39,7 @@ class Profile:
     layout, user : where things lie in the kernel's half, and in the programs'
     heap : the kernel's heap, by its name in `mm.HEAPS`
     heap_initial : bytes it has at boot; it may grow to what the layout has room for
+    switch_ns : virtual time that a switch of threads costs beside its instructions
     swap : bytes of swap space (`swap=` of the command line goes before)
     replacement : who loses a page, by its name in `mm.REPLACEMENTS` (`replacement=`)
     story : what the kernel tells and does at boot, by its name in `integration.STORIES`
@@ -66,6 +67,7 @@ class Profile:
     user: UserLayout = field(default_factory=UserLayout)
     heap: str = "buddy"
     heap_initial: int = 16 * MIB
+    switch_ns: int = 0
     swap: int = 0
     replacement: str = "lru"
     story: str = "plain"

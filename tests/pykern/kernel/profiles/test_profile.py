@@ -40,3 +40,26 @@ def test_a_kernel_that_is_told_an_unknown_one_stops(system):
     made = system(command_line="profile=nope").run()
     assert made.outcome.status == ExitStatus.PANIC
     assert "no profile 'nope'; registered: pykern, mellos" in made.log
+
+
+def test_the_command_line_chooses_parts(system):
+    """SCA-04, SCA-06, SCA-13: heap, scheduler and addresses, each by its name."""
+    options = "heap=slab sched=priority128 layout=scarlett"
+    made = system(command_line=options, timeout_ns=20_000_000).run()
+    profile = made.kernel.profile
+    assert (profile.name, profile.heap, profile.policy) == ("pykern", "slab", "priority128")
+    assert made.kernel.heap.base == PROFILES.get("scarlett").layout.heap
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("heap=pile", "no kernel heap 'pile', expected one of buddy, first-fit, slab"),
+        ("sched=lottery", "no scheduler policy 'lottery'"),
+        ("layout=moon", "no profile 'moon'; registered: pykern"),
+    ],
+)
+def test_what_does_not_fit_stops_the_kernel(system, options, says):
+    made = system(command_line=options).run()
+    assert made.outcome.status == ExitStatus.PANIC
+    assert says in made.log

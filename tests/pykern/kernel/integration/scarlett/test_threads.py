@@ -276,16 +276,16 @@ def test_what_a_message_and_a_switch_cost(run_in_scarlett):
             for _ in range(rounds):
                 await story.threads.thread_yield()
 
-        before, switches = story.kernel.clock.now_ns, story.kernel.metrics.ctx_switches
+        before, switches = story.kernel.machine.now, story.kernel.metrics.ctx_switches
         tids = [story.threads.thread_create(turn, None, 64, name) for name in "ab"]
         for tid in tids:
             await story.threads.thread_join(tid)
-        spent["ns"] = story.kernel.clock.now_ns - before
+        spent["cycles"] = story.kernel.machine.now - before  # a cycle per ns
         spent["switches"] = story.kernel.metrics.ctx_switches - switches
 
     run_in_scarlett(body)
     assert spent["switches"] >= 200
-    assert spent["ns"] / spent["switches"] < 1000
+    assert 500 < spent["cycles"] / spent["switches"] < 1000
 
 
 def test_nothing_is_left_behind(run_in_scarlett):
