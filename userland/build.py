@@ -113,9 +113,9 @@ def personality(name: str) -> str:
 
 
 def _folder(source: Path) -> str:
-    """Return the folder of ``demos/`` that a source is in, or its library; empty: neither."""
-    parts = source.relative_to(SOURCES).parts
-    return parts[1] if parts[0] == "demos" and len(parts) > 2 else ""
+    """Return the folder of ``demos/`` that a source is in; empty: in none."""
+    demos = SOURCES / "demos"
+    return source.relative_to(demos).parts[0] if source.is_relative_to(demos) else ""
 
 
 def _files(folder: Path) -> list[Path]:

@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_boot(commands)
     _add_image(commands)
+    _add_profiles(commands)
     _add_disasm(commands)
     _add_bench(commands)
     return parser
@@ -376,6 +377,17 @@ def _add_image_build(verbs: Subparsers) -> None:
     parser.add_argument(
         "--loader", type=Path, metavar="FILE", help="instead of pykern's El Torito boot loader"
     )
+
+
+def _add_profiles(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "profiles",
+        help="list the kernels that can be made of this one, and what each is made of",
+        description="Without NAME a line for each profile; with it all that it chooses. The "
+        "kernel's command line says which one to boot: --append profile=NAME.",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one of them")
+    parser.set_defaults(command=_command("pykern.cli.profiles"))
 
 
 def _add_disasm(commands: Subparsers) -> None:

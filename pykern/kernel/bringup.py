@@ -31,7 +31,7 @@ from pykern.kernel.x86 import (
     vectors,
 )
 from pykern.kernel.x86.hostcall import hostcall
-from pykern.kernel.x86.ioapic import ACTIVE_LOW, LEVEL, Ioapic
+from pykern.kernel.x86.ioapic import Ioapic
 from pykern.kernel.x86.processor import NO_CALLS, Processor
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class BringUp:
             kernel.symbols["limine_requests"],
             kernel.symbols["built_in_command_line"],
         )
-        kernel.choose_profile(kernel.boot.options.get("profile", kernel.profile.name))
+        kernel.choose_profile(kernel.boot.options)
         kernel.serial.initialize()
         if kernel.boot.date is not None:
             kernel.boot_ns = kernel.boot.date * 1_000_000_000 - kernel.clock.now_ns
@@ -256,6 +256,8 @@ class BringUp:
             kernel.threads.reap,
         )
         kernel.runner.signal_pending = kernel.signals.pending
+        kernel.runner.switch_ns = kernel.profile.switch_ns
+        kernel.runner.charge = kernel.machine.charge
         if kernel.timeline is not None:
             kernel.runner.on_switch = kernel.timeline.switched
 
@@ -293,19 +295,7 @@ class BringUp:
 
     def route_isa(self, irq: int) -> None:
         """Send an ISA interrupt to the boot processor, at the vector that is its own."""
-        kernel = self._kernel
-        gsi, flags = kernel.acpi.overrides.get(irq, (irq, 0))
-        polarity_low, trigger_level = flags & 3 == 3, flags >> 2 & 3 == 3
-        for base, first in kernel.acpi.ioapics:
-            ioapic = Ioapic(base, first)
-            if first <= gsi < first + ioapic.inputs(kernel.acting):
-                ioapic.route(
-                    kernel.acting,
-                    gsi,
-                    vector=vectors.FIRST_ISA + irq,
-                    apic_id=kernel.cpus[0].apic_id,
-                    flags=(ACTIVE_LOW if polarity_low else 0) | (LEVEL if trigger_level else 0),
-                )
+        self._kernel.interrupts.route_isa(irq)
 
     def send_resched(self, number: int) -> None:
         """Interrupt a processor so that it looks whether another thread is to run (MEL-05)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import SysError
-from pykern.kernel.core.log import Level
 from pykern.kernel.mm.maps import describe
 from pykern.kernel.mm.pager import BusError
 from pykern.kernel.task.oom import OutOfMemory
@@ -117,10 +116,11 @@ class Faults:
     def _analyse(self, cpu: Processor, trap: TrapFrame) -> None:
         """Say all that the processor has said of the exception, for who asks for it (MYR-06)."""
         vector, cr2 = trap["vector"], cpu.vcpu.read_register("cr2")
-        walk = cpu.vcpu.translate(cr2).explain() if vector == PAGE_FAULT else ""
+        table = cpu.current.process.space.pages.table
+        walk = table.walk(cr2).explain() if vector == PAGE_FAULT else ""
         log = self._system.log.subsystem("FAULT")
         for line in analyse(vector, trap["error_code"], cr2, walk):
-            log.log(line, Level.DEBUG)
+            log.debug(line)
 
 
 def _page_fault_words(error: int, laddr: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pykern.kernel.abi.tables import GATES
@@ -14,6 +15,7 @@ from pykern.kernel.drivers.keyboard import Keyboard
 from pykern.kernel.drivers.serial import COM1, Serial
 from pykern.kernel.faults import Faults
 from pykern.kernel.integration import STORIES, Story
+from pykern.kernel.interrupts import Interrupts
 from pykern.kernel.profiles import PROFILES
 from pykern.kernel.sched import Metrics, State
 from pykern.kernel.syscalls import modules
@@ -58,6 +60,8 @@ _REFRESH_NS = 20_000_000
 HOSTCALL_NS = 100
 """What a hostcall costs of virtual time, beside its instructions."""
 _RUNNING = State.RUNNING
+_CHOICES = {"heap": "heap", "sched": "policy"}
+"""Option of the command line → what it replaces in the profile."""
 
 
 class Kernel(System):
@@ -95,6 +99,7 @@ class Kernel(System):
         self.log = Log(self._print, now_ns=lambda: machine.now)
         self.bringup = BringUp(self)
         self.traps = Traps(self)
+        self.interrupts = Interrupts(self)
         self.threads = Threads(self)
         self.processes = Processes(self)
         self.signals = Signals(self)
@@ -195,14 +200,26 @@ class Kernel(System):
 
     # -- for the handlers
 
-    def choose_profile(self, name: str) -> None:
-        """Become a kernel of that profile; before anything depends on one.
+    def choose_profile(self, options: Mapping[str, str]) -> None:
+        """Become a kernel of a profile; before anything depends on one.
+
+        Parameters
+        ----------
+        options : `profile=`; `heap=` and `sched=` replace what it chooses, `layout=` takes the
+            addresses of another profile's kernel half
 
         Raises
         ------
-        KeyError : there is no such profile
+        UnknownNameError : there is no such profile
+        ProfileError : what is chosen does not fit together
         """
-        self.profile = PROFILES.get(name)
+        self.profile = PROFILES.get(options.get("profile", self.profile.name))
+        instead = {field: options[name] for name, field in _CHOICES.items() if name in options}
+        if "layout" in options:
+            layout_ = PROFILES.get(options["layout"]).layout
+            self.profile = replace(self.profile, layout=layout_, **instead)
+        elif instead:
+            self.profile = replace(self.profile, **instead)
         self.allow_wx = self.profile.allow_wx
         self.log.style = STYLES.get(self.profile.log_style)
         self.clock.tick_ns = _NS_PER_S // self.profile.tick_hz

@@ -9,6 +9,7 @@ from pykern.kernel.core.units import MIB
 from pykern.kernel.ipc.port import PortLimits
 from pykern.kernel.mm.kernel_space import KernelLayout
 from pykern.kernel.mm.layout import UserLayout
+from pykern.kernel.profiles.check import check
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Profile:
     layout, user : where things lie in the kernel's half, and in the programs'
     heap : the kernel's heap, by its name in `mm.HEAPS`
     heap_initial : bytes it has at boot; it may grow to what the layout has room for
+    switch_ns : virtual time that a switch of threads costs beside its instructions
     swap : bytes of swap space (`swap=` of the command line goes before)
     replacement : who loses a page, by its name in `mm.REPLACEMENTS` (`replacement=`)
     story : what the kernel tells and does at boot, by its name in `integration.STORIES`
@@ -67,9 +69,19 @@ class Profile:
     user: UserLayout = field(default_factory=UserLayout)
     heap: str = "buddy"
     heap_initial: int = 16 * MIB
+    switch_ns: int = 0
     swap: int = 0
     replacement: str = "lru"
     story: str = "plain"
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself.
+
+        Raises
+        ------
+        ProfileError : says all that is wrong
+        """
+        check(self)
 
 
 PROFILES: Registry[Profile] = Registry("profile")
