@@ -159,6 +159,7 @@ class UserMode:
             files.install(await open_at(fs, console, O_RDWR))
         name = path.rsplit(b"/", 1)[-1].decode("utf-8", "replace")
         thread = kernel.processes.new_thread(process, name, process.pid)
+        thread.priority = kernel.profile.priority
         process.arguments, process.executable = (path, *arguments), start.executable
         process.environment = _ENVIRONMENT
         thread.frame.write(new_user_frame(start.rip, start.rsp))
