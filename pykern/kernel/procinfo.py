@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pykern.kernel.drivers import pci
 from pykern.kernel.fs.path import path_of
 from pykern.kernel.fs.proc_process import ProcessInfo
 from pykern.kernel.fs.proc_system import (
@@ -244,6 +245,9 @@ class SystemFiles:
         tree.add("swaps", lambda: format_swaps(*self._swap()))
         tree.add("vmstat", self.vmstat)
         tree.add("numastat", self.numastat)
+        tree.add(
+            "bus/pci/devices", lambda: pci.format_devices(pci.enumerate_functions(kernel.acting))
+        )
         tree.add("cpuidle", self.cpuidle)
         tree.add("ipc", self.ipc)
         tree.add("sys/kernel/hostname", lambda: "pykern\n")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.core.wait import sleep_until
+from pykern.kernel.drivers import pci
 from pykern.kernel.integration.programs import expect, run_program, status_of
 from pykern.kernel.integration.story import STORIES, Story
 from pykern.kernel.mm.replacement import BASELINE, REPLACEMENTS
@@ -155,6 +156,8 @@ class MicrokernelStory(Story):
         """Start task 1, then run all tests; the first that fails is a panic."""
         kernel = self.kernel
         kernel.log.subsystem("BOOT").log(f"kernel at {kernel.boot.kernel[0]:#x}")
+        for function in pci.enumerate_functions(kernel.acting):
+            kernel.log.subsystem("PCI").log(str(function))
         await self.start_first_program()
         log = kernel.log.subsystem("TEST")
         for name, test in TESTS + (SWAP_TESTS if kernel.reclaimer else ()):

@@ -39,6 +39,8 @@ class Profile:
     layout, user : where things lie in the kernel's half, and in the programs'
     heap : the kernel's heap, by its name in `mm.HEAPS`
     heap_initial : bytes it has at boot; it may grow to what the layout has room for
+    trust : public keys in hexadecimal, commas between (`trust=`): only what they have signed runs;
+        empty: anything does
     largest_page : of the direct map, bytes: 4 KiB, 2 MiB or 1 GiB
     recursive_paging : entry 511 of every PML4 is the PML4 itself
     swap : bytes of swap space (`swap=` of the command line goes before)
@@ -69,6 +71,7 @@ class Profile:
     user: UserLayout = field(default_factory=UserLayout)
     heap: str = "buddy"
     heap_initial: int = 16 * MIB
+    trust: str = ""
     largest_page: int = 2 * MIB
     recursive_paging: bool = False
     swap: int = 0

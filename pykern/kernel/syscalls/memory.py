@@ -10,7 +10,7 @@ from pykern.kernel.fs.flags import FILE_SIZE_MAX
 from pykern.kernel.mm.file_pager import FilePager, pager_of
 from pykern.kernel.mm.remap import populate, remap, resident
 from pykern.kernel.mm.space import Backing
-from pykern.kernel.mm.vma import MAP_ANONYMOUS, MAP_POPULATE, MAP_TYPES
+from pykern.kernel.mm.vma import MAP_ANONYMOUS, MAP_POPULATE, MAP_TYPES, PROT_EXEC
 from pykern.kernel.syscalls.arguments import Fd, Int, Long, Size, UserPtr
 from pykern.kernel.syscalls.entry import syscall
 
@@ -31,6 +31,8 @@ def mmap(
     if offset % PAGE_SIZE:
         raise SysError(Errno.EINVAL)
     backing = None if flags & MAP_ANONYMOUS else _file_behind(thread, fd, offset)
+    if backing is not None and prot & PROT_EXEC and thread.system.trusted_keys:
+        raise SysError(Errno.EACCES)  # nobody has looked at its signature
     where = space.mmap(addr or None, length, prot, flags & MAP_TYPES, backing)
     if flags & MAP_POPULATE:
         populate(space, where, length)
@@ -75,6 +77,10 @@ def mprotect(thread: UserThread, addr: UserPtr, length: Size, prot: Int) -> int:
     space = thread.process.space
     if addr >= space.layout.top and addr % PAGE_SIZE == 0:
         raise SysError(Errno.ENOMEM)
+    if prot & PROT_EXEC and thread.system.trusted_keys:
+        for vma in space.vmas.overlapping(addr, addr + page_up(length)):
+            if vma.pager is not None:
+                raise SysError(Errno.EACCES)
     if length:
         space.mprotect(addr, page_up(length), prot)
     return 0

@@ -45,6 +45,7 @@ class System:
     tables : the call tables of programs
     symbols : linear addresses of what the image exports
     boot_ns : seconds since 1970 at virtual time 0, in ns
+    trusted_keys : public keys of those whose programs may run; none: all programs may
     reclaimer : takes frames back from processes; None: there is no swap space
     """
 
@@ -75,6 +76,7 @@ class System:
     mounts: Mounts
     boot_ns: int = 0
     reclaimer: Reclaimer | None = None
+    trusted_keys: frozenset[bytes] = frozenset()
 
     def first_process_ended(self, process: Process) -> None:
         """Act on the end of a process that has no parent."""
