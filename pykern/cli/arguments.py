@@ -353,7 +353,7 @@ def _add_image_build(verbs: Subparsers) -> None:
         description="Write the bootable image that a manifest describes.",
     )
     parser.add_argument(
-        "manifest", metavar="NAME|MANIFEST.toml", help="pykern, mellos, microkernel, or a file"
+        "manifest", metavar="NAME|MANIFEST.toml", help="the name of a profile, or a file"
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="ISO", help="default: the manifest's name, .iso"
@@ -373,6 +373,13 @@ def _add_image_build(verbs: Subparsers) -> None:
         default=[],
         metavar="NAME=FILE",
         help="instead of the programs that come with pykern; may be repeated",
+    )
+    parser.add_argument(
+        "--sign",
+        type=Path,
+        metavar="KEY",
+        help="sign the programs with an Ed25519 key (PEM, as openssl genpkey writes it), and let "
+        "the kernel run no others",
     )
     parser.add_argument(
         "--loader", type=Path, metavar="FILE", help="instead of pykern's El Torito boot loader"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.log import Level
 from pykern.kernel.core.units import MIB, PAGE_SIZE
 from pykern.kernel.core.wait import WaitQueue, sleep_until
-from pykern.kernel.drivers import acpi, pic8259, pit8254
+from pykern.kernel.drivers import acpi, numa, pic8259, pit8254
 from pykern.kernel.integration.story import Step
 from pykern.kernel.ipc.capabilities import CapabilityTable, OpenPorts
 from pykern.kernel.ipc.mailbox import Mailboxes
@@ -106,12 +106,23 @@ class BringUp:
     def _find_frames(self) -> None:
         """Take what the loader calls usable, as far as the direct map reaches."""
         kernel = self._kernel
+        kernel.acpi = acpi.read(kernel.machine, kernel.boot.rsdp)
+        kernel.topology = topology = numa.read(kernel.acpi.tables)
         usable = (r for r in kernel.boot.memory_map if r.type == boot_parameters.USABLE)
+        ranges = self._within_direct_map((r.base, r.length) for r in usable)
         kernel.frames = FrameAllocator(
-            kernel.machine, self._within_direct_map((r.base, r.length) for r in usable)
+            kernel.machine, topology.split(ranges), distances=topology.distances
         )
+        if len(topology.nodes) > 1:
+            kernel.frames.home = self._local_node
         # Real mode starts there, and what firmware left below 1 MiB is not for long.
         kernel.frames.reserve(0, _LOW_MEMORY)
+
+    def _local_node(self) -> int | None:
+        """Return the node of the processor that executes."""
+        kernel = self._kernel
+        cpu = kernel.clock.this_cpu
+        return None if cpu is None else kernel.topology.cpus.get(cpu.apic_id)
 
     def _within_direct_map(self, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return ranges (base, size) of physical memory without what the direct map has not."""
@@ -125,9 +136,12 @@ class BringUp:
             kernel.machine,
             kernel.frames,
             kernel.profile.layout,
+            largest=kernel.profile.largest_page,
             invalidate=self._invalidate_kernel,
         )
         kernel.table = space.table
+        if kernel.profile.recursive_paging:
+            space.table.make_recursive()
         space.map_direct(self._within_direct_map(kernel.machine.ram_ranges))
         space.map_image(self._sections())
         kernel.stacks = KernelStacks(
@@ -223,7 +237,6 @@ class BringUp:
         """Start what everything else is started by: the kernel's first thread."""
         kernel = self._kernel
         kernel.cpus.append(cpu)
-        kernel.acpi = acpi.read(kernel.machine, kernel.boot.rsdp)
         log = kernel.log.subsystem("ACPI")
         log.log(f"RSDP found at {kernel.boot.rsdp:#x}")
         log.log(f"MADT found at {kernel.acpi.addresses['APIC']:#x}")

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from pykern.kernel.abi.calls import Call
     from pykern.kernel.drivers.acpi import Acpi
+    from pykern.kernel.drivers.numa import Topology
     from pykern.kernel.fs.tty import Tty
     from pykern.kernel.profiles import Profile
     from pykern.kernel.task.process import Process
@@ -80,6 +81,7 @@ class Kernel(System):
     boot: BootParameters
     profile: Profile
     acpi: Acpi
+    topology: Topology
     console: Tty
     identity: Identity
     story: Story

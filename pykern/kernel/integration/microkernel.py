@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.core.wait import sleep_until
+from pykern.kernel.drivers import pci
 from pykern.kernel.integration.programs import expect, run_program, status_of
 from pykern.kernel.integration.story import STORIES, Story
 from pykern.kernel.mm.replacement import BASELINE, REPLACEMENTS
@@ -85,8 +86,7 @@ async def isolation(kernel: Kernel) -> None:
 
 async def page_faults(kernel: Kernel) -> None:
     """A task writes to more memory than there is, and finds everything again (MIC-10, MIC-15)."""
-    if kernel.reclaimer is None:
-        return
+    assert kernel.reclaimer is not None
     size = min(kernel.frames.free_bytes + kernel.reclaimer.swap.free_bytes // 2, _MOST_TOUCHED)
     task = await _start(kernel, b"page_fault", b"%d" % (size >> 20))
     expect(await status_of(task) == 0, "pages have lost their content")
@@ -98,8 +98,7 @@ async def page_faults(kernel: Kernel) -> None:
 async def replacement(kernel: Kernel) -> None:
     """With the same references LRU has far fewer faults than no replacement has (MIC-05)."""
     reclaimer = kernel.reclaimer
-    if reclaimer is None:
-        return
+    assert reclaimer is not None
     faults = {}
     with _few_frames(kernel, _FRAMES):
         for name, policy in REPLACEMENTS.items():
@@ -141,9 +140,12 @@ TESTS: tuple[tuple[str, Callable[[Kernel], Awaitable[None]]], ...] = (
     ("Switch overhead", switch_overhead),
     ("Messages", messages),
     ("Isolation", isolation),
+)
+SWAP_TESTS: tuple[tuple[str, Callable[[Kernel], Awaitable[None]]], ...] = (
     ("Page faults", page_faults),
     ("Page replacement", replacement),
 )
+"""Those that need swap space; without any they are not run."""
 
 
 @STORIES.register("microkernel")
@@ -154,9 +156,11 @@ class MicrokernelStory(Story):
         """Start task 1, then run all tests; the first that fails is a panic."""
         kernel = self.kernel
         kernel.log.subsystem("BOOT").log(f"kernel at {kernel.boot.kernel[0]:#x}")
+        for function in pci.enumerate_functions(kernel.acting):
+            kernel.log.subsystem("PCI").log(str(function))
         await self.start_first_program()
         log = kernel.log.subsystem("TEST")
-        for name, test in TESTS:
+        for name, test in TESTS + (SWAP_TESTS if kernel.reclaimer else ()):
             await test(kernel)
             log.log(f"✓ {name}")
         log.log("All tests passed")

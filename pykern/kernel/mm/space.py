@@ -88,6 +88,7 @@ class AddressSpace(PagedMemory):  # noqa: PLR0904 - one method per operation
     memory : guest RAM
     kernel_half : physical address of the PML4 whose upper half is taken over; None: empty
     layout, limits : addresses and bounds
+    new_table : makes its page table, of whatever processor; as `x86.paging.user_table`
     on_unmap : called with (space, laddr, pages) when processors that use the space must forget
     on_release : called with the space when processors that still have its CR3 must get another
 
@@ -104,15 +105,16 @@ class AddressSpace(PagedMemory):  # noqa: PLR0904 - one method per operation
         *,
         layout: UserLayout | None = None,
         limits: Limits | None = None,
+        new_table: Callable[..., PageTable] = user_table,
         on_unmap: Callable[[AddressSpace, int, int], object] | None = None,
         on_release: Callable[[AddressSpace], object] | None = None,
     ) -> None:
         limits = limits or Limits()
-        table: PageTable = user_table(memory, frames, kernel_half)
+        table = new_table(memory, frames, kernel_half)
         table.allow_wx = limits.allow_wx
         table.invalidate = self._invalidate
         super().__init__(frames, memory, table, layout or UserLayout(), limits)
-        self._kernel_half = kernel_half
+        self._kernel_half, self._new_table = kernel_half, new_table
         self._on_unmap, self._on_release = on_unmap, on_release
         self._pagers: Counter[Pager] = Counter()
         self.start_brk = self.end_brk = 0
@@ -293,6 +295,7 @@ class AddressSpace(PagedMemory):  # noqa: PLR0904 - one method per operation
             self._kernel_half,
             layout=self.layout,
             limits=replace(self.limits),
+            new_table=self._new_table,
             on_unmap=self._on_unmap,
             on_release=self._on_release,
         )

@@ -20,6 +20,7 @@ class Profile:
     ----------
     name : as the command line has it (`profile=`)
     policy : scheduler policy, by its name in `sched.POLICIES`
+    priority : of first programs, on the policy's own scale; their children inherit it
     log_style : by its name in `core.log.STYLES`
     tick_hz : scheduler ticks per second of virtual time
     tick_by_pit : they are the PIT's on the boot processor, and never stop; else each processor's
@@ -41,6 +42,10 @@ class Profile:
     heap : the kernel's heap, by its name in `mm.HEAPS`
     heap_initial : bytes it has at boot; it may grow to what the layout has room for
     switch_ns : virtual time that a switch of threads costs beside its instructions
+    trust : public keys in hexadecimal, commas between (`trust=`): only what they have signed runs;
+        empty: anything does
+    largest_page : of the direct map, bytes: 4 KiB, 2 MiB or 1 GiB
+    recursive_paging : entry 511 of every PML4 is the PML4 itself
     swap : bytes of swap space (`swap=` of the command line goes before)
     replacement : who loses a page, by its name in `mm.REPLACEMENTS` (`replacement=`)
     story : what the kernel tells and does at boot, by its name in `integration.STORIES`
@@ -48,6 +53,7 @@ class Profile:
 
     name: str
     policy: str = "realtime"
+    priority: int = 0
     log_style: str = "pykern"
     tick_hz: int = 100
     tick_by_pit: bool = False
@@ -70,6 +76,9 @@ class Profile:
     heap: str = "buddy"
     heap_initial: int = 16 * MIB
     switch_ns: int = 0
+    trust: str = ""
+    largest_page: int = 2 * MIB
+    recursive_paging: bool = False
     swap: int = 0
     replacement: str = "lru"
     story: str = "plain"

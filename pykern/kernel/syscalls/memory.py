@@ -12,7 +12,7 @@ from pykern.kernel.mm.locking import lock, unlock
 from pykern.kernel.mm.pager import BusError
 from pykern.kernel.mm.remap import populate, remap, resident
 from pykern.kernel.mm.space import Backing
-from pykern.kernel.mm.vma import MAP_ANONYMOUS, MAP_POPULATE, MAP_TYPES
+from pykern.kernel.mm.vma import MAP_ANONYMOUS, MAP_POPULATE, MAP_TYPES, PROT_EXEC
 from pykern.kernel.syscalls.arguments import Fd, Int, Long, Size, UInt, UserPtr
 from pykern.kernel.syscalls.entry import syscall
 from pykern.kernel.task.rlimit import Resource
@@ -40,6 +40,8 @@ def mmap(
     if offset % PAGE_SIZE:
         raise SysError(Errno.EINVAL)
     backing = None if flags & MAP_ANONYMOUS else _file_behind(thread, fd, offset)
+    if backing is not None and prot & PROT_EXEC and thread.system.trusted_keys:
+        raise SysError(Errno.EACCES)  # nobody has looked at its signature
     where = space.mmap(addr or None, length, prot, flags & MAP_TYPES, backing)
     if flags & MAP_POPULATE:
         populate(space, where, length)
@@ -84,6 +86,10 @@ def mprotect(thread: UserThread, addr: UserPtr, length: Size, prot: Int) -> int:
     space = thread.process.space
     if addr >= space.layout.top and addr % PAGE_SIZE == 0:
         raise SysError(Errno.ENOMEM)
+    if prot & PROT_EXEC and thread.system.trusted_keys:
+        for vma in space.vmas.overlapping(addr, addr + page_up(length)):
+            if vma.pager is not None:
+                raise SysError(Errno.EACCES)
     if length:
         space.mprotect(addr, page_up(length), prot)
     return 0

@@ -47,6 +47,7 @@ class System:
     allow_wx : memory of programs may be writable and executable at once
     host_name, domain_name : as uname tells them
     boot_ns : seconds since 1970 at virtual time 0, in ns
+    trusted_keys : public keys of those whose programs may run; none: all programs may
     reclaimer : takes frames back from processes; None: there is no swap space
     """
 
@@ -80,6 +81,7 @@ class System:
     domain_name: str = "(none)"
     reclaimer: Reclaimer | None = None
     allow_wx: bool = False
+    trusted_keys: frozenset[bytes] = frozenset()
 
     def first_process_ended(self, process: Process) -> None:
         """Act on the end of a process that has no parent."""
