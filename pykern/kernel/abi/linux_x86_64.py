@@ -195,6 +195,9 @@ CALLS = parse("""
 247 waitid                   which upid infop options ru
 251 ioprio_set               which who ioprio
 252 ioprio_get               which who
+253 inotify_init
+254 inotify_add_watch        fd pathname mask
+255 inotify_rm_watch         fd wd
 257 openat                   dirfd pathname flags mode
 258 mkdirat                  dirfd pathname mode
 259 mknodat                  dirfd pathname mode dev

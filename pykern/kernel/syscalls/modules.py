@@ -33,6 +33,7 @@ from pykern.kernel.syscalls import (  # noqa: F401 - ALL below has them all
     timers,
     transfer,
     waiting,
+    watches,
 )
 
 ALL = tuple(value for value in list(vars().values()) if isinstance(value, ModuleType))

@@ -28,6 +28,14 @@ def test_bytes_go_from_file_to_file_as_in_linux(on_both, cpus):
 
 
 @pytest.mark.parametrize("cpus", [1, 2])
+def test_who_watches_hears_what_linux_tells(on_both, cpus):
+    """MEL-51: inotify: kinds and order of events, names, numbers of moves."""
+    expected, found = on_both("watches.c", cpus=cpus)
+    assert found.stdout.decode().splitlines() == expected.stdout.decode().splitlines()
+    assert found.status == expected.status == 0
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
 def test_sockets_are_those_of_linux(on_both, cpus):
     """MEL-51: streams, datagrams, packets, names, options, files and credentials in messages."""
     expected, found = on_both("sockets.c", files={"data": b"no socket"}, cpus=cpus)

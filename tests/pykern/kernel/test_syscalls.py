@@ -56,6 +56,7 @@ def _left(system):
     [
         *("process.c", "threads.c", "memory.c", "signals.c", "jobs.c", "fpu.c", "ready.c"),
         *("queued.c", "identity.c", "transfer.c", "sockets.c", "mapping.c", "life.c", "timers.c"),
+        "watches.c",
     ],
 )
 def test_programs_leave_nothing_behind(kernel_image, program):
