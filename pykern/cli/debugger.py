@@ -77,9 +77,9 @@ def attach(
         print(f"pykern: gdb {_HINTS[view]}-ex 'target remote {listener.address}'", file=sys.stderr)
     doorways = Doorways(doors, views)
     session.machine = debugged = DebuggedMachine(doorways.target, doorways, wait=args.wait_for_gdb)
-    python = PythonSource(host.machine, processors.execution, host, debugged.pause)
+    python = PythonSource(host, debugged.pause, lambda: doorways.target)
     processors.use_python(python)
-    session.hostcall = python.hostcall
+    session.hostcall, host.failed = python.hostcall, python.post_mortem
     return debugged
 
 

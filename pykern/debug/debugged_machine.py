@@ -90,9 +90,10 @@ class DebuggedMachine:
                 return ended
 
     def pause(self, stop: Stop) -> None:
-        """Stand still in the middle of a hostcall until gdb goes on."""
-        self._report(stop)
-        self._stand_still()
+        """Stand still in the middle of a hostcall until gdb goes on; if there is none, go on."""
+        if self._listener.connected:
+            self._report(stop)
+            self._stand_still()
 
     def ended(self, status: int) -> None:
         """Tell gdb that the machine has ended, and with it all that gdb saw of it."""

@@ -220,6 +220,10 @@ class MachineTarget:  # noqa: PLR0904 - one method for each capability
 
     # -- for the machine's owner
 
+    def processor(self, index: int) -> ThreadId:
+        """Return the thread that a processor is."""
+        return thread_of(index)
+
     def ends(self, status: int) -> Iterable[Exited]:
         """Return the ends of all processes, one after the other, now that the machine has ended."""
         yield Exited(MACHINE_PID, status)
