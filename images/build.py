@@ -70,7 +70,10 @@ def tree(manifest: Manifest, inputs: Inputs) -> dict[str, bytes]:
     if inputs.loader:
         add(LOADER, inputs.loader)
     if manifest.initrd is not None:
-        add(manifest.initrd.path, initrd(manifest.initrd, inputs.programs, manifest.file, inputs.sign))
+        add(
+            manifest.initrd.path,
+            initrd(manifest.initrd, inputs.programs, manifest.file, inputs.sign),
+        )
     for module in manifest.modules:
         if module.source is not None:
             where = f"{manifest.file}: modules, {module.name}: source"

@@ -14,7 +14,9 @@ from pykern.kernel.mm.frames import FrameAllocator
 from pykern_c.machine import Machine
 
 # Pages of several tables, some of them neighbours.
-PLACES = [base + i * PAGE_SIZE for base in (0x40_0000, 0x3F_E000, 0x7F00_0000_0000) for i in range(4)]
+PLACES = [
+    base + i * PAGE_SIZE for base in (0x40_0000, 0x3F_E000, 0x7F00_0000_0000) for i in range(4)
+]
 places, prots = st.sampled_from(PLACES), st.sampled_from([0, 1, 3, 5])
 END = 0x7FFF_FFFF_F000
 

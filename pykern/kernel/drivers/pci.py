@@ -130,9 +130,7 @@ def _function(config: _Configuration, place: tuple[int, int, int]) -> Function:
     )
 
 
-def _bars(
-    config: _Configuration, place: tuple[int, int, int], count: int
-) -> Iterator[Bar | None]:
+def _bars(config: _Configuration, place: tuple[int, int, int], count: int) -> Iterator[Bar | None]:
     """Find out the sizes, while the function answers to no address."""
     command = config.read(place, _COMMAND)
     config.write(place, _COMMAND, command & 0xFFFF & ~_DECODE)

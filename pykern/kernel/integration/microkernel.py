@@ -14,7 +14,7 @@ from pykern.kernel.mm.replacement import BASELINE, REPLACEMENTS
 from pykern.kernel.task.sigaction import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Generator
 
     from pykern.kernel.kernel import Kernel
     from pykern.kernel.task.process import Process
@@ -117,7 +117,7 @@ async def replacement(kernel: Kernel) -> None:
 
 
 @contextmanager
-def _few_frames(kernel: Kernel, left: int) -> Iterator[None]:
+def _few_frames(kernel: Kernel, left: int) -> Generator[None]:
     """Leave few frames free."""
     taken: list[tuple[int, int]] = []
     count = 1 << 16
@@ -150,7 +150,7 @@ SWAP_TESTS: tuple[tuple[str, Callable[[Kernel], Awaitable[None]]], ...] = (
 
 @STORIES.register("microkernel")
 class MicrokernelStory(Story):
-    """The kernel runs the programs of its initial archive, tells the result and turns itself off."""
+    """The kernel runs the programs of its initial archive, and turns itself off."""
 
     async def main(self) -> None:
         """Start task 1, then run all tests; the first that fails is a panic."""

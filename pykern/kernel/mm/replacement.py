@@ -9,7 +9,7 @@ and chooses. In the kernel "used" is what the accessed bits say; over a trace it
 | fifo | that came in first |
 | clock | that came in first, unless it was used since it was last looked at |
 | random | any |
-| lifo | that came in last: what a kernel does that never takes a page from who has it. The baseline |
+| lifo | that came in last: whoever has a frame keeps it. The baseline: as without replacement |
 | optimal | that will not be used for longest; has to know the trace, hence not for a kernel |
 
 References

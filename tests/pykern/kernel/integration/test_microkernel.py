@@ -43,7 +43,10 @@ def parts(tmp_path_factory):
     """Return the folder with kernel.bin, initrd.img and kernel.elf."""
     booting.packaged()
     folder = tmp_path_factory.mktemp("parts")
-    assert main(["image", "build", "microkernel", "-o", f"{folder}/x.iso", "--parts", f"{folder}"]) == 0
+    assert (
+        main(["image", "build", "microkernel", "-o", f"{folder}/x.iso", "--parts", f"{folder}"])
+        == 0
+    )
     return folder
 
 
@@ -116,7 +119,9 @@ def test_the_parts_are_what_they_are_called(parts):
     assert b"bin/microkernel/hello_world" in names
     if shutil.which("nm") is None:
         pytest.skip("no nm")
-    symbols = subprocess.run(["nm", parts / "kernel.elf"], capture_output=True, text=True, check=True)
+    symbols = subprocess.run(
+        ["nm", parts / "kernel.elf"], capture_output=True, text=True, check=True
+    )
     assert " T sys_task_send\n" in symbols.stdout
     assert (parts / "kernel.bin").stat().st_size < (parts / "kernel.elf").stat().st_size
 
@@ -124,7 +129,15 @@ def test_the_parts_are_what_they_are_called(parts):
 def test_from_real_mode_to_one_mebibyte(iso, tmp_path):
     """MIC-07: our own loader takes the machine from its boot sector to long mode."""
     (tmp_path / "m.iso").write_bytes(iso)
-    command = [sys.executable, "-m", "pykern", "boot", str(tmp_path / "m.iso"), "--firmware", "bios"]
+    command = [
+        sys.executable,
+        "-m",
+        "pykern",
+        "boot",
+        str(tmp_path / "m.iso"),
+        "--firmware",
+        "bios",
+    ]
     done = subprocess.run([*command, "-m", "64M"], capture_output=True, check=False)
     assert done.returncode == 0
     assert b"[BOOT] kernel at 0x100000\r\n" in done.stdout

@@ -29,7 +29,8 @@ def test_proc_tells_of_it(kernel_image):
     meminfo = hosted.read_file(kernel, "/proc/meminfo", 4096).decode()
     assert f"SwapTotal:          8192 kB\nSwapFree:       {8192 - used:8} kB\n" in meminfo
     vmstat = dict(
-        line.split() for line in hosted.read_file(kernel, "/proc/vmstat", 4096).decode().splitlines()
+        line.split()
+        for line in hosted.read_file(kernel, "/proc/vmstat", 4096).decode().splitlines()
     )
     assert int(vmstat["pswpout"]) == kernel.metrics.swap_outs >= 3
     assert int(vmstat["pgfault"]) == kernel.metrics.page_faults > 0
