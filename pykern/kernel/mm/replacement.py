@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pykern.kernel.core.registry import Registry
 
@@ -77,7 +77,7 @@ class Replacement(Protocol[Page]):
         """Return how many pages are known."""
 
 
-REPLACEMENTS: Registry[Callable[[], Replacement[tuple[object, int]]]] = Registry("page replacement")
+REPLACEMENTS: Registry[Callable[[], Replacement[Any]]] = Registry("page replacement")
 
 
 class _InOrder(Generic[Page]):
