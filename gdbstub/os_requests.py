@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gdbstub.session import Session
 
 _PROCESS_EVENTS = ("fork-events+", "vfork-events+", "exec-events+")
-_FEATURES = (
+_FEATURES: tuple[tuple[type, tuple[str, ...]], ...] = (
     (SupportsSyscallCatch, ("QCatchSyscalls+",)),
     (SupportsSignals, ("QPassSignals+", "QProgramSignals+")),
     (SupportsThreadEvents, ("QThreadEvents+",)),
@@ -52,7 +52,7 @@ def features(session: Session) -> list[str]:
 
 
 def catch_syscalls(session: Session, rest: bytes) -> bytes:
-    """QCatchSyscalls:0, or 1 and the NUMBERS to catch, none meaning all; for the selected process."""
+    """QCatchSyscalls:0, or 1 and the NUMBERS to catch; none: all. For the selected process."""
     if not isinstance(session.target, SupportsSyscallCatch):
         return UNSUPPORTED
     switch, semicolon, numbers = rest.removeprefix(b":").partition(b";")
@@ -74,7 +74,7 @@ def pass_signals(session: Session, rest: bytes) -> bytes:
 
 
 def program_signals(session: Session, rest: bytes) -> bytes:
-    """QProgramSignals:SIGNAL;…: those a program may get at all; each comes with its own C anyway."""
+    """QProgramSignals:SIGNAL;…: those a program may get; each comes with its own C anyway."""
     if not isinstance(session.target, SupportsSignals):
         return UNSUPPORTED
     _signals(rest)
@@ -131,7 +131,7 @@ def libraries(session: Session, _annex: bytes) -> bytes | None:
     if not isinstance(session.target, SupportsLibraries):
         return None
     listed = "".join(
-        f'<library name={quoteattr(path)} lm="{at:#x}" l_addr="{bias:#x}" l_ld="0x0"/>'
+        f'<library name={quoteattr(path)} lm="{at:#x}" l_addr="{bias:#x}" l_ld="0x0" lmid="0x0"/>'
         for at, (path, bias) in enumerate(session.target.libraries(session.general), 1)
     )
     return f'<library-list-svr4 version="1.0">{listed}</library-list-svr4>'.encode()

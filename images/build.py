@@ -15,7 +15,7 @@ from images.strip import strip
 from pykern.config import BUILT_IN_MARK, BUILT_IN_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from images.manifest import Entry, File, Initrd, Manifest
@@ -33,11 +33,13 @@ class Inputs:
     kernel : file of the kernel
     loader : bytes of the BIOS boot loader; without them the image has no boot record
     programs : file of each program, by name
+    sign : puts a signature behind each program; None: nothing is signed
     """
 
     kernel: Path
     loader: bytes = b""
     programs: Mapping[str, Path] = field(default_factory=dict)
+    sign: Callable[[bytes], bytes] | None = None
 
 
 def build(manifest: Manifest, inputs: Inputs) -> bytes:
@@ -68,7 +70,10 @@ def tree(manifest: Manifest, inputs: Inputs) -> dict[str, bytes]:
     if inputs.loader:
         add(LOADER, inputs.loader)
     if manifest.initrd is not None:
-        add(manifest.initrd.path, initrd(manifest.initrd, inputs.programs, manifest.file))
+        add(
+            manifest.initrd.path,
+            initrd(manifest.initrd, inputs.programs, manifest.file, inputs.sign),
+        )
     for module in manifest.modules:
         if module.source is not None:
             where = f"{manifest.file}: modules, {module.name}: source"
@@ -98,7 +103,7 @@ def parts(manifest: Manifest, inputs: Inputs) -> dict[str, bytes]:
     line = _command_line(manifest.entries[manifest.default_entry - 1], manifest)
     files = {"kernel.elf": elf, "kernel.bin": with_command_line(strip(elf), line)}
     if manifest.initrd is not None:
-        files["initrd.img"] = initrd(manifest.initrd, inputs.programs, manifest.file)
+        files["initrd.img"] = initrd(manifest.initrd, inputs.programs, manifest.file, inputs.sign)
     return files
 
 
@@ -153,7 +158,12 @@ def _options(entry: Entry, manifest: Manifest) -> list[str]:
     return lines
 
 
-def initrd(wanted: Initrd, programs: Mapping[str, Path], file: str) -> bytes:
+def initrd(
+    wanted: Initrd,
+    programs: Mapping[str, Path],
+    file: str,
+    sign: Callable[[bytes], bytes] | None = None,
+) -> bytes:
     """Return the archive of programs and files.
 
     Raises
@@ -165,7 +175,8 @@ def initrd(wanted: Initrd, programs: Mapping[str, Path], file: str) -> bytes:
         data = _read(programs[name], f"{file}: {INITRD}.programs, {name}")
         path = posixpath.join(wanted.program_directory, name)
         mode = stat.S_IFREG | 0o755
-        members.append(cpio.Member(path, strip(data) if wanted.strip else data, mode))
+        data = strip(data) if wanted.strip else data
+        members.append(cpio.Member(path, sign(data) if sign else data, mode))
     members += [_member(item, f"{file}: {INITRD}.files, {item.path}") for item in wanted.files]
     try:
         return cpio.archive(members, iso_writer.EPOCH)

@@ -90,6 +90,7 @@ def boot(
     *,
     cpus: int = 1,
     memory: int = 64 * MIB,
+    numa: int = 1,
     append: str = "",
     typed: bytes = b"",
     keys: str = "",
@@ -108,7 +109,9 @@ def boot(
     """
     serial = bytearray()
     board = BoardOptions(com1=serial.extend, framebuffer=FramebufferOptions(1024, 768, pitch=4096))
-    computer = Computer(MachineConfig(cpus, memory, seed=seed, board=board), Machine)
+    computer = Computer(
+        MachineConfig(cpus, memory, seed=seed, board=board, numa_nodes=numa), Machine
+    )
     kept = timeline(computer.machine) if timeline is not None else None
     host = KernelHost(computer.machine, kept)
     members = [cpio.Member(path, data, 0o100755) for path, data in (files or {}).items()]

@@ -9,7 +9,8 @@ import re
 def difference(golden: str, log: str) -> str | None:
     """Return where a log is not as the golden one says; None: it is.
 
-    In the golden log ``0x...`` stands for any address, and a line of three dots for any lines.
+    In the golden log ``0x...`` stands for any address, ``0...`` for any decimal number, and a line
+    of three dots for any lines.
     """
     lines = iter(log.splitlines())
     anywhere = False
@@ -17,9 +18,9 @@ def difference(golden: str, log: str) -> str | None:
         if wanted == "...":
             anywhere = True
             continue
-        shape = re.compile(re.escape(wanted).replace(r"0x\.\.\.", "0x[0-9a-f]+"))
+        shape = re.escape(wanted).replace(r"0x\.\.\.", "0x[0-9a-f]+").replace(r"0\.\.\.", r"\d+")
         passed = lines if anywhere else itertools.islice(lines, 1)
-        if not any(shape.fullmatch(line) for line in passed):
+        if not any(re.fullmatch(shape, line) for line in passed):
             return f"no line {wanted!r} where it should be"
         anywhere = False
     return None

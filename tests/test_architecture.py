@@ -43,6 +43,7 @@ TESTS_OF_WHOLES: dict[str, str] = {
     "tests/bench/test_programs.py": "the guest programs of the benchmark give the right answers",
     "tests/bench/test_startup.py": "importing the core and making a machine is cheap",
     "tests/gdbstub/test_real_gdb.py": "Debian's gdb on the machine",
+    "tests/gdbstub/test_real_gdb_python.py": "Debian's gdb in the Python of the kernel",
     "tests/oracle/test_oracle.py": "the host as an oracle",
     "tests/oracle/test_unicorn.py": "Unicorn as an oracle",
     "tests/pykern/kernel/test_hostile_programs.py": "programs that do what they must not",
@@ -76,10 +77,18 @@ TESTED_ELSEWHERE: dict[str, str] = {
             "transfers",
         )
     },
+    **{
+        f"gdbstub/{name}.py": "tests/gdbstub/test_os_requests.py"
+        for name in ("events", "os_target", "signals")
+    },
     "gdbstub/x86.py": "tests/pykern/debug/test_machine_target.py",
     **{
         f"pykern/debug/{name}.py": "tests/pykern/debug/test_machine_target.py"
         for name in ("memory", "monitor", "registers", "tables")
+    },
+    **{
+        f"pykern/debug/python_source/{name}.py": "tests/pykern/debug/python_source/test_debugger.py"
+        for name in ("commands", "post_mortem")
     },
     "pykern/debug/execution.py": "tests/pykern/debug/test_debugged_machine.py",
     "images/errors.py": "tests/images/test_build.py",

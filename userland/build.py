@@ -1,8 +1,8 @@
 """Build the user programs: C and assembly to static ELF files, the same bytes every time.
 
 Programs below ``bin/`` and ``demos/`` are files, or folders of files, named as the program. All are
-linked with the library in ``lib/``, except those in a folder of `PERSONALITIES`: they have a start-up
-and stubs of their own for the calls of that profile. The stubs are generated from the ABI tables.
+linked with the library in ``lib/``, except those in a folder of `PERSONALITIES`: they have a
+start-up and stubs of their own for the calls of that profile, generated from the ABI tables.
 Programs in ``tests/`` are for the tests of the library: they compile with the host's, too.
 
 ``python -m userland.build DIRECTORY`` builds everything.
@@ -113,9 +113,9 @@ def personality(name: str) -> str:
 
 
 def _folder(source: Path) -> str:
-    """Return the folder of ``demos/`` that a source is in, or its library; empty: neither."""
-    parts = source.relative_to(SOURCES).parts
-    return parts[1] if parts[0] == "demos" and len(parts) > 2 else ""
+    """Return the folder of ``demos/`` that a source is in; empty: in none."""
+    demos = SOURCES / "demos"
+    return source.relative_to(demos).parts[0] if source.is_relative_to(demos) else ""
 
 
 def _files(folder: Path) -> list[Path]:

@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_boot(commands)
     _add_image(commands)
+    _add_profiles(commands)
     _add_disasm(commands)
     _add_bench(commands)
     return parser
@@ -358,7 +359,7 @@ def _add_image_build(verbs: Subparsers) -> None:
         description="Write the bootable image that a manifest describes.",
     )
     parser.add_argument(
-        "manifest", metavar="NAME|MANIFEST.toml", help="pykern, mellos, microkernel, or a file"
+        "manifest", metavar="NAME|MANIFEST.toml", help="the name of a profile, or a file"
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="ISO", help="default: the manifest's name, .iso"
@@ -380,8 +381,26 @@ def _add_image_build(verbs: Subparsers) -> None:
         help="instead of the programs that come with pykern; may be repeated",
     )
     parser.add_argument(
+        "--sign",
+        type=Path,
+        metavar="KEY",
+        help="sign the programs with an Ed25519 key (PEM, as openssl genpkey writes it), and let "
+        "the kernel run no others",
+    )
+    parser.add_argument(
         "--loader", type=Path, metavar="FILE", help="instead of pykern's El Torito boot loader"
     )
+
+
+def _add_profiles(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "profiles",
+        help="list the kernels that can be made of this one, and what each is made of",
+        description="Without NAME a line for each profile; with it all that it chooses. The "
+        "kernel's command line says which one to boot: --append profile=NAME.",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one of them")
+    parser.set_defaults(command=_command("pykern.cli.profiles"))
 
 
 def _add_disasm(commands: Subparsers) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from gdbstub import Address
     from pykern.cli.terminal import NoInput
+    from pykern.debug.doorways import View
     from pykern.kernel.host import KernelHost
     from pykern.machine.computer import Image
     from pykern.machine.session import Session
@@ -39,6 +40,8 @@ _ELF64 = b"\x7fELF\x02"
 """gdb would take the registers of a 32-bit file for those of the machine."""
 _NEAR = 0x1000
 """Bytes behind the last symbol that are still its."""
+_HINTS = {"cpu": "", "os": "-ex 'set schedule-multiple on' "}
+"""All processes run when one does; gdb is to know that their registers change."""
 _OPTIONS = {"cpu": "--gdb", "os": "--gdb-os"}
 
 
@@ -56,18 +59,17 @@ def attach(
     ------
     UsageError : the address cannot be listened at
     """
-    wanted_at = _addresses(args)
+    wanted_at = addresses(args)
     if not wanted_at:
         return None
     executable = image.data if image.data.startswith(_ELF64) else b""
     path = f"/boot/{PurePosixPath(image.options.path or image.options.name).name}"
-    views: dict[str, MachineTarget] = {
-        "cpu": MachineTarget(host.machine, host.task_name, executable, path),
-        "os": OsTarget(host, executable, path, unstripped),
+    processors = MachineTarget(host.machine, host.task_name, executable, path)
+    processors.knowledge = Knowledge(host.machine, host, _near(executable, path))
+    views: dict[str, View] = {
+        "cpu": processors,
+        "os": OsTarget(host, processors, unstripped),
     }
-    knowledge = Knowledge(host.machine, host, _near(executable, path))
-    for target in views.values():
-        target.knowledge = knowledge
     doors = []
     for view, address in wanted_at.items():
         try:
@@ -77,13 +79,13 @@ def attach(
         listener = doors[-1].listener
         stack.callback(listener.close)
         console.visitors.append(listener)
-        print(f"pykern: gdb -ex 'target remote {listener.address}'", file=sys.stderr)
+        print(f"pykern: gdb {_HINTS[view]}-ex 'target remote {listener.address}'", file=sys.stderr)
     doorways = Doorways(doors, views)
-    door = _with_observer(args, views["cpu"], doorways, console, stack)
+    door = _with_observer(args, processors, doorways, console, stack)
     session.machine = debugged = DebuggedMachine(doorways.target, door, wait=args.wait_for_gdb)
-    python = PythonSource(host.machine, views["cpu"].execution, host, debugged.pause)
-    views["cpu"].use_python(python)
-    session.hostcall = python.hostcall
+    python = PythonSource(host, debugged.pause, lambda: doorways.target)
+    processors.use_python(python)
+    session.hostcall, host.failed = python.hostcall, python.post_mortem
     return debugged
 
 
@@ -110,10 +112,10 @@ def _with_observer(
 
 def wanted(args: argparse.Namespace) -> bool:
     """Tell whether a debugger may come."""
-    return bool(_addresses(args))
+    return bool(addresses(args))
 
 
-def _addresses(args: argparse.Namespace) -> dict[str, Address]:
+def addresses(args: argparse.Namespace) -> dict[str, Address]:
     """Return where gdb may come in for each view."""
     cpu, os = args.gdb, args.gdb_os
     if cpu is None and os is None and args.wait_for_gdb:

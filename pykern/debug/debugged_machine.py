@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdbstub import Exited, Stop
 from pykern.debug.doorways import Doorways
+from pykern.debug.non_stop import NonStop
 from pykern.debug.observed import Observed
 from pykern_c.exits import Exit, ExitReason
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gdbstub import ThreadExited
-    from pykern.debug.machine_target import MachineTarget
+    from pykern.debug.doorways import View
     from pykern.debug.observed import Entrance
 
 _REQUESTED = {"kill": "killed", "restart": "reset"}
@@ -33,7 +34,7 @@ class DebuggedMachine:
     wait : stand still from the beginning, until gdb has come and says go on
     """
 
-    def __init__(self, target: MachineTarget, listener: Entrance, *, wait: bool = False) -> None:
+    def __init__(self, target: View, listener: Entrance, *, wait: bool = False) -> None:
         self._machine = target.machine
         self._first_target = target
         self._listener = listener
@@ -42,7 +43,7 @@ class DebuggedMachine:
         target.stopped = wait
 
     @property
-    def _target(self) -> MachineTarget:
+    def _target(self) -> View:
         """Return the machine as the gdb sees it that is there."""
         return self._door.target if isinstance(self._door, Doorways) else self._first_target
 
@@ -93,13 +94,18 @@ class DebuggedMachine:
                 return ended
 
     def pause(self, stop: Stop) -> None:
-        """Stand still in the middle of a hostcall until gdb goes on."""
-        self._report(stop)
-        self._stand_still()
+        """Stand still in the middle of a hostcall until gdb goes on; if there is none, go on."""
+        if self._listener.connected:
+            self._report(stop)
+            self._stand_still()
 
     def ended(self, status: int) -> None:
-        """Tell gdb that the machine has ended."""
-        self._listener.report_stop(Exited(self._target.threads()[0].id.pid, status))
+        """Tell gdb that the machine has ended, and with it all that gdb saw of it."""
+        for reason in self._target.ends(status):
+            self._stand_still()
+            if not self._listener.connected:
+                return
+            self._report(reason)
 
     def _stand_still(self) -> None:
         while (interrupt := self._interrupt()) is not None:
@@ -114,7 +120,8 @@ class DebuggedMachine:
     def _interrupt(self) -> Stop | None:
         """Return the stop that gdb wants of a running machine."""
         if not self._target.interrupted:
-            return self._target.take_halting()
+            target = self._target
+            return target.take_halting() if isinstance(target, NonStop) else None
         self._target.interrupted = False
         return self._target.interrupt_stop()
 
@@ -133,5 +140,8 @@ class DebuggedMachine:
             self._stand_still()
 
     def _report(self, stop: Stop | Exited | ThreadExited) -> None:
-        self._target.note_stop(stop)
+        if isinstance(self._target, NonStop):
+            self._target.note_stop(stop)
+        else:
+            self._target.stopped = True
         self._listener.report_stop(stop)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from gdbstub import Address, Exited, Stop, ThreadExited
     from pykern.debug.machine_target import MachineTarget
+    from pykern.debug.os_view.os_target import OsTarget
+
+    View = MachineTarget | OsTarget
 
 
 class Door:
@@ -31,13 +34,19 @@ class Door:
     coming : as the next gdb will see it
     """
 
-    def __init__(self, address: Address, target: MachineTarget) -> None:
+    def __init__(self, address: Address, target: View) -> None:
         self.target = self.coming = target
         self.listener = Listener(address, target, self._entered)
 
     def _entered(self) -> None:
         self.target = self.listener.target = self.coming
         self.target.halt()
+
+    def change_view(self) -> None:
+        """Have the machine wait for the gdb that is to see it otherwise, if one is announced."""
+        if self.coming is not self.target and not self.listener.connected:
+            self.target = self.coming
+            self.target.stopped = True
 
 
 class Doorways:
@@ -49,7 +58,7 @@ class Doorways:
     views : the machine, as it may be seen, by name
     """
 
-    def __init__(self, doors: Sequence[Door], views: Mapping[str, MachineTarget]) -> None:
+    def __init__(self, doors: Sequence[Door], views: Mapping[str, View]) -> None:
         self._doors = list(doors)
         self._used = self._doors[0]
         self._views = views
@@ -57,7 +66,7 @@ class Doorways:
             target.next_view = self.next_view
 
     @property
-    def target(self) -> MachineTarget:
+    def target(self) -> View:
         """Return the machine as the gdb sees it that is there, or was last."""
         return self._used.target
 
@@ -70,7 +79,9 @@ class Doorways:
         """Serve what has arrived, as `Listener.poll`."""
         if self.connected:
             others = [door.listener for door in self._doors if door is not self._used]
-            return self._used.listener.poll(timeout, others)
+            happened = self._used.listener.poll(timeout, others)
+            self._used.change_view()
+            return happened
         listeners = [door.listener for door in self._doors]
         readable, _, _ = select.select(listeners, [], [], timeout)
         for door in self._doors:
@@ -91,6 +102,10 @@ class Doorways:
     def report_stop(self, reason: Stop | Exited | ThreadExited) -> None:
         """Tell gdb that the machine has stopped."""
         self._used.listener.report_stop(reason)
+
+    def print(self, text: str) -> None:
+        """Show text on gdb's console."""
+        self._used.listener.print(text)
 
     def next_view(self, name: str) -> None:
         """Show the machine otherwise to the next gdb that comes to the door in use.

@@ -43,7 +43,7 @@ _HOOK_KINDS = {
     BreakpointKind.READ: "r",
     BreakpointKind.ACCESS: ("r", "w"),
 }
-STOP_KINDS = {
+_STOP_KINDS = {
     BreakpointKind.SOFTWARE: StopKind.SWBREAK,
     BreakpointKind.HARDWARE: StopKind.HWBREAK,
     BreakpointKind.WRITE: StopKind.WATCH,
@@ -53,7 +53,7 @@ STOP_KINDS = {
 
 
 @dataclass
-class Step:
+class _Step:
     """A processor that is to stop at an instruction soon.
 
     Attributes
@@ -100,7 +100,7 @@ class Execution:
         self.breakpoints: set[Breakpoint] = set()
         self._hooks: dict[Breakpoint, int] = {}
         self._step_hooks: list[int] = []
-        self._steps: dict[int, Step] = {}
+        self._steps: dict[int, _Step] = {}
         self._alone: SomeProcessors | None = None
         self._found: Stop | None = None
 
@@ -188,7 +188,7 @@ class Execution:
                 return
             address = max(laddr, wanted.address)
             self.stop_after(
-                Stop(self._thread(vcpu.index), kind=STOP_KINDS[wanted.kind], address=address)
+                Stop(thread_of(vcpu.index), kind=_STOP_KINDS[wanted.kind], address=address)
             )
 
         return accessed
@@ -204,9 +204,9 @@ class Execution:
 
     def _hook_steps(self) -> None:
         """Hook every instruction while a processor steps, and no longer."""
-        if self._stepping == bool(self._step_hooks):
+        if bool(self._steps) == bool(self._step_hooks):
             return
-        if self._stepping:
+        if self._steps:
             add = self._machine.add_hook
             self._step_hooks = [
                 add(None, kinds="x", first=0, last=_LAST_ADDRESS),
@@ -216,24 +216,15 @@ class Execution:
         while self._step_hooks:
             self._machine.remove_hook(self._step_hooks.pop())
 
-    def _thread(self, index: int) -> ThreadId:
-        """Return the thread that a processor is."""
-        return thread_of(index)
-
-    @property
-    def _stepping(self) -> bool:
-        """Whether any step is under way."""
-        return bool(self._steps)
-
     def _interrupted(self, vcpu: Vcpu, _vector: int, _error: int, external: bool) -> None:
         """Note where an interrupt returns to; an exception is where the step leads."""
         step = self._steps.get(vcpu.index)
         if step is None or step.returns_to is not None:
             return
         if external and self.step_mode & 2:
-            step.returns_to = place(vcpu)
+            step.returns_to = _place(vcpu)
         else:
-            self.stop_after(Stop(self._thread(vcpu.index)))
+            self.stop_after(Stop(thread_of(vcpu.index)))
 
     # -- steps into hosted functions and out of them
 
@@ -247,9 +238,9 @@ class Execution:
 
     def step_from_thunk(self, index: int, within: tuple[int, int] | None) -> None:
         """Stop where a processor's thread goes on in the guest, whichever processor that is on."""
-        there = place(self._machine.vcpus[index])
+        there = _place(self._machine.vcpus[index])
         for vcpu in [self._machine.vcpus[index]] if self._alone else self._machine.vcpus:
-            self._steps[vcpu.index] = Step(-1, -1, within, there)
+            self._steps[vcpu.index] = _Step(-1, -1, within, there)
         self._hook_steps()
 
     # -- the run
@@ -306,7 +297,7 @@ class Execution:
         if step is None:
             return self._at_breakpoint(vcpu)
         if step.returns_to is not None:
-            if place(vcpu) != step.returns_to:
+            if _place(vcpu) != step.returns_to:
                 return self._at_breakpoint(vcpu)
             step.returns_to = None
             if linear_pc(vcpu) == step.start:
@@ -319,7 +310,7 @@ class Execution:
         pc = linear_pc(vcpu)
         if step.within is not None and step.within[0] <= pc < step.within[1]:
             return None
-        return Stop(self._thread(vcpu.index))
+        return Stop(thread_of(vcpu.index))
 
     def _at_breakpoint(self, vcpu: Vcpu) -> Stop | None:
         pc = linear_pc(vcpu)
@@ -327,30 +318,29 @@ class Execution:
         if not kinds or not self._listens_to(vcpu):
             return None
         # gdb goes on without a word where its own idea of the PC has no breakpoint.
-        kind = STOP_KINDS[min(kinds)]
+        kind = _STOP_KINDS[min(kinds)]
         if pc != vcpu.read_register("rip"):
             kind = StopKind.SIGNAL
-        return Stop(self._thread(vcpu.index), kind=kind)
+        return Stop(thread_of(vcpu.index), kind=kind)
 
     def shutdown_stop(self, exit_: Exit) -> Stop:
         """Return the stop for a triple fault, with its explanation."""
         lines = explain_shutdown(self._machine.vcpus[exit_.vcpu], exit_)
         text = "".join(f"{line}\n" for line in lines)
-        return Stop(self._thread(exit_.vcpu), _SIGABRT, text=text)
+        return Stop(thread_of(exit_.vcpu), _SIGABRT, text=text)
 
 
-def _steps(machine: Machine, vcpus: dict[int, Action]) -> dict[int, Step]:
+def _steps(machine: Machine, vcpus: dict[int, Action]) -> dict[int, _Step]:
     """Return the steps that actions begin, by index of the processor."""
     return {
-        index: Step(vcpu.retired, linear_pc(vcpu), action.within)
+        index: _Step(vcpu.retired, linear_pc(vcpu), action.within)
         for index, action in vcpus.items()
         if action.step
         for vcpu in [machine.vcpus[index]]
     }
 
 
-def place(vcpu: Vcpu) -> tuple[int, int]:
-    """Return RIP and RSP."""
+def _place(vcpu: Vcpu) -> tuple[int, int]:
     return vcpu.read_register("rip"), vcpu.read_register("rsp")
 
 

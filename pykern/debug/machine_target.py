@@ -6,7 +6,7 @@ import functools
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from gdbstub import BreakpointKind, Stop, TargetError, Thread, ThreadId
+from gdbstub import BreakpointKind, Exited, Stop, TargetError, Thread, ThreadId
 from gdbstub.target import SIGINT
 from gdbstub.x86 import VIEWS, X86_64
 from pykern.debug import memory, registers
@@ -17,9 +17,9 @@ from pykern.debug.monitor import Monitor
 from pykern.debug.non_stop import NonStop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from gdbstub import Architecture, Breakpoint, Exited, Resume, ThreadExited
+    from gdbstub import Architecture, Breakpoint, Resume, ThreadExited
     from pykern.debug.python_source.debugger import PythonSource
     from pykern_c import Machine, Vcpu
     from pykern_c.exits import Exit
@@ -229,6 +229,14 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
         self.request, self.stopped = "restart", True
 
     # -- for the machine's owner
+
+    def processor(self, index: int) -> ThreadId:
+        """Return the thread that a processor is."""
+        return thread_of(index)
+
+    def ends(self, status: int) -> Iterable[Exited]:
+        """Return the ends of all processes, one after the other, now that the machine has ended."""
+        yield Exited(MACHINE_PID, status)
 
     def hostcall_stop(self, _exit: Exit, *, again: bool = False) -> Stop | None:
         """Return a stop for what a hostcall is about to do; None: there is none.

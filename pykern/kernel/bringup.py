@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.log import Level
 from pykern.kernel.core.units import MIB, PAGE_SIZE
 from pykern.kernel.core.wait import WaitQueue, sleep_until
-from pykern.kernel.drivers import acpi, pic8259, pit8254
+from pykern.kernel.drivers import acpi, numa, pic8259, pit8254
 from pykern.kernel.integration.story import Step
 from pykern.kernel.ipc.capabilities import CapabilityTable, OpenPorts
 from pykern.kernel.ipc.mailbox import Mailboxes
@@ -31,7 +31,7 @@ from pykern.kernel.x86 import (
     vectors,
 )
 from pykern.kernel.x86.hostcall import hostcall
-from pykern.kernel.x86.ioapic import ACTIVE_LOW, LEVEL, Ioapic
+from pykern.kernel.x86.ioapic import Ioapic
 from pykern.kernel.x86.processor import NO_CALLS, Processor
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class BringUp:
             kernel.symbols["limine_requests"],
             kernel.symbols["built_in_command_line"],
         )
-        kernel.choose_profile(kernel.boot.options.get("profile", kernel.profile.name))
+        kernel.choose_profile(kernel.boot.options)
         kernel.serial.initialize()
         if kernel.boot.date is not None:
             kernel.boot_ns = kernel.boot.date * 1_000_000_000 - kernel.clock.now_ns
@@ -106,12 +106,23 @@ class BringUp:
     def _find_frames(self) -> None:
         """Take what the loader calls usable, as far as the direct map reaches."""
         kernel = self._kernel
+        kernel.acpi = acpi.read(kernel.machine, kernel.boot.rsdp)
+        kernel.topology = topology = numa.read(kernel.acpi.tables)
         usable = (r for r in kernel.boot.memory_map if r.type == boot_parameters.USABLE)
+        ranges = self._within_direct_map((r.base, r.length) for r in usable)
         kernel.frames = FrameAllocator(
-            kernel.machine, self._within_direct_map((r.base, r.length) for r in usable)
+            kernel.machine, topology.split(ranges), distances=topology.distances
         )
+        if len(topology.nodes) > 1:
+            kernel.frames.home = self._local_node
         # Real mode starts there, and what firmware left below 1 MiB is not for long.
         kernel.frames.reserve(0, _LOW_MEMORY)
+
+    def _local_node(self) -> int | None:
+        """Return the node of the processor that executes."""
+        kernel = self._kernel
+        cpu = kernel.clock.this_cpu
+        return None if cpu is None else kernel.topology.cpus.get(cpu.apic_id)
 
     def _within_direct_map(self, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return ranges (base, size) of physical memory without what the direct map has not."""
@@ -125,9 +136,12 @@ class BringUp:
             kernel.machine,
             kernel.frames,
             kernel.profile.layout,
+            largest=kernel.profile.largest_page,
             invalidate=self._invalidate_kernel,
         )
         kernel.table = space.table
+        if kernel.profile.recursive_paging:
+            space.table.make_recursive()
         space.map_direct(self._within_direct_map(kernel.machine.ram_ranges))
         space.map_image(self._sections())
         kernel.stacks = KernelStacks(
@@ -223,7 +237,6 @@ class BringUp:
         """Start what everything else is started by: the kernel's first thread."""
         kernel = self._kernel
         kernel.cpus.append(cpu)
-        kernel.acpi = acpi.read(kernel.machine, kernel.boot.rsdp)
         log = kernel.log.subsystem("ACPI")
         log.log(f"RSDP found at {kernel.boot.rsdp:#x}")
         log.log(f"MADT found at {kernel.acpi.addresses['APIC']:#x}")
@@ -256,6 +269,8 @@ class BringUp:
             kernel.threads.reap,
         )
         kernel.runner.signal_pending = kernel.signals.pending
+        kernel.runner.switch_ns = kernel.profile.switch_ns
+        kernel.runner.charge = kernel.machine.charge
         if kernel.timeline is not None:
             kernel.runner.on_switch = kernel.timeline.switched
 
@@ -293,19 +308,7 @@ class BringUp:
 
     def route_isa(self, irq: int) -> None:
         """Send an ISA interrupt to the boot processor, at the vector that is its own."""
-        kernel = self._kernel
-        gsi, flags = kernel.acpi.overrides.get(irq, (irq, 0))
-        polarity_low, trigger_level = flags & 3 == 3, flags >> 2 & 3 == 3
-        for base, first in kernel.acpi.ioapics:
-            ioapic = Ioapic(base, first)
-            if first <= gsi < first + ioapic.inputs(kernel.acting):
-                ioapic.route(
-                    kernel.acting,
-                    gsi,
-                    vector=vectors.FIRST_ISA + irq,
-                    apic_id=kernel.cpus[0].apic_id,
-                    flags=(ACTIVE_LOW if polarity_low else 0) | (LEVEL if trigger_level else 0),
-                )
+        self._kernel.interrupts.route_isa(irq)
 
     def send_resched(self, number: int) -> None:
         """Interrupt a processor so that it looks whether another thread is to run (MEL-05)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pykern.kernel.abi.tables import GATES
@@ -14,11 +15,13 @@ from pykern.kernel.drivers.keyboard import Keyboard
 from pykern.kernel.drivers.serial import COM1, Serial
 from pykern.kernel.faults import Faults
 from pykern.kernel.integration import STORIES, Story
+from pykern.kernel.interrupts import Interrupts
 from pykern.kernel.profiles import PROFILES
 from pykern.kernel.sched import Metrics, State
 from pykern.kernel.syscalls import modules
 from pykern.kernel.syscalls.entry import SystemCalls, handlers, watched
 from pykern.kernel.task.futex import Futexes
+from pykern.kernel.task.kstack import StackMemory
 from pykern.kernel.task.processes import Processes
 from pykern.kernel.task.sigaction import SigInfo, Signal
 from pykern.kernel.task.signals import Signals
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
     from pykern.kernel.abi.calls import Call
     from pykern.kernel.drivers.acpi import Acpi
+    from pykern.kernel.drivers.numa import Topology
     from pykern.kernel.fs.tty import Tty
     from pykern.kernel.profiles import Profile
     from pykern.kernel.task.process import Process
@@ -57,6 +61,8 @@ _REFRESH_NS = 20_000_000
 HOSTCALL_NS = 100
 """What a hostcall costs of virtual time, beside its instructions."""
 _RUNNING = State.RUNNING
+_CHOICES = {"heap": "heap", "sched": "policy"}
+"""Option of the command line → what it replaces in the profile."""
 
 
 class Kernel(System):
@@ -75,6 +81,7 @@ class Kernel(System):
     boot: BootParameters
     profile: Profile
     acpi: Acpi
+    topology: Topology
     console: Tty
     identity: Identity
     story: Story
@@ -94,6 +101,7 @@ class Kernel(System):
         self.log = Log(self._print, now_ns=lambda: machine.now)
         self.bringup = BringUp(self)
         self.traps = Traps(self)
+        self.interrupts = Interrupts(self)
         self.threads = Threads(self)
         self.processes = Processes(self)
         self.signals = Signals(self)
@@ -194,14 +202,29 @@ class Kernel(System):
 
     # -- for the handlers
 
-    def choose_profile(self, name: str) -> None:
-        """Become a kernel of that profile; before anything depends on one.
+    def choose_profile(self, options: Mapping[str, str]) -> None:
+        """Become a kernel of a profile; before anything depends on one.
+
+        Parameters
+        ----------
+        options : `profile=`; `heap=` and `sched=` replace what it chooses, `layout=` takes the
+            addresses of another profile's kernel half
 
         Raises
         ------
-        KeyError : there is no such profile
+        UnknownNameError : there is no such profile
+        ProfileError : what is chosen does not fit together
         """
-        self.profile = PROFILES.get(name)
+        self.profile = PROFILES.get(options.get("profile", self.profile.name))
+        instead: dict[str, Any] = {
+            field: options[name] for name, field in _CHOICES.items() if name in options
+        }
+        if "layout" in options:
+            layout_ = PROFILES.get(options["layout"]).layout
+            self.profile = replace(self.profile, layout=layout_, **instead)
+        elif instead:
+            self.profile = replace(self.profile, **instead)
+        self.allow_wx = self.profile.allow_wx
         self.log.style = STYLES.get(self.profile.log_style)
         self.clock.tick_ns = _NS_PER_S // self.profile.tick_hz
         self.clock.resolution_hz = self.profile.timer_hz
@@ -263,7 +286,9 @@ class Kernel(System):
         """Return the trap frame that entry code has pushed on some stack of the kernel."""
         stack = cpu.current.stack
         if stack is not None and stack.bottom <= laddr < stack.top:
-            return TrapFrame(self.machine, stack.physical(laddr))
+            if stack.is_contiguous(laddr, layout.FRAME_SIZE):
+                return TrapFrame(self.machine, stack.physical(laddr))
+            return TrapFrame(StackMemory(self.machine, stack), laddr)
         paddr = self.table.translate(laddr)
         if paddr is None:
             raise ValueError(f"trap frame at {laddr:#x}, which is not mapped")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pykern.kernel.drivers import pci
 from pykern.kernel.fs.path import path_of
 from pykern.kernel.fs.proc_process import ProcessInfo
 from pykern.kernel.fs.proc_system import (
@@ -151,6 +152,7 @@ class _View:
             "gids": (group.real, group.effective, group.saved, fs.gid),
             "groups": tuple(sorted(fs.groups)),
             "queued": (self._kernel.signals.queued(user.real), most),
+            "no_new_privileges": process.credentials.no_new_privileges,
             "own_pending": first.pending.mask,
         }
 
@@ -243,8 +245,13 @@ class SystemFiles:
         tree.add("metrics", kernel.metrics.text)
         tree.add("swaps", lambda: format_swaps(*self._swap()))
         tree.add("vmstat", self.vmstat)
+        tree.add("numastat", self.numastat)
+        tree.add(
+            "bus/pci/devices", lambda: pci.format_devices(pci.enumerate_functions(kernel.acting))
+        )
+        tree.add("cpuidle", self.cpuidle)
         tree.add("ipc", self.ipc)
-        tree.add("sys/kernel/hostname", lambda: "pykern\n")
+        tree.add("sys/kernel/hostname", lambda: f"{self._kernel.host_name}\n")
         tree.add("sys/kernel/ostype", lambda: "Linux\n")
         tree.add("sys/kernel/osrelease", lambda: f"{RELEASE}\n")
         tree.add("sys/kernel/pid_max", lambda: "4194304\n")
@@ -281,6 +288,25 @@ class SystemFiles:
         """Return what has happened to pages."""
         metrics, free = self._kernel.metrics, self._kernel.frames.free_bytes
         return format_vmstat(free >> 12, metrics.swap_ins, metrics.swap_outs, metrics.page_faults)
+
+    def numastat(self) -> str:
+        """Return the nodes: bytes in kB, how far they are apart, frames taken near and far."""
+        kernel, topology = self._kernel, self._kernel.topology
+        lines = []
+        for node in topology.nodes:
+            memory = kernel.frames.statistics(node)
+            cpus = [cpu.number for cpu in kernel.cpus if topology.cpus.get(cpu.apic_id, 0) == node]
+            far = topology.distances[node] if node < len(topology.distances) else ()
+            lines.append(
+                f"node {node}: {memory.total >> 10} kB, {memory.free >> 10} kB free, "
+                f"cpus {' '.join(map(str, cpus))}, distances {' '.join(map(str, far))}\n"
+            )
+        return "".join(lines) + f"near {kernel.frames.near}\nfar {kernel.frames.far}\n"
+
+    def cpuidle(self) -> str:
+        """Return how long each processor was in C0, executing, and in C1, halted; ns."""
+        cpus = enumerate(self._kernel.metrics.cpus)
+        return "".join(f"cpu{n} C0 {cpu.busy_ns} C1 {cpu.idle_ns}\n" for n, cpu in cpus)
 
     def cpuinfo(self) -> str:
         """Return what CPUID says of each processor."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pykern.kernel.binfmt import signature
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.log import Level
 from pykern.kernel.drivers import keyboard
@@ -68,6 +69,7 @@ class UserMode:
         swapping.start(
             kernel, *swapping.sizes(kernel.boot.options, profile.swap, profile.replacement)
         )
+        kernel.trusted_keys = signature.parse_keys(kernel.boot.options.get("trust", profile.trust))
         kernel.vfs = Vfs(
             lambda: kernel.realtime_ns,
             on_broken_pipe=self.jobs.broken_pipe,
@@ -153,12 +155,15 @@ class UserMode:
             space.release()
             raise
         process = kernel.processes.create(None, space, files, fs)
-        process.limits = ResourceLimits.of_first(kernel.frames.statistics().total)
+        process.limits = ResourceLimits.of_first(
+            kernel.frames.statistics().total, kernel.user_layout.stack_size
+        )
         process.limits.apply(space.limits, files)
         for _ in range(3):
             files.install(await open_at(fs, console, O_RDWR))
         name = path.rsplit(b"/", 1)[-1].decode("utf-8", "replace")
         thread = kernel.processes.new_thread(process, name, process.pid)
+        thread.priority = kernel.profile.priority
         process.arguments, process.executable = (path, *arguments), start.executable
         process.environment = _ENVIRONMENT
         thread.frame.write(new_user_frame(start.rip, start.rsp))

@@ -101,10 +101,10 @@ class Gdb:
 class Guest:
     """`pykern boot`, with a doorway for gdb at a unix socket, or where `listen` says."""
 
-    def __init__(self, folder, *arguments, wait=True, listen=None):
+    def __init__(self, folder, *arguments, wait=True, listen=None, view="--gdb"):
         where = listen or f"unix:{folder / 'gdb.sock'}"
         self.serial = folder / "serial"
-        command = [sys.executable, "-m", "pykern", "boot", "--gdb", where]
+        command = [sys.executable, "-m", "pykern", "boot", view, where]
         command += ["--serial", f"file:{self.serial}", *(["-S"] if wait else []), *arguments]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Unstripped = Callable[[bytes], bytes]
 
 _ELF = b"\x7fELF"
+_MOST_GENERATED = 1 << 24
+"""Bytes of a file that does not know its size: of /proc."""
 
 
 class GuestFiles:
@@ -64,6 +66,6 @@ def contents(place: Location, memory: PhysicalMemory) -> bytes | None:
     if not inode.is_regular():
         return None
     if inode.pager is None:
-        return inode.read_at(0, inode.size)
+        return inode.read_at(0, max(inode.size, _MOST_GENERATED))
     pages = (inode.pager.peek(at, memory) for at in range(0, inode.size, PAGE_SIZE))
     return b"".join(pages)[: inode.size]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class OsMonitor:
-    """Executes what the monitor of the CPU view has not.
+    """Executes what the monitor of the CPU view has not; help has both.
 
     Parameters
     ----------
@@ -34,6 +34,10 @@ class OsMonitor:
     def execute(self, thread: ThreadId, command: str) -> str | None:
         """Return what a command prints; None: it is none of these, or the list of all."""
         name, *arguments = command.split() or ["help"]
+        if name == "help":
+            return self._help() + self._target.processors_monitor(thread, command)
+        if name == "arch":
+            raise TargetError("programs are 64-bit; the CPU view shows other modes")
         found = self._commands.get(name)
         if found is None:
             return None
@@ -42,7 +46,7 @@ class OsMonitor:
             raise TargetError(f"usage: monitor {name} {wanted}".rstrip())
         return function(thread, arguments)
 
-    def help(self) -> str:
+    def _help(self) -> str:
         """Return a line for each command."""
         return "".join(
             f"{f'{name} {wanted}':16} {text}\n"

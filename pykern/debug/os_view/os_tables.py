@@ -153,8 +153,10 @@ def mappings(tasks: Tasks) -> list[Row]:
     kernel = tasks.kernel
     if not kernel.cpus:
         return []
-    spaces = [(p.pid, p.space.pages.table, 0, _USER_HALF) for p in tasks.processes()]
-    spaces.append(("kernel", kernel.table, -_USER_HALF % (1 << 64), _USER_HALF))
+    spaces: list[tuple[int | str, Any, int]] = [
+        *((process.pid, process.space.pages.table, 0) for process in tasks.processes()),
+        ("kernel", kernel.table, -_USER_HALF % (1 << 64)),
+    ]
     return [
         _row(
             pid=pid,
@@ -165,8 +167,8 @@ def mappings(tasks: Tasks) -> list[Row]:
             flags=flag_names(flags),
             area=_area(tasks, pid, laddr),
         )
-        for pid, table, first, length in spaces
-        for laddr, size, paddr, flags in table.mappings(first, length)  # type: ignore[attr-defined]
+        for pid, table, first in spaces
+        for laddr, size, paddr, flags in table.mappings(first, _USER_HALF)
     ]
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from typing import TYPE_CHECKING
 
-from gdbstub import Exited, Stop, TargetError, ThreadId
+from gdbstub import BreakpointKind, Exited, Stop, TargetError, ThreadId
 from gdbstub.events import Executed
+from gdbstub.signals import NUMBERS
 from gdbstub.target import SIGINT
-from pykern.debug.machine_target import MachineTarget
+from gdbstub.x86 import X86_64
+from pykern.debug import memory
+from pykern.debug.execution import thread_of
+from pykern.debug.machine_target import MACHINE_PID
 from pykern.debug.os_view import os_tables, program
 from pykern.debug.os_view.guest_files import GuestFiles
 from pykern.debug.os_view.os_execution import OsExecution
@@ -18,68 +23,63 @@ from pykern.debug.os_view.signal_stops import SignalStops
 from pykern.debug.os_view.syscall_catch import SyscallCatch
 from pykern.debug.os_view.task_memory import TaskMemory
 from pykern.debug.os_view.task_registers import TaskRegisters
-from pykern.debug.os_view.tasks import KERNEL_PID, Tasks
+from pykern.debug.os_view.tasks import KERNEL_PID, Tasks, processor_id
+from pykern.debug.python_source.awaiting import sleeping_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from gdbstub import Breakpoint, Resume, Thread, ThreadExited
+    from pykern.debug.machine_target import MachineTarget
     from pykern.debug.os_view.guest_files import Unstripped
+    from pykern.debug.python_source.debugger import PythonSource
+    from pykern.debug.python_source.stack import VirtualStack
     from pykern.kernel.host import KernelHost
-    from pykern_c import Vcpu
+    from pykern.kernel.task.thread import Thread as Task
     from pykern_c.exits import Exit
 
 
-class OsTarget(MachineTarget):  # noqa: PLR0904 - one method for each capability
+class OsTarget:  # noqa: PLR0904 - one method per operation
     """What gdb sees of the processes of a machine's kernel.
 
     Parameters
     ----------
     host : of the kernel
-    executable, executable_path : as for `MachineTarget`
+    processors : the machine as the CPU view has it
     unstripped : returns, for the contents of a program, those of the same with symbols
+
+    Attributes
+    ----------
+    stopped, interrupted, request, physical_memory, next_view : as of `MachineTarget`
     """
 
-    # Tasks stop together: only processors do it one by one.
-    stop_threads = None  # type: ignore[assignment]
+    architecture = X86_64
+    breakpoint_kinds = frozenset(BreakpointKind)
 
     def __init__(
         self,
         host: KernelHost,
-        executable: bytes = b"",
-        executable_path: str = "",
+        processors: MachineTarget,
         unstripped: Unstripped = lambda data: data,
     ) -> None:
-        super().__init__(host.machine, host.task_name, executable, executable_path)
+        self.machine = host.machine
+        self.stopped = self.interrupted = self.physical_memory = False
+        self.request = ""
+        self.next_view: Callable[[str], None] | None = None
         self.tasks = Tasks(host)
+        self._processors = processors
         self._registers = TaskRegisters(self.tasks)
         self._memory = TaskMemory(self.tasks)
         self._guest_files = GuestFiles(self.tasks, unstripped)
         self._events = ProcessEvents(self.tasks)
         self._signals = SignalStops(self.tasks)
         self._catch = SyscallCatch(self.tasks, self._registers)
-        self._os_execution = OsExecution(self.tasks, self._registers)
-        self._os_execution.catch = self._catch
-        self.execution = self._os_execution
-        self._os_monitor = OsMonitor(self)
-        self._kernel_file = executable_path if executable else ""
+        self.execution = OsExecution(self.tasks, self._registers, self._catch)
+        self._monitor = OsMonitor(self)
         self._waiting: deque[Stop | Exited | ThreadExited] = deque()
         self._attached = False
 
     # -- gdbstub.Target
-
-    def vcpu(self, thread: ThreadId) -> Vcpu:
-        """Return the processor that a thread is on; where it is on none, the first one."""
-        return self.machine.vcpus[self.tasks.index_of(thread) or 0]
-
-    def choose_view(self, name: str) -> None:
-        """Refuse: programs are 64-bit.
-
-        Raises
-        ------
-        TargetError : always
-        """
-        raise TargetError(f"no view {name!r} of processes; the CPU view has it")
 
     def threads(self) -> Sequence[Thread]:
         """Return the threads of the processes that gdb attends to."""
@@ -89,51 +89,92 @@ class OsTarget(MachineTarget):  # noqa: PLR0904 - one method for each capability
         """Return registers by gdb's names."""
         task = self.tasks.find(thread)
         if task is None:
-            return super().read_registers(thread, names)
-        return self._registers.read(task, list(names))
+            return self._processors.read_registers(self._processor(thread), names)
+        values, stack = self._registers.read(task, list(names)), self._asleep(task)
+        shown = {} if stack is None else {"rip": stack.rip, "rsp": stack.rsp}
+        return [shown.get(name, values[at]) for at, name in enumerate(names)]
+
+    @property
+    def _python(self) -> PythonSource | None:
+        return self._processors.python
+
+    def _asleep(self, task: Task) -> VirtualStack | None:
+        """Return what is shown of a thread of the kernel that sleeps in Python."""
+        in_kernel = self.tasks.running_on(task) is None and not self._registers.shows_frame(task)
+        if self._python is None or not in_kernel:
+            return None
+        return sleeping_stack(self._python.functions, task)
 
     def write_registers(self, thread: ThreadId, values: Mapping[str, int]) -> None:
         """Set registers by gdb's names."""
         task = self.tasks.find(thread)
         if task is None:
-            super().write_registers(thread, values)
+            self._processors.write_registers(self._processor(thread), values)
         else:
             self._registers.write(task, dict(values))
 
     def read_memory(self, thread: ThreadId, address: int, size: int) -> bytes:
-        """Return memory of the thread's process."""
-        task = None if self.physical_memory else self.tasks.find(thread)
+        """Return memory of the thread's process, or physical memory."""
+        if self.physical_memory:
+            return memory.read_physical(self.machine, address, size)
+        task = self.tasks.find(thread)
         if task is None:
-            return super().read_memory(thread, address, size)
-        return self._memory.read(task, address, size)
+            return self._processors.read_memory(self._processor(thread), address, size)
+        read = functools.partial(self._memory.read, task)
+        if self._python is None:
+            return read(address, size)
+        return self._python.read_as(self._asleep(task), address, size, read)
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes) -> None:
-        """Write memory of the thread's process, as it might itself."""
-        task = None if self.physical_memory else self.tasks.find(thread)
+        """Write memory of the thread's process, as it might itself; or physical memory."""
+        if self.physical_memory:
+            memory.write_physical(self.machine, address, data)
+            return
+        task = self.tasks.find(thread)
         if task is None:
-            super().write_memory(thread, address, data)
+            self._processors.write_memory(self._processor(thread), address, data)
         else:
             self._memory.write(task, address, data)
 
     def resume(self, actions: Resume) -> None:
         """Go on when the machine's owner runs it next."""
-        super().resume(actions)
+        prepared = actions if self._python is None else self._python.take(actions)
+        self.execution.prepare(prepared)
         self._signals.resume(actions)
+        self.stopped = False
+
+    def interrupt(self) -> None:
+        """Stop before the machine's next slice."""
+        self.interrupted = True
+
+    def _processor(self, thread: ThreadId) -> ThreadId:
+        """Return what the CPU view calls the processor that a thread is, or is on."""
+        return thread_of(self.tasks.index_of(thread) or 0)
 
     # -- capabilities
 
     def insert_breakpoint(self, thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
         """Stop the thread's process there from the next run on."""
-        self._os_execution.insert(thread.pid, breakpoint)
+        if self._python is not None and self._python.holds(breakpoint.address):
+            self._python.insert(breakpoint)
+        else:
+            self.execution.insert(thread.pid, breakpoint)
 
     def remove_breakpoint(self, thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
         """Stop it there no longer."""
-        self._os_execution.remove(thread.pid, breakpoint)
+        if self._python is not None and self._python.holds(breakpoint.address):
+            self._python.remove(breakpoint)
+        else:
+            self.execution.remove(thread.pid, breakpoint)
 
     def monitor(self, thread: ThreadId, command: str) -> str:
         """Return what a command of `monitor` prints."""
-        text = self._os_monitor.execute(thread, command)
-        return super().monitor(thread, command) if text is None else text
+        text = self._monitor.execute(thread, command)
+        return self.processors_monitor(thread, command) if text is None else text
+
+    def processors_monitor(self, thread: ThreadId, command: str) -> str:
+        """Return what a command of the CPU view prints, for the processor a thread is on."""
+        return self._processors.monitor(self._processor(thread), command)
 
     def exec_file(self, pid: int) -> str:
         """Return the path of the program that a process executes.
@@ -142,8 +183,8 @@ class OsTarget(MachineTarget):  # noqa: PLR0904 - one method for each capability
         ------
         TargetError : it is not known
         """
-        if pid == KERNEL_PID and self._kernel_file:
-            return self._kernel_file
+        if pid == KERNEL_PID:
+            return self._processors.exec_file(MACHINE_PID)
         executable = self.tasks.process(pid).executable
         if executable is None:
             raise TargetError(f"it is not known which program process {pid} executes")
@@ -152,7 +193,7 @@ class OsTarget(MachineTarget):  # noqa: PLR0904 - one method for each capability
     def open_file(self, path: str) -> bytes:
         """Return the contents of the kernel's file, or of one of the guest."""
         try:
-            return super().open_file(path)
+            return self._processors.open_file(path)
         except FileNotFoundError:
             return self._guest_files.read(path)
 
@@ -165,7 +206,7 @@ class OsTarget(MachineTarget):  # noqa: PLR0904 - one method for each capability
 
     def detach_process(self, pid: int) -> bool:
         """Leave a process alone."""
-        self._os_execution.drop(pid)
+        self.execution.drop(pid)
         self._catch.forget(pid)
         self._events.attended.discard(pid)
         return bool(self._events.attended)
@@ -207,6 +248,15 @@ class OsTarget(MachineTarget):  # noqa: PLR0904 - one method for each capability
             return b""
         return program.auxv(task.process)
 
+    def libraries(self, thread: ThreadId) -> Sequence[tuple[str, int]]:
+        """Return the kernel, which is in the upper half of every process."""
+        if thread.pid == KERNEL_PID:
+            return []
+        try:
+            return [(self._processors.exec_file(MACHINE_PID), 0)]
+        except TargetError:
+            return []
+
     def tls_address(self, thread: ThreadId, offset: int, module: int) -> int:
         """Return where a thread-local variable of a static program lies.
 
@@ -221,14 +271,17 @@ class OsTarget(MachineTarget):  # noqa: PLR0904 - one method for each capability
             raise TargetError("thread-local variables of libraries are not known")
         (fs_base,) = self._registers.read(task, ["fs_base"])
         assert fs_base is not None
-        return program.tls_block(self.open_file(self.exec_file(thread.pid)), fs_base) + offset
+        try:
+            executable = self.open_file(self.exec_file(thread.pid))
+        except FileNotFoundError as error:
+            raise TargetError(f"the program's file is gone: {error}") from None
+        return program.tls_block(executable, fs_base) + offset
 
     # -- beginnings and ends
 
     def halt(self) -> None:
         """Stand still: somebody has come to look, at all processes."""
-        super().halt()
-        self._attached = True
+        self.stopped = self._attached = True
         self._events.begin()
         self._events.attended = {KERNEL_PID, *(p.pid for p in self.tasks.processes())}
 
@@ -241,14 +294,23 @@ class OsTarget(MachineTarget):  # noqa: PLR0904 - one method for each capability
         self._signals.passed = frozenset()
         self._events.threads_too = False
         self._registers.forget_stops()
-        super().detach()
+        self.execution.forget()
+        if self._python is not None:
+            self._python.forget()
+        self.stopped = self.interrupted = self.physical_memory = False
 
     def kill(self, pid: int) -> None:
         """End a process; with the kernel's, the machine."""
-        if pid == KERNEL_PID:
-            super().kill(pid)
-        else:
+        if pid != KERNEL_PID:
             self.tasks.kernel.kill(self.tasks.process(pid))
+            return
+        self.execution.forget()
+        self._events.attended.clear()
+        self.request, self.stopped = "kill", False
+
+    def restart(self) -> None:
+        """Reset the machine; it stands still at its first instruction."""
+        self.request = "restart"
 
     def interrupt_stop(self) -> Stop:
         """Return the stop of a system that gdb has interrupted."""
@@ -262,19 +324,32 @@ class OsTarget(MachineTarget):  # noqa: PLR0904 - one method for each capability
 
     # -- for the machine's owner
 
+    def processor(self, index: int) -> ThreadId:
+        """Return the thread that a processor is."""
+        return processor_id(index)
+
+    def ends(self, status: int) -> Iterable[Exited]:
+        """Return the ends of all processes: killed when the machine was turned off."""
+        for pid in sorted(self._events.attended - {KERNEL_PID}):
+            self._events.attended.discard(pid)
+            yield Exited(pid, 0, NUMBERS["SIGKILL"])
+        yield Exited(KERNEL_PID, status)
+
     def hostcall_stop(self, exit_: Exit, *, again: bool = False) -> Stop | None:
         """Return a stop for what a hostcall is about to do, before it is done; None: none more."""
-        if not self._attached or self.tasks.kernel.image is None:
+        image = self.tasks.kernel.image
+        if not self._attached or image is None:
             return None
         self._events.before(exit_.vcpu)
-        names = self.tasks.kernel.image.hostcalls
-        name = names[exit_.code - 1] if 0 < exit_.code <= len(names) else ""
-        stop = None
+        if self.tasks.current_id(exit_.vcpu).pid not in self._events.attended:
+            return None
+        known = 0 < exit_.code <= len(image.hostcalls)
+        name = image.hostcalls[exit_.code - 1] if known else ""
         if name == "exit_to_user":
-            stop = self._signals.about_to_deliver(exit_)
-        elif name.startswith("sys_") and not again:
-            stop = self._catch.entered(exit_)
-        return stop if stop is None or stop.thread.pid in self._events.attended else None
+            return self._signals.about_to_deliver(exit_)
+        if name.startswith("sys_") and not again:
+            return self._catch.entered(exit_)
+        return None
 
     def next_event(self) -> Stop | Exited | ThreadExited | None:
         """Return what the last hostcall has done that gdb is told of; None: nothing more."""
@@ -290,7 +365,7 @@ class OsTarget(MachineTarget):  # noqa: PLR0904 - one method for each capability
     def _forget_program(self, happened: Stop | Exited | ThreadExited) -> None:
         """Forget what gdb has set in a program that is no more."""
         if isinstance(happened, Exited):
-            self._os_execution.drop(happened.pid)
+            self.execution.drop(happened.pid)
             self._catch.forget(happened.pid)
         elif isinstance(happened, Stop) and isinstance(happened.event, Executed):
-            self._os_execution.drop(happened.thread.pid)
+            self.execution.drop(happened.thread.pid)

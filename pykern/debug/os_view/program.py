@@ -72,5 +72,6 @@ def tls_block(executable: bytes, fs_base: int) -> int:
     for at in range(table, table + size * count, size):
         kind, _, _, _, _, _, memory, align = struct.unpack_from("<IIQQQQQQ", executable, at)
         if kind == _PT_TLS:
-            return fs_base - -(-memory // max(align, 1)) * max(align, 1)
+            align = max(align, 1)
+            return fs_base - int(-(-memory // align) * align)
     raise TargetError("the program has no thread-local variables")

@@ -65,20 +65,23 @@ class SignalStops:
         self._asked = None
         if not isinstance(task, UserThread) or task.exiting or task.process.stopped:
             return None
-        number = self._next(task)
-        if number is None:
+        info = self._next(task)
+        if info is None:
             self._decided = 0
             return None
-        self._asked = (task, number)
-        return Stop(task_id(task), to_gdb(number))
+        self._asked = (task, info.signal)
+        return Stop(task_id(task), to_gdb(info.signal), text=_explain(task, info))
 
-    def _next(self, task: UserThread) -> int | None:
+    def _next(self, task: UserThread) -> SigInfo | None:
+        """Return the next signal to ask about, in the order in which they are delivered."""
         process = task.process
-        waiting = (task.pending.mask | process.pending.mask) & ~task.blocked & ~self._decided
-        for number in range(1, waiting.bit_length() + 1):
-            ignored = process.actions.ignores(number) or number == Signal.SIGKILL
-            if waiting & bit(number) and not ignored and to_gdb(number) not in self.passed:
-                return number
+        for pending in (task.pending, process.pending):
+            known = task.blocked | self._decided
+            while (info := pending.first(known)) is not None:
+                ignored = process.actions.ignores(info.signal) or info.signal == Signal.SIGKILL
+                if not ignored and to_gdb(info.signal) not in self.passed:
+                    return info
+                known |= bit(info.signal)
         return None
 
     def resume(self, actions: Resume) -> None:
@@ -100,8 +103,18 @@ class SignalStops:
         if number == asked:
             self._decided |= bit(asked)
             return
-        task.pending.discard(bit(asked))
-        task.process.pending.discard(bit(asked))
+        for pending in (task.pending, task.process.pending):
+            if pending.take(~bit(asked)) is not None:
+                break
         if number:
             task.pending.add(SigInfo(number))
             self._decided |= bit(number)
+
+
+def _explain(task: UserThread, info: SigInfo) -> str:
+    """Say what lies at the address of a fault, unless it is where the program stands anyway."""
+    if info.signal not in {Signal.SIGSEGV, Signal.SIGBUS} or info.code not in {1, 2}:
+        return ""
+    if info.address == task.frame["rip"]:
+        return ""
+    return f"{task.process.space.describe(info.address)}\n"

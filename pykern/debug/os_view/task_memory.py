@@ -96,6 +96,9 @@ def peek(space: AddressSpace, laddr: int) -> bytes | None:
     """Return a page of a user half without bringing it in; None: there is none."""
     table = space.pages.table
     entry = table.entry(laddr)
+    if table.is_swapped(entry):
+        reclaimer = space.frames.reclaimer
+        return None if reclaimer is None else reclaimer.swap.peek(table.slot_of(entry))
     if entry:
         return space.memory.read(table.paddr_of(entry), PAGE_SIZE)
     vma = space.vmas.find(laddr)

@@ -29,10 +29,13 @@ _FRAME = {name: name for name in (*_GENERAL, "rip", "cs", "ss")} | {"eflags": "r
 _LIVE_ARGUMENTS = {**{n: n for n in ("rdi", "rsi", "rdx", "r8", "r9")}, "r10": "rcx"}
 """Where a handler that has just been entered finds the arguments of its system call."""
 _SYSTEM = frozenset(
-    ("cr0", "cr2", "cr4", "cr8", "efer", "tr", "ldtr", "gdtr", "idtr", "apic_base", "gdtr_limit")
-    + ("idtr_limit", "dr0", "dr1", "dr2", "dr3", "dr6", "dr7")
+    (
+        *("cr0", "cr2", "cr4", "cr8", "efer", "tr", "ldtr", "gdtr", "idtr", "apic_base"),
+        *("gdtr_limit", "idtr_limit", "dr0", "dr1", "dr2", "dr3", "dr6", "dr7"),
+    )
 )
 _NO_SELECTOR = frozenset(("ds", "es", "fs", "gs"))
+_DERIVED = frozenset(("cpl", "mode", "orig_rax"))
 _USER_CPL, _LONG_MODE = 3, 64
 
 
@@ -87,7 +90,7 @@ class TaskRegisters:
         for name, value in values.items():
             if framed and name in _FRAME:
                 self._write_frame(task, source, name, value)
-            elif name not in _SYSTEM and not (framed and name in _NO_SELECTOR):
+            elif name not in _SYSTEM | _DERIVED and not (framed and name in _NO_SELECTOR):
                 renamed = "k_gs_base" if framed and name == "gs_base" else name
                 registers.write(source, renamed, value)
         if self._tasks.running_on(task) is None:

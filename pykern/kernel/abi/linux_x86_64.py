@@ -153,6 +153,8 @@ CALLS = parse("""
 148 sched_rr_get_interval    pid tp
 149 mlock                    addr len
 150 munlock                  addr len
+151 mlockall                 flags
+152 munlockall
 157 prctl                    option arg2 arg3 arg4 arg5
 158 arch_prctl               code addr
 160 setrlimit                resource rlim
@@ -163,6 +165,7 @@ CALLS = parse("""
 166 umount2                  target flags
 169 reboot                   magic magic2 cmd arg
 170 sethostname              name len
+171 setdomainname            name len
 186 gettid
 187 readahead                fd offset count
 200 tkill                    tid sig
@@ -170,10 +173,16 @@ CALLS = parse("""
 202 futex                    uaddr futex_op val timeout uaddr2 val3
 203 sched_setaffinity        pid cpusetsize mask
 204 sched_getaffinity        pid cpusetsize mask
+213 epoll_create             size
 217 getdents64               fd dirp count
 218 set_tid_address          tidptr
 219 restart_syscall
 221 fadvise64                fd offset len advice
+222 timer_create             clockid sevp timerid
+223 timer_settime            timerid flags new_value old_value
+224 timer_gettime            timerid curr_value
+225 timer_getoverrun         timerid
+226 timer_delete             timerid
 227 clock_settime            clockid tp
 228 clock_gettime            clockid tp
 229 clock_getres             clockid res
@@ -184,6 +193,11 @@ CALLS = parse("""
 234 tgkill                   tgid tid sig
 235 utimes                   filename times
 247 waitid                   which upid infop options ru
+251 ioprio_set               which who ioprio
+252 ioprio_get               which who
+253 inotify_init
+254 inotify_add_watch        fd pathname mask
+255 inotify_rm_watch         fd wd
 257 openat                   dirfd pathname flags mode
 258 mkdirat                  dirfd pathname mode
 259 mknodat                  dirfd pathname mode dev
@@ -231,6 +245,9 @@ CALLS = parse("""
 316 renameat2                olddirfd oldpath newdirfd newpath flags
 318 getrandom                buf buflen flags
 319 memfd_create             name flags
+322 execveat                 dirfd pathname argv envp flags
+324 membarrier               cmd flags cpu_id
+325 mlock2                   addr len flags
 326 copy_file_range          fd_in off_in fd_out off_out len flags
 327 preadv2                  fd iov iovcnt pos_l pos_h flags
 328 pwritev2                 fd iov iovcnt pos_l pos_h flags

@@ -15,6 +15,7 @@ from stat import S_IFMT, S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
+from pykern.kernel.fs.notify import IN_ATTRIB, IN_MODIFY, tell, tell_gone
 from pykern.kernel.fs.stat import DirEntry, Stat, StatFs
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pykern.kernel.fs.file import File
     from pykern.kernel.fs.location import Location
     from pykern.kernel.fs.locks import Locks
+    from pykern.kernel.fs.notify import Watch
     from pykern.kernel.fs.pipe import Pipe
     from pykern.kernel.fs.sockets.socket import Socket
     from pykern.kernel.mm.file_pager import FilePager
@@ -46,6 +48,8 @@ class FileSystem:
     root : its root directory
     type_name : as in /proc/mounts
     magic : `f_type` of statfs
+    watching : watches of its files (inotify)
+    moves : names that were changed while something was watched
     """
 
     type_name = "none"
@@ -56,6 +60,8 @@ class FileSystem:
         self.dev = dev
         self.now = now
         self._last_ino = 0
+        self.watching = 0
+        self.moves = 0
 
     def next_ino(self) -> int:
         """Return an inode number that was not in use before."""
@@ -82,6 +88,8 @@ class Inode:  # noqa: PLR0904 - one method per operation
     parent : the directory that holds this directory; itself for a root
     nlink : names; 0 once the last is gone
     users : open files; content without a name lives as long as they do
+    watches : who is told what is done with it
+    entry : directory and name that it was last given, where the file system says so
     socket : who is bound to a name of it
     pipe : what the openers of a FIFO share
     locks : advisory locks; None: there never was one
@@ -100,6 +108,8 @@ class Inode:  # noqa: PLR0904 - one method per operation
         self.users = 0
         self.pipe: Pipe | None = None
         self.socket: Socket | None = None
+        self.watches: tuple[Watch, ...] = ()
+        self.entry: tuple[Inode, bytes] | None = None
         self.pager: FilePager | None = None
         self.locks: Locks | None = None
         self.atime_ns = self.mtime_ns = self.ctime_ns = fs.now()
@@ -129,6 +139,7 @@ class Inode:  # noqa: PLR0904 - one method per operation
         """Count one open file less."""
         self.users -= 1
         if not self.users and not self.nlink:
+            tell_gone(self)
             self.evict()
 
     def unname(self) -> None:
@@ -136,6 +147,7 @@ class Inode:  # noqa: PLR0904 - one method per operation
         self.nlink = 0 if self.is_directory() else self.nlink - 1
         self.changed()
         if not self.users and not self.nlink:
+            tell_gone(self)
             self.evict()
 
     def evict(self) -> None:
@@ -168,16 +180,19 @@ class Inode:  # noqa: PLR0904 - one method per operation
         """Take new permissions."""
         self.mode = S_IFMT(self.mode) | mode & 0o7777
         self.changed()
+        tell(self, IN_ATTRIB)
 
     def set_owner(self, uid: int, gid: int) -> None:
         """Take a new owner."""
         self.uid, self.gid = uid, gid
         self.changed()
+        tell(self, IN_ATTRIB)
 
     def set_times(self, atime_ns: int, mtime_ns: int) -> None:
         """Take new times."""
         self.atime_ns, self.mtime_ns = atime_ns, mtime_ns
         self.changed()
+        tell(self, IN_ATTRIB)
 
     # --- content ------------------------------------------------------------------------------
 
@@ -265,6 +280,7 @@ class Inode:  # noqa: PLR0904 - one method per operation
         self.truncate(size)
         if self.pager is not None:
             self.pager.truncated()
+        tell(self, IN_MODIFY)
 
     def next_data(self, offset: int) -> int | None:
         """Return where data begins at or behind `offset`; None: a hole up to the end."""

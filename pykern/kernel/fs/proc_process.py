@@ -85,6 +85,7 @@ class ProcessInfo:
     groups: tuple[int, ...] = ()
     queued: tuple[int, int] = (0, 0)
     own_pending: int = 0
+    no_new_privileges: bool = False
     umask: int = 0o022
     fd_size: int = 0
     voluntary_switches: int = 0
@@ -134,6 +135,7 @@ def format_status(info: ProcessInfo) -> str:
         ("SigPnd", f"{info.own_pending:016x}"),
         ("ShdPnd", f"{info.pending:016x}"), ("SigBlk", f"{info.blocked:016x}"),
         ("SigIgn", f"{info.ignored:016x}"), ("SigCgt", f"{info.caught:016x}"),
+        ("NoNewPrivs", int(info.no_new_privileges)),
         ("Cpus_allowed", f"{info.cpus:x}"), ("Cpus_allowed_list", cpu_list(info.cpus)),
         ("voluntary_ctxt_switches", info.voluntary_switches),
         ("nonvoluntary_ctxt_switches", info.involuntary_switches),

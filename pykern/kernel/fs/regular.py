@@ -21,6 +21,7 @@ from pykern.kernel.fs.flags import (
     SEEK_HOLE,
     SEEK_SET,
 )
+from pykern.kernel.fs.notify import IN_ACCESS, IN_MODIFY, tell
 from pykern.kernel.fs.stat import DirEntry
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class RegularFile(File):
         dst.put(data)
         if not self.flags & O_NOATIME:
             self.inode.accessed()
+        if data:
+            tell(self.inode, IN_ACCESS)
         return len(data)
 
     async def write(self, src: Buffer) -> int:
@@ -81,7 +84,9 @@ class RegularFile(File):
         room = FILE_SIZE_MAX - offset
         if room <= 0:
             raise SysError(Errno.EFBIG)
-        return self.inode.store(offset, src.take(min(src.remaining, room)))
+        count = self.inode.store(offset, src.take(min(src.remaining, room)))
+        tell(self.inode, IN_MODIFY)
+        return count
 
     def lseek(self, offset: int, whence: int) -> int:
         """Move to another place and return it."""
@@ -163,6 +168,7 @@ class DirectoryFile(File):
             written += len(record)
             self.offset += 1
         self.inode.accessed()
+        tell(self.inode, IN_ACCESS)
         return written
 
     def sync(self) -> None:

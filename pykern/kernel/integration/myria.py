@@ -17,6 +17,7 @@ from pykern.kernel.mm.selftest import check_frames, check_heap, check_paging
 from pykern.kernel.sched import State
 from pykern.kernel.x86.layout import FRAME_SIZE
 from pykern.kernel.x86.pte import NX, RW, US
+from pykern.kernel.x86.table_walk import TableReader
 
 if TYPE_CHECKING:
     from pykern.kernel.abi.calls import Call
@@ -222,8 +223,9 @@ class MyriaStory(Story):
         log.info(f"Code mapped at {layout.program:#x} (RX, U=1)")
         for page in range(top - size, top, PAGE_SIZE):
             check_user_page(space, page, writable=True)
+        tables = TableReader(kernel.machine, space.pml4)
         for guard in (top - size - PAGE_SIZE, top):
-            _expect(space.pages.table.lookup(guard) is None, f"guard page {guard:#x} is mapped")
+            _expect(tables.lookup(guard) is None, f"guard page {guard:#x} is mapped")
         log.info(f"Stack mapped at {top - size:#x}-{top:#x} (RW, NX, U=1)")
         check_write_xor_execute(kernel, space)
         thread = process.threads[0]
@@ -264,7 +266,7 @@ def check_user_page(space: AddressSpace, laddr: int, *, writable: bool) -> None:
     ------
     SelfTestError : it is not
     """
-    walk = space.pages.table.walk(laddr)
+    walk = TableReader(space.memory, space.pml4).walk(laddr)
     _expect(walk.leaf is not None, walk.explain())
     for level, paddr, entry in walk.steps:
         _expect(bool(entry & US), f"{laddr:#x}: {level} at {paddr:#x} has U=0")
@@ -286,8 +288,8 @@ def check_write_xor_execute(kernel: Kernel, space: AddressSpace | None = None) -
     ------
     SelfTestError : something is
     """
-    count, table = 0, kernel.table if space is None else space.pages.table
-    for laddr, size, _, flags in table.mappings():
+    count, root = 0, kernel.table.root if space is None else space.pml4
+    for laddr, size, _, flags in TableReader(kernel.machine, root).mappings():
         count += 1
         _expect(
             not flags & RW or bool(flags & NX),

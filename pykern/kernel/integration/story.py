@@ -6,7 +6,6 @@ has the last word: the kernel's first thread runs its `main`.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +14,7 @@ from pykern.kernel.core.registry import Registry
 from pykern.kernel.usermode import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pykern.kernel.kernel import Kernel
     from pykern.kernel.task.process import Process
@@ -44,6 +43,27 @@ class Passed(NamedTuple):
     end_ns: int
 
 
+class _Stepping:
+    """A step while it lasts."""
+
+    def __init__(self, story: Story, step: Step) -> None:
+        self._story = story
+        self._step = step
+        self._begin_ns = story.kernel.clock.now_ns
+
+    def __enter__(self) -> None:
+        self._story.begins(self._step)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            return
+        story, now_ns = self._story, self._story.kernel.clock.now_ns
+        story.passed.append(Passed(self._step, self._begin_ns, now_ns))
+        if story.kernel.timeline is not None:
+            story.kernel.timeline.step(self._step, self._begin_ns, now_ns)
+        story.done(self._step)
+
+
 class Story:
     """A boot without words: the log is what the parts of the kernel say themselves.
 
@@ -60,17 +80,9 @@ class Story:
         self.kernel = kernel
         self.passed: list[Passed] = []
 
-    @contextmanager
-    def step(self, step: Step) -> Iterator[None]:
+    def step(self, step: Step) -> _Stepping:
         """Have what is done in the `with` heard of as a step; one that fails is not done."""
-        clock = self.kernel.clock
-        begin_ns = clock.now_ns
-        self.begins(step)
-        yield
-        self.passed.append(Passed(step, begin_ns, clock.now_ns))
-        if self.kernel.timeline is not None:
-            self.kernel.timeline.step(step, begin_ns, clock.now_ns)
-        self.done(step)
+        return _Stepping(self, step)
 
     def begins(self, step: Step) -> None:
         """Hear that a step begins."""

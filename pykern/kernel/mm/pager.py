@@ -27,6 +27,14 @@ class NotResident(Exception):  # noqa: N818 - a condition, not an error
         self.pager, self.offset = pager, offset
 
 
+class Mapper(Protocol):
+    """An address space, as a pager sees it."""
+
+    def lost(self, pager: Pager, offset: int, /) -> None:
+        """Take note that a pager has nothing from `offset` on any more."""
+        ...
+
+
 class Pager(Protocol):
     """The object behind a mapping: pages by byte offset, each in a frame of its own.
 
@@ -75,12 +83,12 @@ class Pager(Protocol):
         """Take note that a shared mapping is about to write to the page at `offset`."""
         ...
 
-    def opened(self) -> None:
-        """Take note of one more area that maps this object."""
+    def opened(self, space: Mapper, /) -> None:
+        """Take note of one more address space that maps this object."""
         ...
 
-    def closed(self) -> None:
-        """Take note that one area fewer maps this object; the last one may free its pages."""
+    def closed(self, space: Mapper, /) -> None:
+        """Take note of one address space fewer; the last one may free the pages."""
         ...
 
 
@@ -129,12 +137,12 @@ class SharedMemory:
     def dirtied(self, offset: int) -> None:
         """Do nothing: there is no file to write to."""
 
-    def opened(self) -> None:
-        """Count one more area."""
+    def opened(self, _space: Mapper) -> None:
+        """Count one more address space."""
         self._users += 1
 
-    def closed(self) -> None:
-        """Count one area fewer; free the pages with the last one."""
+    def closed(self, _space: Mapper) -> None:
+        """Count one address space fewer; free the pages with the last one."""
         self._users -= 1
         if self._users == 0:
             for paddr in self._pages.values():

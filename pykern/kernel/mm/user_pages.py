@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.units import PAGE_SHIFT, PAGE_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from pykern.kernel.mm.frames import FrameAllocator
     from pykern.kernel.mm.pagetable import PageTable
@@ -45,7 +45,7 @@ class UserPages:
     # -- pages that must stay, and pages that went
 
     @contextmanager
-    def holding(self, start: int, end: int) -> Iterator[None]:
+    def holding(self, start: int, end: int) -> Generator[None]:
         """Let no page of a range lose its frame meanwhile: somebody knows where it is."""
         self._held.append((start, end))
         try:

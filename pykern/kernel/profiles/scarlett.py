@@ -19,6 +19,8 @@ SCARLETT = PROFILES.register("scarlett")(
         layout=KernelLayout(heap=0xFFFF_FFFF_C000_0000, heap_size=256 * MIB),
         heap="first-fit",
         heap_initial=16 * MIB,
+        # Fifteen registers saved, fifteen restored, and what they displace in the caches (SCA-16).
+        switch_ns=500,
         ports=PortLimits(message_size=64 * 1024 + 12),
         port_capabilities=True,
         story="scarlett",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import ModuleType
 
 from pykern.kernel.syscalls import (  # noqa: F401 - ALL below has them all
+    birth,
+    control,
     descriptors,
     events,
     files,
@@ -28,8 +30,10 @@ from pykern.kernel.syscalls import (  # noqa: F401 - ALL below has them all
     system,
     task_messages,
     time,
+    timers,
     transfer,
     waiting,
+    watches,
 )
 
 ALL = tuple(value for value in list(vars().values()) if isinstance(value, ModuleType))

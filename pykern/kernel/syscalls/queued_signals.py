@@ -18,7 +18,10 @@ from pykern.kernel.task.sigframe import SIGINFO_SIZE, siginfo
 from pykern.kernel.task.signalfd import SignalFile, make_signalfd, take_pending
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pykern.kernel.fs.file import File
+    from pykern.kernel.task.system import System
     from pykern.kernel.task.thread import UserThread
 
 
@@ -122,13 +125,24 @@ def signalfd4(thread: UserThread, fd: Fd, mask: UserPtr, sizemask: Size, flags: 
     return _signalfd(thread, fd, mask, sizemask, flags)
 
 
+def _caller(system: System) -> Callable[[], UserThread]:
+    """Return what tells the thread that makes a call."""
+
+    def caller() -> UserThread:
+        cpu = system.clock.this_cpu
+        assert cpu is not None
+        current: UserThread = cpu.current
+        return current
+
+    return caller
+
+
 def _signalfd(thread: UserThread, fd: int, mask: int, size: int, flags: int) -> int:
     if size != SET_SIZE or flags & ~(O_CLOEXEC | O_NONBLOCK):
         raise SysError(Errno.EINVAL)
     wanted = thread.process.space.read_u64(mask) & ~UNBLOCKABLE
     if fd == -1:
-        clock = thread.system.clock
-        file = make_signalfd(thread.system.vfs, wanted, lambda: clock.this_cpu.current, flags)
+        file = make_signalfd(thread.system.vfs, wanted, _caller(thread.system), flags)
         return _install(thread, file, cloexec=bool(flags & O_CLOEXEC))
     known = thread.process.files.get(fd)
     if not isinstance(known, SignalFile):

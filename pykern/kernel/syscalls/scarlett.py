@@ -16,7 +16,7 @@ from pykern.kernel.syscalls.entry import syscall
 from pykern.kernel.x86.trapframe import new_user_frame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from construct import Container
 
@@ -112,7 +112,7 @@ class _Destination:
 
 
 @asynccontextmanager
-async def _destination(thread: UserThread, uaddr: int) -> AsyncIterator[_Destination]:
+async def _destination(thread: UserThread, uaddr: int) -> AsyncGenerator[_Destination, None]:
     """Pin where a message goes."""
     space, size = thread.process.space, IPC_MESSAGE.sizeof()
     raw = IPC_MESSAGE.parse(space.copy_in(uaddr, size))

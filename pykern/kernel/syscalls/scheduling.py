@@ -26,6 +26,7 @@ PRIO_PROCESS, PRIO_PGRP, PRIO_USER = range(3)
 _RESET_ON_FORK = 0x4000_0000
 _REAL_TIME = {SchedClass.FIFO, SchedClass.RR}
 _FAIR_SLICE_NS = 4_000_000
+_IO_REAL_TIME, _IO_LEVELS = 1, 8
 _AFFINITY_SIZE = 8
 _LEAST_NICE, _MOST_NICE = -20, 19
 
@@ -145,6 +146,31 @@ def setpriority(thread: UserThread, which: Int, who: Int, prio: Int) -> int:
             thread.system.scheduler.set_priority(target, nice=nice)
     if refusal is not None:
         raise SysError(refusal)
+    return 0
+
+
+# -- input and output: kept and told, since no device of this kernel has a queue
+
+
+@syscall
+def ioprio_get(thread: UserThread, which: Int, who: Int) -> int:
+    """Tell the most urgent class and level of threads."""
+    return min(target.io_priority for target in _meant(thread, which - 1, who))
+
+
+@syscall
+def ioprio_set(thread: UserThread, which: Int, who: Int, ioprio: Int) -> int:
+    """Set class and level of threads."""
+    kind, level = ioprio >> 13, ioprio & 0x1FFF
+    if kind not in range(4) or level >= _IO_LEVELS or (kind == 0 and level):
+        raise SysError(Errno.EINVAL)
+    if kind == _IO_REAL_TIME and not thread.process.credentials.privileged:
+        raise SysError(Errno.EPERM)
+    targets = _meant(thread, which - 1, who)
+    for target in targets:
+        _require_owner(thread, target)
+    for target in targets:
+        target.io_priority = ioprio
     return 0
 
 

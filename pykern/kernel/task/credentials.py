@@ -97,10 +97,16 @@ class Ids:
 
 @dataclass
 class Credentials:
-    """Users and groups of a process."""
+    """Users and groups of a process.
+
+    Attributes
+    ----------
+    no_new_privileges : programs with set-user-ID give no rights any more (PR_SET_NO_NEW_PRIVS)
+    """
 
     user: Ids = field(default_factory=Ids)
     group: Ids = field(default_factory=Ids)
+    no_new_privileges: bool = False
 
     @property
     def privileged(self) -> bool:
@@ -115,7 +121,7 @@ class Credentials:
 
     def copy(self) -> Credentials:
         """Return a child's."""
-        return Credentials(replace(self.user), replace(self.group))
+        return Credentials(replace(self.user), replace(self.group), self.no_new_privileges)
 
     def apply(self, fs: FsContext) -> None:
         """Have files checked against the effective user and group."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.sched.schedulable import State
 from pykern.kernel.task.exec import release_space
-from pykern.kernel.task.sigaction import SA_NOCLDWAIT, SIG_IGN, SigInfo, Signal
+from pykern.kernel.task.robust import release_robust_list
+from pykern.kernel.task.sigaction import SA_NOCLDWAIT, SI_USER, SIG_IGN, SigInfo, Signal
 
 if TYPE_CHECKING:
     from pykern.kernel.task.process import Process
@@ -40,6 +41,7 @@ def exit_thread(system: System, thread: UserThread, status: int) -> None:
     if thread.state is State.ZOMBIE:
         return
     _abandon_hosted(thread)
+    release_robust_list(system, thread)
     _clear_child_tid(system, thread)
     system.scheduler.exit(thread)
     process.cpu_ns += thread.cpu_ns
@@ -103,13 +105,14 @@ def _end(system: System, process: Process, status: int) -> None:
     process.files.close_all()
     release_space(process, process.space)
     process.alarm.stop()
+    process.timers.delete_all()
     process.status = status
     process.ended.wake_all()
     system.ports.release(process.pid)
     system.capabilities.forget_holder(process.pid)
     system.mailboxes.release(process.pid)
     for child in list(process.children.values()):
-        _orphan(system, child)
+        _orphan(system, child, process)
     parent = process.parent
     if parent is None:
         system.processes.forget(process)
@@ -124,9 +127,11 @@ def _end(system: System, process: Process, status: int) -> None:
     parent.child_events.wake_all()
 
 
-def _orphan(system: System, child: Process) -> None:
-    """Give a child to the first process."""
-    first = system.processes.first
+def _orphan(system: System, child: Process, parent: Process) -> None:
+    """Give a child to the nearest of its ancestors that asks for orphans, or the first process."""
+    first = _reaper(system, parent)
+    if child.pdeath_signal and child.alive:
+        system.signals.send(child, SigInfo(child.pdeath_signal, SI_USER, parent.pid))
     if child.parent is not None:
         child.parent.children.pop(child.pid, None)
     if first is None or first.status is not None:
@@ -138,6 +143,14 @@ def _orphan(system: System, child: Process) -> None:
     first.children[child.pid] = child
     if child.status is not None:
         first.child_events.wake_all()
+
+
+def _reaper(system: System, process: Process) -> Process | None:
+    """Return who takes the orphans of a process."""
+    ancestor = process.parent
+    while ancestor is not None and not (ancestor.subreaper and ancestor.alive):
+        ancestor = ancestor.parent
+    return ancestor or system.processes.first
 
 
 def tell_parent(system: System, process: Process) -> None:

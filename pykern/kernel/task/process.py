@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.wait import WaitQueue
 from pykern.kernel.task.credentials import Credentials
 from pykern.kernel.task.itimer import IntervalTimer
+from pykern.kernel.task.posix_timer import PosixTimers
 from pykern.kernel.task.rlimit import ResourceLimits
 from pykern.kernel.task.sigaction import PendingSignals, Signal, SignalActions
 
@@ -40,6 +41,11 @@ class Process:
     child_events : woken when a child ends, stops or goes on
     ended : woken when it has ended, for the kernel
     thread_ended : woken when a thread has ended
+    sharing_parent_space : its parent sleeps until it has a program of its own, or has ended
+    pdeath_signal : what it gets when its parent ends; 0: nothing
+    subreaper : orphans below it become its children
+    dumpable, personality : kept for prctl and personality
+    barriers : kinds of membarrier that it has announced
     vfork_done : woken when it has its own address space, or none any more
     child_cpu_ns : CPU time of children that were waited for
     """
@@ -54,6 +60,7 @@ class Process:
     actions: SignalActions = field(default_factory=SignalActions)
     pending: PendingSignals = field(default_factory=PendingSignals)
     alarm: IntervalTimer = field(default_factory=IntervalTimer)
+    timers: PosixTimers = field(default_factory=PosixTimers)
     credentials: Credentials = field(default_factory=Credentials)
     limits: ResourceLimits = field(default_factory=ResourceLimits)
     exit_signal: int = Signal.SIGCHLD
@@ -76,6 +83,11 @@ class Process:
     thread_ended: WaitQueue = field(default_factory=WaitQueue)
     vfork_done: WaitQueue = field(default_factory=WaitQueue)
     sharing_parent_space: bool = False
+    pdeath_signal: int = 0
+    subreaper: bool = False
+    dumpable: int = 1
+    personality: int = 0
+    barriers: int = 0
     cpu_ns: int = 0
     child_cpu_ns: int = 0
 

@@ -69,7 +69,7 @@ class Processes:
             system.machine,
             system.table.root,
             layout=system.user_layout,
-            limits=Limits(stack=system.user_layout.stack_size),
+            limits=Limits(stack=system.user_layout.stack_size, allow_wx=system.allow_wx),
             on_unmap=self.invalidate,
             on_release=self.leave,
         )

@@ -52,12 +52,18 @@ class ResourceLimits:
         self._table = dict(table or {})
 
     @classmethod
-    def of_first(cls, memory: int) -> ResourceLimits:
-        """Return what the first process has, on a machine with so many bytes of memory."""
+    def of_first(cls, memory: int, stack: int = 8 << 20) -> ResourceLimits:
+        """Return what the first process has.
+
+        Parameters
+        ----------
+        memory : of the machine, bytes
+        stack : what a program's first stack may grow to, bytes
+        """
         tasks = memory // _BYTES_PER_TASK
         return cls(
             {
-                Resource.STACK: (8 << 20, INFINITY),
+                Resource.STACK: (stack, INFINITY),
                 Resource.CORE: (0, INFINITY),
                 Resource.NPROC: (tasks, tasks),
                 Resource.NOFILE: (1024, MOST_FILES),

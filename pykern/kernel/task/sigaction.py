@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,6 +107,13 @@ class SigAction:
     mask: int = 0
 
 
+class SendingTimer(Protocol):
+    """A timer, as its signal shows it: identifier, and how often it has expired since."""
+
+    number: int
+    overrun: int
+
+
 @dataclass(frozen=True)
 class SigInfo:
     """Why a signal was sent (siginfo_t).
@@ -118,7 +125,7 @@ class SigInfo:
     address : where a fault was
     status : of a child
     value : sigval of a timer
-    timer : identifier of a timer, and how often it has expired since (overrun)
+    timer : which has sent it
     raw : all of it, as a program has given it to rt_sigqueueinfo; the rest says nothing then
     """
 
@@ -129,7 +136,7 @@ class SigInfo:
     address: int = 0
     status: int = 0
     value: int = 0
-    timer: tuple[int, int] | None = None
+    timer: SendingTimer | None = None
     raw: bytes = b""
 
 
@@ -185,8 +192,12 @@ class PendingSignals:
             self._waiting.setdefault(info.signal, []).append(info)
             self.mask |= bit(info.signal)
 
-    def take(self, blocked: int) -> SigInfo | None:
-        """Take the oldest signal with the lowest number that is not blocked.
+    def holds(self, info: SigInfo) -> bool:
+        """Tell whether this very signal is not delivered yet."""
+        return any(waiting is info for waiting in self._waiting.get(info.signal, ()))
+
+    def first(self, blocked: int) -> SigInfo | None:
+        """Return the oldest signal with the lowest number that is not blocked.
 
         Those that an instruction has caused come first.
         """
@@ -194,12 +205,18 @@ class PendingSignals:
         if not ready:
             return None
         ready = ready & _SYNCHRONOUS or ready
-        number = (ready & -ready).bit_length()
-        queue = self._waiting[number]
-        info = queue.pop(0)
+        return self._waiting[(ready & -ready).bit_length()][0]
+
+    def take(self, blocked: int) -> SigInfo | None:
+        """Take the first signal off."""
+        info = self.first(blocked)
+        if info is None:
+            return None
+        queue = self._waiting[info.signal]
+        del queue[0]
         if not queue:
-            del self._waiting[number]
-            self.mask &= ~bit(number)
+            del self._waiting[info.signal]
+            self.mask &= ~bit(info.signal)
         return info
 
     def discard(self, numbers: int) -> None:

@@ -112,7 +112,7 @@ def siginfo(info: SigInfo) -> bytes:
     if info.signal in FAULTS and info.code > 0:
         body = struct.pack("<Q", info.address)
     elif info.timer is not None:
-        body = struct.pack("<iiQ", *info.timer, info.value)
+        body = struct.pack("<iiQ", info.timer.number, info.timer.overrun, info.value)
     else:
         body = struct.pack("<iIi", info.pid, info.uid, info.status)
     return (head + body).ljust(SIGINFO_SIZE, b"\0")

@@ -68,11 +68,11 @@ class SignalFile(File):
             raise SysError(Errno.EINVAL)
         thread, size = self._reader(), 0
         with self:
-            while not (info := take_pending(thread, self.mask)):
+            while (info := take_pending(thread, self.mask)) is None:
                 if self.flags & O_NONBLOCK:
                     raise SysError(Errno.EAGAIN)
                 await thread.process.signal_arrived.wait()
-        while info:
+        while info is not None:
             dst.put(record(info))
             size += RECORD_SIZE
             room = dst.remaining >= RECORD_SIZE

@@ -1,4 +1,4 @@
-"""Swap space for a kernel whose profile or command line asks for it: `swap=64M replacement=clock`."""
+"""Swap space, where profile or command line ask for it: `swap=64M replacement=clock`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def sizes(options: dict[str, str], size: int, policy: str) -> tuple[int, str]:
     ValueError : `swap=` is no size
     """
     given = options.get("swap")
-    return (size if given is None else parse_size(given)), options.get("replacement", policy)
+    if given is not None:
+        size = 0 if given == "0" else parse_size(given)
+    return size, options.get("replacement", policy)
 
 
 class _Sampling:

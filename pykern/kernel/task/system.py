@@ -44,7 +44,10 @@ class System:
     stacks : kernel stacks
     tables : the call tables of programs
     symbols : linear addresses of what the image exports
+    allow_wx : memory of programs may be writable and executable at once
+    host_name, domain_name : as uname tells them
     boot_ns : seconds since 1970 at virtual time 0, in ns
+    trusted_keys : public keys of those whose programs may run; none: all programs may
     reclaimer : takes frames back from processes; None: there is no swap space
     """
 
@@ -74,7 +77,11 @@ class System:
     vfs: Vfs
     mounts: Mounts
     boot_ns: int = 0
+    host_name: str = "pykern"
+    domain_name: str = "(none)"
     reclaimer: Reclaimer | None = None
+    allow_wx: bool = False
+    trusted_keys: frozenset[bytes] = frozenset()
 
     def first_process_ended(self, process: Process) -> None:
         """Act on the end of a process that has no parent."""

@@ -78,6 +78,9 @@ class Thread(Schedulable):
     really_blocked : signals that it lets through only to fetch them (rt_sigtimedwait)
     saved_mask : what to block again after the handler, while a call has changed `blocked`
     clear_child_tid : where a 0 is written when it ends; 0: nowhere
+    io_priority : kept for ioprio_get
+    robust_list : where the list of locks is that are released when it ends; 0: nowhere
+    timer_slack_ns : kept for prctl: timers are exact
     reset_on_fork : its children begin without its real-time class
     restart_deadline_ns : when the wait ends that a signal without a handler has interrupted
     """
@@ -113,6 +116,9 @@ class Thread(Schedulable):
         self.pending = PendingSignals()
         self.signal_stack = SignalStack()
         self.clear_child_tid = 0
+        self.robust_list = 0
+        self.io_priority = 0
+        self.timer_slack_ns = 50_000
         self.reset_on_fork = False
         self._memory = memory
 

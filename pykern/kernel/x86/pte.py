@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pykern.kernel.core.units import GIB, MIB, PAGE_SIZE
 
 P, RW, US, PWT, PCD, A, D, PS, G = (1 << bit for bit in range(9))
+# What bit 7 is in a PTE: with it a page has memory type 4 of IA32_PAT, write-back as type 0.
+PAT = PS
 # One of the bits that are free for software; with P clear, the address is a slot of swap space.
 SWAPPED = 1 << 9
 NX = 1 << 63

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from gdbstub import Session
 from gdbstub.packet import Decoder, Mark, frame
 
@@ -14,13 +16,16 @@ class ScriptedGdb:
     replies : what has come back, in order
     """
 
+    features = "swbreak+;hwbreak+"
+
     def __init__(self, target, script):
         target.stopped = True
         self.session = Session(target)
         self.replies = []
         self._decoder = Decoder()
         self._looks = 0
-        self._script = iter(["qSupported:swbreak+;hwbreak+", "QStartNoAckMode", *script])
+        hello = (f"qSupported:{self.features}", "QStartNoAckMode")
+        self._script = itertools.chain(hello, script)
 
     @property
     def connected(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
@@ -51,7 +52,12 @@ def _left(system):
 
 
 @pytest.mark.parametrize(
-    "program", ["process.c", "threads.c", "memory.c", "signals.c", "jobs.c", "fpu.c", "ready.c"]
+    "program",
+    [
+        *("process.c", "threads.c", "memory.c", "signals.c", "jobs.c", "fpu.c", "ready.c"),
+        *("queued.c", "identity.c", "transfer.c", "sockets.c", "mapping.c", "life.c", "timers.c"),
+        "watches.c",
+    ],
 )
 def test_programs_leave_nothing_behind(kernel_image, program):
     """MEL-22, MEL-24: after one run and after three there is as much of everything."""
@@ -68,3 +74,19 @@ def test_users_and_groups_are_those_of_linux(on_both, cpus):
     expected, found = on_both("identity.c", cpus=cpus)
     assert found.stdout.decode().splitlines() == expected.stdout.decode().splitlines()
     assert found.status == expected.status == 0
+
+
+def test_the_names_and_the_clock_of_the_system_can_be_set(kernel_image):
+    """MEL-47: by user 0; the host's are left alone, so that there is no oracle."""
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        pytest.skip("no busybox on this host")
+    script = (
+        "B=/usr/bin/busybox; $B hostname box; $B hostname; $B uname -n;"
+        " $B cat /proc/sys/kernel/hostname; $B date -u -s '2001-02-03 04:05:06' >/dev/null;"
+        " $B date -u +%Y-%m-%d"
+    )
+    command = [busybox, "sh", "-c", script]
+    files = {busybox: hosted.Path(busybox).read_bytes()}
+    system = hosted.batch(kernel_image, [command], files, {}).run()
+    assert hosted.results(system, 1)[0].stdout == b"box\nbox\nbox\n2001-02-03\n"

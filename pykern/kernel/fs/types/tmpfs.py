@@ -318,6 +318,7 @@ class TmpfsDirectory(_Counted):
 
     def _add(self, name: bytes, inode: Inode) -> Inode:
         self._children[name] = inode
+        inode.entry = self, name
         self.modified()
         return inode
 

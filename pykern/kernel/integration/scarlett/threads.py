@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pykern.kernel.core.clock import NS_PER_MS
-from pykern.kernel.core.wait import WaitQueue, sleep_until
+from pykern.kernel.core.wait import WaitQueue
+from pykern.kernel.integration.scarlett.precise_sleep import PreciseSleep
 from pykern.kernel.sched.policies.priority128 import Band
 from pykern.kernel.x86.guest_call import guest_call
 
@@ -35,6 +35,7 @@ class ScarlettThreads:
     Attributes
     ----------
     ended : woken when one has ended
+    sleeping : by what they sleep
     """
 
     def __init__(self, kernel: Kernel, log: Subsystem) -> None:
@@ -43,6 +44,7 @@ class ScarlettThreads:
         self._next_tid = 1
         self._alive: set[int] = set()
         self.ended = WaitQueue()
+        self.sleeping = PreciseSleep(kernel)
 
     def scheduler_init(self) -> Scheduler:
         """Return the scheduler, which was made at boot."""
@@ -112,8 +114,8 @@ class ScarlettThreads:
         await self._kernel.threads.give_way()
 
     async def thread_sleep(self, ms: int) -> None:
-        """Sleep for milliseconds, by the processor's timer."""
-        await sleep_until(self._kernel.clock.now_ns + ms * NS_PER_MS)
+        """Sleep for milliseconds."""
+        await self.sleeping.sleep(ms)
 
     async def scheduler_schedule(self) -> None:
         """Choose anew who runs; the caller goes on when it is its turn."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.x86.pte import NX, RW, US
@@ -62,7 +62,8 @@ class ScarlettVmm:
         SysError(ENOMEM) : no frames
         """
         space = self._kernel.processes.new_space()
-        return AddressSpace(space.pml4, next(self._asids), space.pages.table, space)
+        table = cast("PageTable", space.pages.table)
+        return AddressSpace(space.pml4, next(self._asids), table, space)
 
     def vmm_destroy_address_space(self, space: AddressSpace) -> None:
         """Free the tables of an address space; the pages mapped in it belong to who mapped them.

@@ -156,8 +156,8 @@ static void of_signals(void)
     pid_t root = getppid(), other = fork();
     if (!other) {
         syscall(SYS_setresuid, 1002, 1003, 1004);
-        alarm(1);
-        pause();
+        sleep_ms(300);
+        _exit(0);
     }
     sleep_ms(50);
     SETRESUID(1001, 1001, 1001);
@@ -171,6 +171,7 @@ static void of_signals(void)
     SHOW(getpriority(PRIO_PROCESS, other));
     SHOW(setpriority(PRIO_PROCESS, other, 10));
     SHOW(syscall(SYS_prlimit64, other, RLIMIT_CORE, 0, 0));
+    say_status("other", wait_for(other));
 }
 
 static void its_owner(void)

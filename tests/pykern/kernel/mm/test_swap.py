@@ -72,3 +72,15 @@ def test_a_transfer_takes_time():
     swap = SwapSpace(MemoryDisk(PAGE_SIZE, spent.append))
     swap.load(swap.store(bytes(PAGE_SIZE)))
     assert spent == [TRANSFER_NS, TRANSFER_NS]
+
+
+def test_who_only_looks_at_a_slot_pays_nothing():
+    charged = []
+    swap = SwapSpace(MemoryDisk(PAGE_SIZE, charged.append))
+    slot = swap.store(b"p" * PAGE_SIZE)
+    assert charged == [TRANSFER_NS]
+    assert swap.peek(slot) == b"p" * PAGE_SIZE
+    assert charged == [TRANSFER_NS]
+    swap.put(slot)
+    with pytest.raises(KernelBug, match="is free"):
+        swap.peek(slot)
