@@ -185,11 +185,18 @@ def detach(session: Session, rest: bytes) -> bytes:
             return OK
     if isinstance(session.target, SupportsDetach):
         session.target.detach()
-    if session.extended:
+    if _may_run_again(session):
         session.last_stop = Exited(session.general.pid, 0)
     else:
         session.closed = True
     return OK
+
+
+def _may_run_again(session: Session) -> bool:
+    """Whether the target is one program that gdb may run again, and has said that it might."""
+    target = session.target
+    whole = isinstance(target, SupportsRestart) and not isinstance(target, SupportsProcesses)
+    return session.extended and whole
 
 
 def kill(session: Session, rest: bytes) -> bytes:
@@ -197,7 +204,7 @@ def kill(session: Session, rest: bytes) -> bytes:
     pid = _check_process(session, rest)
     if not isinstance(session.target, SupportsKill):
         return UNSUPPORTED
-    if session.extended and isinstance(session.target, SupportsRestart):
+    if _may_run_again(session):
         # gdb may want to run it again; if it goes away instead, that is the end.
         session.killed = pid
         session.last_stop = Exited(pid, 0)

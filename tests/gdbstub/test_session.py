@@ -227,6 +227,16 @@ def test_running(client):
     assert client.session.report_stop(Exited(1, 0)) == b""
 
 
+def test_a_storm_of_interrupts_is_one_stop(client):
+    client.send(b"vCont;c")
+    assert client.session.feed(b"\x03" * 1000) == b""
+    assert client.toy.interrupted
+    stop = client._payloads(client.session.report_stop(Stop(ThreadId(1, 1), 2)))
+    assert len(stop) == 1
+    assert client.session.feed(b"\x03" * 1000) == b""
+    assert client.session.report_stop(Stop(ThreadId(1, 1), 2)) == b""
+
+
 def test_an_interrupt_while_stopped_is_nothing(client):
     assert client.session.feed(b"\x03") == b""
     assert not client.toy.interrupted
