@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pykern.kernel.core.memory import PhysicalMemory
     from pykern.kernel.mm.frames import FrameAllocator
+    from pykern.kernel.mm.pager import Mapper
 
 __all__ = ["RemotePages"]
 
@@ -108,12 +109,12 @@ class RemotePages:
     def dirtied(self, offset: int) -> None:
         """Do nothing: mappings are private."""
 
-    def opened(self) -> None:
-        """Count one more area."""
+    def opened(self, _space: Mapper) -> None:
+        """Count one more address space."""
         self._users += 1
 
-    def closed(self) -> None:
-        """Count one area fewer; the last one frees the pages."""
+    def closed(self, _space: Mapper) -> None:
+        """Count one address space fewer; the last one frees the pages."""
         self._users -= 1
         if not self._users:
             for paddr in self._pages.values():
