@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from gdbstub import commands
-from gdbstub.packet import Decoder, Mark, frame
+from gdbstub import commands, nonstop
+from gdbstub.packet import Decoder, Mark, frame, notification
 from gdbstub.replies import error_reply, stop_reply
 from gdbstub.requests import RequestError
 from gdbstub.target import (
@@ -19,6 +19,7 @@ from gdbstub.target import (
     Resume,
     Stop,
     SupportsDetach,
+    SupportsKill,
     Target,
     TargetError,
     ThreadExited,
@@ -48,6 +49,12 @@ class Session:
     running : whether threads go on, and gdb waits for one to stop
     closed : whether nothing more is to come: gdb has detached, or ended the target
     files : contents of open files, by descriptor
+    extended : whether gdb may run the target again after its end
+    killed : the process that gdb has ended and may run again; None: there is none
+    non_stop : whether threads stop one by one; then nothing waits for a stop
+    stops : the last stop of each thread, in non-stop mode
+    late : stops that were there when gdb came, and are still to be told, in non-stop mode
+    untold : stops that gdb has not acknowledged, in non-stop mode
     """
 
     def __init__(self, target: Target) -> None:
@@ -60,6 +67,12 @@ class Session:
         self.acknowledge = True
         self.files: dict[int, bytes] = {}
         self.listed: list[ThreadId] = []
+        self.extended = False
+        self.killed: int | None = None
+        self.non_stop = False
+        self.stops: dict[ThreadId, Stop] = {}
+        self.late: list[Stop] = []
+        self.untold: deque[Stop | Exited | ThreadExited] = deque()
         self.last_stop: Stop | Exited | ThreadExited = Stop(self.general)
         self._described: Architecture | None = None
         self._decoder = Decoder()
@@ -92,7 +105,10 @@ class Session:
         return self._taken()
 
     def report_stop(self, reason: Stop | Exited | ThreadExited) -> bytes:
-        """Say that the target has stopped, and why; return the bytes to send."""
+        """Say that the target, or in non-stop mode a thread, has stopped; return what to send."""
+        if self.non_stop:
+            self._notify(reason)
+            return self._taken()
         if not self.running:
             return b""
         self.running = False
@@ -104,6 +120,15 @@ class Session:
         self._catch_up()
         return self._taken()
 
+    def _notify(self, reason: Stop | Exited | ThreadExited) -> None:
+        if isinstance(reason, Stop):
+            self.stops[reason.thread] = reason
+        else:
+            self.last_stop = reason
+        self.untold.append(reason)
+        if len(self.untold) == 1:
+            self._out += notification(b"Stop:" + stop_reply(self, reason))
+
     def print(self, text: str) -> bytes:
         """Return the bytes that show text on gdb's console; only while the target runs."""
         if self.running:
@@ -114,7 +139,9 @@ class Session:
         """Let the target go: the connection is lost, or has served its purpose."""
         if not self.closed:
             self.closed = True
-            if isinstance(self.target, SupportsDetach):
+            if self.killed is not None and isinstance(self.target, SupportsKill):
+                self.target.kill(self.killed)
+            elif isinstance(self.target, SupportsDetach):
                 self.target.detach()
 
     # -- for the commands
@@ -128,6 +155,9 @@ class Session:
         """
         if not actions:
             raise RequestError("no thread would go on")
+        if self.non_stop:
+            self.target.resume(actions)
+            return
         self.running = True
         try:
             self.target.resume(actions)
@@ -178,6 +208,10 @@ class Session:
             reply = error_reply(self, error)
         if reply is not None:
             self._send(reply)
+        if nonstop.tells_late(self, payload):
+            late, self.late = self.late, []
+            for reason in late:
+                self._notify(reason)
 
     def _print(self, text: str) -> None:
         data = text.encode()

@@ -322,6 +322,12 @@ def _add_debugger_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not begin before gdb says so; without --gdb it is asked for at :1234",
     )
+    group.add_argument(
+        "--gdb-observer",
+        type=_checked(gdbstub.parse_address),
+        metavar="ADDRESS",
+        help="beside --gdb: let a second gdb in that may look and change nothing",
+    )
 
 
 def _add_image(commands: Subparsers) -> None:

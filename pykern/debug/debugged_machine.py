@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from gdbstub import Exited, Stop
 from pykern.debug.doorways import Doorways
+from pykern.debug.non_stop import NonStop
+from pykern.debug.observed import Observed
 from pykern_c.exits import Exit, ExitReason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gdbstub import Listener, ThreadExited
+    from gdbstub import ThreadExited
     from pykern.debug.doorways import View
+    from pykern.debug.observed import Entrance
 
 _REQUESTED = {"kill": "killed", "restart": "reset"}
 
@@ -31,17 +34,18 @@ class DebuggedMachine:
     wait : stand still from the beginning, until gdb has come and says go on
     """
 
-    def __init__(self, target: View, listener: Listener | Doorways, *, wait: bool = False) -> None:
+    def __init__(self, target: View, listener: Entrance, *, wait: bool = False) -> None:
         self._machine = target.machine
         self._first_target = target
         self._listener = listener
+        self._door = listener.door if isinstance(listener, Observed) else listener
         self._in_hostcall = False
         target.stopped = wait
 
     @property
     def _target(self) -> View:
         """Return the machine as the gdb sees it that is there."""
-        return self._listener.target if isinstance(self._listener, Doorways) else self._first_target
+        return self._door.target if isinstance(self._door, Doorways) else self._first_target
 
     @property
     def events(self) -> Any:
@@ -104,8 +108,7 @@ class DebuggedMachine:
             self._report(reason)
 
     def _stand_still(self) -> None:
-        interrupt = self._interrupt()
-        if interrupt is not None:
+        while (interrupt := self._interrupt()) is not None:
             self._report(interrupt)
         while self._target.stopped and not self._target.request:
             self._listener.poll(None)
@@ -117,7 +120,8 @@ class DebuggedMachine:
     def _interrupt(self) -> Stop | None:
         """Return the stop that gdb wants of a running machine."""
         if not self._target.interrupted:
-            return None
+            target = self._target
+            return target.take_halting() if isinstance(target, NonStop) else None
         self._target.interrupted = False
         return self._target.interrupt_stop()
 
@@ -136,5 +140,8 @@ class DebuggedMachine:
             self._stand_still()
 
     def _report(self, stop: Stop | Exited | ThreadExited) -> None:
-        self._target.stopped = True
+        if isinstance(self._target, NonStop):
+            self._target.note_stop(stop)
+        else:
+            self._target.stopped = True
         self._listener.report_stop(stop)
