@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import gdbstub
 from pykern import config, exit_status
 from pykern.cli import qemu_options
+from pykern.kernel.binfmt import signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -349,6 +350,12 @@ def _add_image(commands: Subparsers) -> None:
     verify = verbs.add_parser("verify", help="check that an image is whole and can be booted")
     verify.add_argument("iso", type=Path, metavar="ISO")
     verify.add_argument("manifest", nargs="?", help="what it is to contain: name or TOML file")
+    verify.add_argument(
+        "--trust",
+        type=_checked(signature.parse_keys),
+        metavar="KEYS",
+        help="public keys in hexadecimal, commas between: the image must be signed by one of them",
+    )
 
 
 def _add_image_build(verbs: Subparsers) -> None:

@@ -236,7 +236,9 @@ class Execution:
         pc = linear_pc(self._machine.vcpus[index])
         return step.within if step.within[0] <= pc < step.within[1] else None
 
-    def step_from_thunk(self, index: int, within: tuple[int, int] | None) -> None:
+    def step_from_thunk(
+        self, index: int, within: tuple[int, int] | None, _thread: ThreadId
+    ) -> None:
         """Stop where a processor's thread goes on in the guest, whichever processor that is on."""
         there = _place(self._machine.vcpus[index])
         for vcpu in [self._machine.vcpus[index]] if self._alone else self._machine.vcpus:

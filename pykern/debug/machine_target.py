@@ -230,7 +230,7 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
 
     # -- for the machine's owner
 
-    def processor(self, index: int) -> ThreadId:
+    def processor(self, index: int, _before: ThreadId | None = None) -> ThreadId:
         """Return the thread that a processor is."""
         return thread_of(index)
 

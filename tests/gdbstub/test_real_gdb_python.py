@@ -264,6 +264,31 @@ def test_who_sleeps_in_python_has_a_backtrace(boot, gdb, mellos_iso, tmp_path):
     assert '"<BringUp>"' in gdb.type("info args")
 
 
+def test_from_main_into_the_python_of_a_system_call(boot, gdb, mellos_iso, tmp_path):
+    """One backtrace: the program's own source, the entry stub, the kernel's Python."""
+    door = tmp_path / "os.sock"
+    guest = boot(str(mellos_iso), "--smp", "4", "--gdb-os", f"unix:{door}")
+    assert str(door) in guest.process.stderr.readline()
+    gdb.type(f"target remote {door}")
+    gdb.go("continue")  # to the first process
+    # The kernel is in every process: a library for gdb up to 16, later ones have to be told.
+    if "pykern.elf" not in gdb.type("sharedlibrary") + gdb.type("info sharedlibrary"):
+        gdb.type("add-symbol-file target:/boot/pykern.elf")
+    gdb.type("break io.write")
+    assert place(gdb.go("continue")) == ("io.write", WRITE)
+    for number in (1, 2):
+        assert place(gdb.go("next")) == ("io.write", WRITE + number)
+        found = frames(gdb)
+        assert found[0] == ("io.write", IO, str(WRITE + number))
+        assert found[1][0] == "<signal handler called>"
+        assert found[-1][0] in {"main", "_start"}
+        assert found[-1][1].startswith("./userland/")
+    gdb.type("delete")
+    gdb.go("next")
+    gdb.go("next")
+    assert frames(gdb)[-1][0] in {"main", "_start"}
+
+
 def test_nothing_differs_for_being_looked_at(boot, gdb, tmp_path):
     def guest(name, *, wait):
         hashes = f"1000000:{tmp_path / name}"

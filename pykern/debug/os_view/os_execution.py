@@ -157,11 +157,12 @@ class OsExecution(HookedRun):
         ranges = (s.within for s in steps if s.within and not s.user and s.returns_to is None)
         return next(((first, end) for first, end in ranges if first <= pc < end), None)
 
-    def step_from_thunk(self, index: int, within: tuple[int, int] | None) -> None:
-        """Stop where a processor's thread goes on in the guest, whichever processor that is on."""
+    def step_from_thunk(self, index: int, within: tuple[int, int] | None, thread: ThreadId) -> None:
+        """Stop where what a processor executes goes on in the guest, on whichever processor."""
         there = _place(self._machine.vcpus[index])
-        for vcpu in self._machine.vcpus:
-            self._steps[processor_id(vcpu.index)] = Step(False, None, within, returns_to=there)
+        processors = [processor_id(vcpu.index) for vcpu in self._machine.vcpus]
+        for who in processors if thread in processors else [thread]:
+            self._steps[who] = Step(False, None, within, returns_to=there)
         self.hook_steps(stepping=True)
 
     # -- the run

@@ -78,6 +78,7 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         self._monitor = OsMonitor(self)
         self._waiting: deque[Stop | Exited | ThreadExited] = deque()
         self._attached = False
+        self._python_pids: set[int] = set()
 
     # -- gdbstub.Target
 
@@ -90,7 +91,7 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         task = self.tasks.find(thread)
         if task is None:
             return self._processors.read_registers(self._processor(thread), names)
-        values, stack = self._registers.read(task, list(names)), self._asleep(task)
+        values, stack = self._registers.read(task, list(names)), self._stack_of(task)
         shown = {} if stack is None else {"rip": stack.rip, "rsp": stack.rsp}
         return [shown.get(name, values[at]) for at, name in enumerate(names)]
 
@@ -98,12 +99,14 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
     def _python(self) -> PythonSource | None:
         return self._processors.python
 
-    def _asleep(self, task: Task) -> VirtualStack | None:
-        """Return what is shown of a thread of the kernel that sleeps in Python."""
-        in_kernel = self.tasks.running_on(task) is None and not self._registers.shows_frame(task)
-        if self._python is None or not in_kernel:
+    def _stack_of(self, task: Task) -> VirtualStack | None:
+        """Return what is shown of a task that sleeps in Python, or has stopped there."""
+        if self._python is None or self._registers.shows_frame(task):
             return None
-        return sleeping_stack(self._python.functions, task)
+        index = self.tasks.running_on(task)
+        if index is None:
+            return sleeping_stack(self._python.functions, task)
+        return self._python.stack if index == self._python.vcpu else None
 
     def write_registers(self, thread: ThreadId, values: Mapping[str, int]) -> None:
         """Set registers by gdb's names."""
@@ -123,7 +126,7 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         read = functools.partial(self._memory.read, task)
         if self._python is None:
             return read(address, size)
-        return self._python.read_as(self._asleep(task), address, size, read)
+        return self._python.read_as(self._stack_of(task), address, size, read)
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes) -> None:
         """Write memory of the thread's process, as it might itself; or physical memory."""
@@ -157,6 +160,7 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         """Stop the thread's process there from the next run on."""
         if self._python is not None and self._python.holds(breakpoint.address):
             self._python.insert(breakpoint)
+            self._python_pids.add(thread.pid)
         else:
             self.execution.insert(thread.pid, breakpoint)
 
@@ -164,6 +168,7 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         """Stop it there no longer."""
         if self._python is not None and self._python.holds(breakpoint.address):
             self._python.remove(breakpoint)
+            self._python_pids.discard(thread.pid)
         else:
             self.execution.remove(thread.pid, breakpoint)
 
@@ -324,9 +329,13 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
 
     # -- for the machine's owner
 
-    def processor(self, index: int) -> ThreadId:
-        """Return the thread that a processor is."""
-        return processor_id(index)
+    def processor(self, index: int, before: ThreadId | None = None) -> ThreadId:
+        """Return the thread that is to stop for hosted code: a program's, if gdb asked there."""
+        task = self.tasks.current_id(index)
+        if task.pid == KERNEL_PID or (task.pid not in self._python_pids and task != before):
+            return processor_id(index)
+        self._registers.in_kernel.add(task.tid)
+        return task
 
     def ends(self, status: int) -> Iterable[Exited]:
         """Return the ends of all processes: killed when the machine was turned off."""

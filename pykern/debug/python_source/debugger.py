@@ -43,8 +43,13 @@ class PythonExecution(Protocol):
     def range_step(self, index: int) -> tuple[int, int] | None:
         """Return the addresses in which a processor steps, if it is there; None: it does not."""
 
-    def step_from_thunk(self, index: int, within: tuple[int, int] | None) -> None:
-        """Stop where a processor's thread goes on in the guest, whichever processor that is on."""
+    def step_from_thunk(self, index: int, within: tuple[int, int] | None, thread: ThreadId) -> None:
+        """Stop where what a processor executes goes on in the guest, on whichever processor.
+
+        Parameters
+        ----------
+        thread : what gdb calls it
+        """
 
 
 class PythonView(Protocol):
@@ -54,8 +59,13 @@ class PythonView(Protocol):
     def execution(self) -> PythonExecution:
         """Return what runs it."""
 
-    def processor(self, index: int) -> ThreadId:
-        """Return what gdb calls a processor."""
+    def processor(self, index: int, before: ThreadId | None = None) -> ThreadId:
+        """Return what gdb calls a processor, or what it executes.
+
+        Parameters
+        ----------
+        before : what it was called when gdb saw the same call last
+        """
 
 
 class PythonSource:
@@ -89,7 +99,8 @@ class PythonSource:
         self.stack: VirtualStack | None = None
         self.vcpu = -1
         self.selected = 0
-        self._resumed_on = -1
+        self._resumed: ThreadId | None = None
+        self._stopped: ThreadId | None = None
         self._told = False
         self._roots: dict[int, tuple[CodeType, bool]] = {}
         self.commands = PythonCommands(self).table
@@ -141,7 +152,7 @@ class PythonSource:
         """Have no breakpoints, and no step."""
         self._tracer.breakpoints.clear()
         self._tracer.step = self._tracer.resumed = None
-        self._resumed_on, self._told = -1, False
+        self._resumed, self._told = None, False
 
     # -- what gdb sees
 
@@ -204,9 +215,9 @@ class PythonSource:
         """
         self._tracer.step = None
         if self.stack is not None:
-            thread = self._view().processor(self.vcpu)
-            root = self.stack.frames[-1].frame
-            self._tracer.resumed, self._resumed_on = root, self.vcpu
+            assert self._stopped is not None
+            thread, root = self._stopped, self.stack.frames[-1].frame
+            self._tracer.resumed, self._resumed = root, thread
             action = actions.get(thread)
             if action is not None and action.step:
                 self._tracer.step = Step(root, action.within)
@@ -246,16 +257,19 @@ class PythonSource:
         another processor than it expects; at an address without a breakpoint it does not.
         """
         text = ""
-        if at_breakpoint and offset == RETURNED and self._resumed_on not in {-1, self.vcpu}:
+        before = self._resumed if frames[-1].frame is self._tracer.resumed else None
+        thread = self._view().processor(self.vcpu, before)
+        if at_breakpoint and offset == RETURNED and before not in {None, thread}:
             offset, at_breakpoint = RETURNED_ELSEWHERE, False
-            text = f"CPU {self._resumed_on}'s call goes on on CPU {self.vcpu}\n"
+            text = f"the call goes on on CPU {self.vcpu}\n"
         kind = StopKind.SWBREAK if at_breakpoint else StopKind.SIGNAL
-        self._show(frames, offset, Stop(self._view().processor(self.vcpu), kind=kind, text=text))
+        self._show(frames, offset, Stop(thread, kind=kind, text=text))
 
     def _show(self, frames: list[PythonFrame], offset: int, stop: Stop) -> None:
         rsp = self._machine.vcpus[self.vcpu].read_register("rsp")
         self.stack = VirtualStack(frames, offset, rsp)
         self.selected = 0
+        self._stopped = stop.thread
         self._pause(stop)
         self.stack = None
 
@@ -271,7 +285,8 @@ class PythonSource:
 
     def _left(self, step: Step) -> None:
         """Go on with a step in the guest, where the thunk does."""
-        self._view().execution.step_from_thunk(self.vcpu, step.within)
+        assert self._resumed is not None
+        self._view().execution.step_from_thunk(self.vcpu, step.within, self._resumed)
 
     # -- which functions are hosted
 

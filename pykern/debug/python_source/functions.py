@@ -173,7 +173,7 @@ def _functions_of(code: CodeType | None) -> Iterator[tuple[CodeType, tuple[int, 
 def executable_lines(code: CodeType) -> tuple[int, ...]:
     """Return the lines of a function that the interpreter tells a tracer of, in their order."""
     start = code.co_code[::2].index(_RESUME) * 2 + 2
-    return tuple(_distinct(line for at, _, line in code.co_lines() if at >= start))
+    return tuple(_distinct(line for _, end, line in code.co_lines() if end > start))
 
 
 def _distinct(lines: Iterable[int | None]) -> Iterable[int]:

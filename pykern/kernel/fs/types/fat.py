@@ -335,6 +335,7 @@ class FatDirectory(_Node):
         assert self._loaded is not None
         self._loaded[key_of(entry.name)] = node
         node.record, node.directory = entry, self
+        node.entry = self, entry.name
         if node.is_directory():
             node.parent = self
             self.nlink += 1

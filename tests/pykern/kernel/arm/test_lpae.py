@@ -174,7 +174,7 @@ class ArmSpaces:
 
 
 def test_address_spaces_do_not_know_the_processor():
-    """RMP-04, RMP-09, RMP-15: demand-zero pages, copy on write, shared memory, rights."""
+    """RMP-04, RMP-15: demand-zero pages, copy on write, shared memory, rights."""
     world = ArmSpaces()
     space, flags = world.space(), MAP_ANONYMOUS | MAP_FIXED
     space.mmap(BASE, 8 * PAGE_SIZE, 3, flags | MAP_PRIVATE)
