@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gdbstub.replies import OK, PACKET_SIZE, UNSUPPORTED, thread_text
 from gdbstub.requests import RequestError, matches, text_of, thread_id
 from gdbstub.target import (
+    SupportsBreakpointAgent,
     SupportsBreakpoints,
     SupportsExecFile,
     SupportsMemoryMap,
@@ -41,6 +42,10 @@ def supported(session: Session, rest: bytes) -> bytes:
         features.append("multiprocess+")
     if isinstance(target, SupportsBreakpoints):
         features += [f for f in ("swbreak+", "hwbreak+") if f in session.client]
+    if "multi-wp-addr+" in session.client and isinstance(target, SupportsBreakpoints):
+        features.append("multi-wp-addr+")
+    if isinstance(target, SupportsBreakpointAgent) and target.breakpoint_agent:
+        features += ["ConditionalBreakpoints+", "BreakpointCommands+"]
     if isinstance(target, SupportsMemoryMap):
         features.append("qXfer:memory-map:read+")
     if isinstance(target, SupportsExecFile):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Stop:
     kind : why
     address : of the data that a watchpoint saw
     text : for the user's console, before the stop is shown
+    others : (kind, address) of more data that watchpoints saw
     """
 
     thread: ThreadId
@@ -76,6 +77,7 @@ class Stop:
     kind: StopKind = StopKind.SIGNAL
     address: int = 0
     text: str = ""
+    others: tuple[tuple[StopKind, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,11 +131,15 @@ class Breakpoint:
     ----------
     address : as the target's threads see memory
     size : bytes that are watched; of a breakpoint gdb's `kind`, on x86 always 1
+    conditions : agent expressions (`gdbstub.agent`), one of which must hold; none: always stop
+    commands : agent expressions to execute in place of stopping; none: stop
     """
 
     kind: BreakpointKind
     address: int
     size: int
+    conditions: tuple[bytes, ...] = field(default=(), compare=False)
+    commands: tuple[bytes, ...] = field(default=(), compare=False)
 
 
 class Target(Protocol):
@@ -173,10 +179,18 @@ class SupportsBreakpoints(Protocol):
     """Those it has."""
 
     def insert_breakpoint(self, thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
-        """Stop there, in the thread's address space; twice is once."""
+        """Stop there, in the thread's address space; twice is once, with what was said last."""
 
     def remove_breakpoint(self, thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
         """Stop there no longer; what is not there is no error."""
+
+
+@runtime_checkable
+class SupportsBreakpointAgent(Protocol):
+    """Evaluates the conditions of breakpoints itself, and executes their commands."""
+
+    breakpoint_agent: bool
+    """Whether it does."""
 
 
 @runtime_checkable

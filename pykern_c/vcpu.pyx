@@ -73,6 +73,11 @@ cdef object _segment_fields(char* base, str name, Seg* s):
     }
 
 
+def register_place(str name):
+    """Return (offset, size) of a register in a processor's state; None: it has no such place."""
+    return _FIELDS.get(name)
+
+
 cdef Cpu _layout
 _FIELDS = _fields(&_layout)
 #: Every register that `Vcpu.read_register` knows.
@@ -175,6 +180,16 @@ cdef class Vcpu:
     def retired(self):
         """Instructions retired since the machine was made."""
         return self.cpu.retired
+
+    @property
+    def single_steps(self):
+        """Whether `Machine.run` returns (HOOK) before each instruction, once each time."""
+        return self.cpu.single_steps
+
+    @single_steps.setter
+    def single_steps(self, bint wanted):
+        self.cpu.single_steps = wanted
+        self.cpu.attention = 1
 
     def step(self, n=1):
         """Execute `n` instructions on this processor alone; return the Exit (BUDGET: all done)."""

@@ -36,6 +36,7 @@ class DebuggedMachine:
         self._target = target
         self._listener = listener
         self._in_hostcall = False
+        target.execution.agent.show = listener.print
         target.stopped = wait
 
     @property

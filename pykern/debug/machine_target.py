@@ -41,6 +41,7 @@ class MachineTarget:
     """
 
     breakpoint_kinds = frozenset(BreakpointKind)
+    breakpoint_agent = True
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class MachineTarget:
         """
         if name not in VIEWS:
             raise TargetError(f"no view {name!r}, expected one of {', '.join(VIEWS)}")
-        self.architecture = VIEWS[name]
+        self.architecture = self.execution.agent.architecture = VIEWS[name]
 
     # -- gdbstub.Target
 
@@ -130,6 +131,7 @@ class MachineTarget:
 
     def insert_breakpoint(self, _thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
         """Stop there from the next run on."""
+        self.execution.breakpoints.discard(breakpoint)
         self.execution.breakpoints.add(breakpoint)
 
     def remove_breakpoint(self, _thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
@@ -167,7 +169,7 @@ class MachineTarget:
         """Forget breakpoints and let the machine go on."""
         self.execution.forget()
         self.stopped = self.interrupted = self.physical_memory = False
-        self.architecture = X86_64
+        self.architecture = self.execution.agent.architecture = X86_64
 
     def kill(self, _pid: int) -> None:
         """Turn the machine off."""

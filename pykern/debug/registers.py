@@ -51,6 +51,13 @@ def read(machine: Machine, vcpu: Vcpu, name: str) -> int | None:
     return vcpu.read_register(_RENAMED.get(name, name))
 
 
+def place_name(name: str) -> str:
+    """Return what an expression in the core calls a register of gdb's; empty: it cannot have it."""
+    if name in {"eip", "eflags"}:
+        return {"eip": "linear_pc", "eflags": "rflags"}[name]
+    return "" if name in _SPECIAL_READS else _RENAMED.get(name, name)
+
+
 def write(vcpu: Vcpu, name: str, value: int) -> None:
     """Set a register by gdb's name; what describes rather than holds a state stays as it is."""
     if name in _READ_ONLY:
