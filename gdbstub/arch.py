@@ -85,6 +85,16 @@ class Architecture:
         return tuple(register for feature in features for register in feature.registers)
 
     @functools.cached_property
+    def general_names(self) -> Sequence[str]:
+        """Return their names."""
+        return tuple(register.name for register in self.general)
+
+    @functools.cached_property
+    def general_sizes(self) -> Sequence[int]:
+        """Return their sizes in bytes."""
+        return tuple(register.size for register in self.general)
+
+    @functools.cached_property
     def numbers(self) -> dict[str, int]:
         """Return the numbers of registers by name."""
         return {register.name: number for number, register in enumerate(self.registers)}

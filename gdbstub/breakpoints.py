@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING
 from gdbstub.agent import AgentError, verify
 from gdbstub.replies import OK, UNSUPPORTED
 from gdbstub.requests import RequestError, data, fields, number
-from gdbstub.target import (
-    Breakpoint,
-    BreakpointKind,
-    SupportsBreakpointAgent,
-    SupportsBreakpoints,
-)
+from gdbstub.target import Breakpoint, BreakpointKind
 
 if TYPE_CHECKING:
     from gdbstub.session import Session
@@ -32,18 +27,18 @@ _COMMANDS = re.compile(rb";cmds:[0-9a-fA-F]+,")
 def insert(session: Session, rest: bytes) -> bytes:
     """Z KIND,ADDRESS,SIZE[;CONDITIONS][;cmds:PERSIST,COMMANDS], which replaces what was there."""
     wanted = _parse(session, rest)
-    if wanted is None or not isinstance(session.target, SupportsBreakpoints):
+    if wanted is None or session.breakpoints is None:
         return UNSUPPORTED
-    session.target.insert_breakpoint(session.general, wanted)
+    session.breakpoints.insert_breakpoint(session.general, wanted)
     return OK
 
 
 def remove(session: Session, rest: bytes) -> bytes:
     """Undo Z (`z`)."""
     wanted = _parse(session, rest)
-    if wanted is None or not isinstance(session.target, SupportsBreakpoints):
+    if wanted is None or session.breakpoints is None:
         return UNSUPPORTED
-    session.target.remove_breakpoint(session.general, wanted)
+    session.breakpoints.remove_breakpoint(session.general, wanted)
     return OK
 
 
@@ -52,9 +47,7 @@ def _parse(session: Session, rest: bytes) -> Breakpoint | None:
     place, _, tail = rest.partition(b";")
     kind_text, address, size = fields(place, 3)
     kind = number(kind_text)
-    if not isinstance(session.target, SupportsBreakpoints):
-        return None
-    if kind not in session.target.breakpoint_kinds:
+    if session.breakpoints is None or kind not in session.breakpoints.breakpoint_kinds:
         return None
     conditions, commands = _programs(session, tail)
     wanted = Breakpoint(
@@ -74,8 +67,7 @@ def _programs(session: Session, tail: bytes) -> tuple[tuple[bytes, ...], tuple[b
     """
     if not tail:
         return (), ()
-    target = session.target
-    if not isinstance(target, SupportsBreakpointAgent) or not target.breakpoint_agent:
+    if not session.breakpoint_agent:
         raise RequestError("conditions and commands of breakpoints are gdb's own task here")
     tail = b";" + tail
     begin = _COMMANDS.search(tail)

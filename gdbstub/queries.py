@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from gdbstub.replies import OK, PACKET_SIZE, UNSUPPORTED, thread_text
 from gdbstub.requests import RequestError, matches, text_of, thread_id
 from gdbstub.target import (
-    SupportsBreakpointAgent,
-    SupportsBreakpoints,
     SupportsExecFile,
     SupportsMemoryMap,
     SupportsMonitor,
@@ -40,11 +38,11 @@ def supported(session: Session, rest: bytes) -> bytes:
     ]
     if "multiprocess+" in session.client:
         features.append("multiprocess+")
-    if isinstance(target, SupportsBreakpoints):
+    if session.breakpoints is not None:
         features += [f for f in ("swbreak+", "hwbreak+") if f in session.client]
-    if "multi-wp-addr+" in session.client and isinstance(target, SupportsBreakpoints):
+    if "multi-wp-addr+" in session.client and session.breakpoints is not None:
         features.append("multi-wp-addr+")
-    if isinstance(target, SupportsBreakpointAgent) and target.breakpoint_agent:
+    if session.breakpoint_agent:
         features += ["ConditionalBreakpoints+", "BreakpointCommands+"]
     if isinstance(target, SupportsMemoryMap):
         features.append("qXfer:memory-map:read+")

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 def read_general(session: Session, _rest: bytes) -> bytes:
     """Read (`g`) the registers of the first features, in order."""
-    return b"".join(read_registers(session.target, session.general, session.architecture.general))
+    architecture = session.architecture
+    values = session.target.read_registers(session.general, architecture.general_names)
+    sizes = architecture.general_sizes
+    try:
+        raw = [value.to_bytes(n, "little") for value, n in zip(values, sizes, strict=True)]  # type: ignore[union-attr]
+    except (AttributeError, OverflowError):  # one that is unknown, or too large: the slow way
+        return b"".join(read_registers(session.target, session.general, architecture.general))
+    return b"".join(raw).hex().encode()
 
 
 def write_general(session: Session, rest: bytes) -> bytes:

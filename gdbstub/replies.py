@@ -85,10 +85,10 @@ def read_registers(target: Target, thread: ThreadId, registers: Sequence[Registe
     """Return registers in hexadecimal, `x` for what cannot be known."""
     values = target.read_registers(thread, [register.name for register in registers])
     return [
-        b"xx" * register.size
+        b"xx" * (bits >> 3)
         if value is None
-        else (value & ((1 << register.bits) - 1)).to_bytes(register.size, "little").hex().encode()
-        for register, value in zip(registers, values, strict=True)
+        else (value & (1 << bits) - 1).to_bytes(bits >> 3, "little").hex().encode()
+        for bits, value in zip([register.bits for register in registers], values, strict=True)
     ]
 
 

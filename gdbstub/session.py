@@ -18,6 +18,8 @@ from gdbstub.target import (
     Exited,
     Resume,
     Stop,
+    SupportsBreakpointAgent,
+    SupportsBreakpoints,
     SupportsDetach,
     Target,
     TargetError,
@@ -47,10 +49,15 @@ class Session:
     running : whether threads go on, and gdb waits for one to stop
     closed : whether nothing more is to come: gdb has detached, or ended the target
     files : contents of open files, by descriptor
+    breakpoints : the target, if it has any
+    breakpoint_agent : whether it evaluates conditions of breakpoints itself
     """
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self.breakpoints = target if isinstance(target, SupportsBreakpoints) else None
+        agent = isinstance(target, SupportsBreakpointAgent) and target.breakpoint_agent
+        self.breakpoint_agent = agent
         self.general: ThreadId = target.threads()[0].id
         self.continued: ThreadId | None = None
         self.client: frozenset[str] = frozenset()

@@ -239,8 +239,9 @@ cdef class Machine(MemoryMap):
         """Let decoded code and TLBs follow a hook that has come or is gone."""
         cdef Platform* p = self.platform
         cdef u32 i
+        cdef u32 count = max(p.hook_count, <u32>(hook - &p.hooks[0]) + 1)
         p.hook_kinds = p.hook_count = 0
-        for i in range(MAX_HOOKS if len(self.hooks) else 0):
+        for i in range(count):
             p.hook_kinds |= p.hooks[i].kinds
             if p.hooks[i].id:
                 p.hook_count = i + 1

@@ -108,14 +108,20 @@ cdef class Vcpu:
         KeyError : no register has that name
         """
         cdef Cpu* c = self.cpu
-        if name == "rflags" or name == "eflags":
-            return get_rflags(c)
-        if name == "cpl":
-            return c.cpl
-        if name == "cr8":
-            return apic_read_cr8(&c.lapic)
-        offset, size = self._field(name)
-        return int.from_bytes((<char*>c + <Py_ssize_t>offset)[:size], "little")
+        cdef Py_ssize_t offset, size
+        cdef tuple place = (<dict>_FIELDS).get(name)
+        if place is None:
+            if name == "rflags" or name == "eflags":
+                return get_rflags(c)
+            if name == "cpl":
+                return c.cpl
+            if name == "cr8":
+                return apic_read_cr8(&c.lapic)
+            place = self._field(name)
+        offset, size = place
+        if size == 8:
+            return (<u64*>(<char*>c + offset))[0]
+        return int.from_bytes((<char*>c + offset)[:size], "little")
 
     def _field(self, str name):
         if len(name) == 3 and name.startswith("st") and name[2] in "01234567":

@@ -96,8 +96,7 @@ class MachineTarget:
 
     def read_registers(self, thread: ThreadId, names: Sequence[str]) -> list[int | None]:
         """Return registers by gdb's names."""
-        vcpu = self.vcpu(thread)
-        return [registers.read(self.machine, vcpu, name) for name in names]
+        return registers.read_all(self.machine, self.vcpu(thread), names)
 
     def write_registers(self, thread: ThreadId, values: Mapping[str, int]) -> None:
         """Set registers by gdb's names."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gdbstub.x86 import VIEWS
 from pykern_c.interrupts import IA32_APIC_BASE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pykern_c import Machine, Vcpu
 
@@ -39,6 +40,12 @@ def linear_pc(vcpu: Vcpu) -> int:
     if vcpu.code_bits == 64:
         return rip
     return (rip + vcpu.read_register("cs.base")) & _MASK_32
+
+
+def read_all(machine: Machine, vcpu: Vcpu, names: Sequence[str]) -> list[int | None]:
+    """Return registers by gdb's names; most of them only have another name."""
+    one, plain = vcpu.read_register, _PLAIN
+    return [one(plain[name]) if name in plain else read(machine, vcpu, name) for name in names]
 
 
 def read(machine: Machine, vcpu: Vcpu, name: str) -> int | None:
@@ -118,3 +125,10 @@ _SPECIAL_READS: dict[str, Callable[[Machine, Any], int | None]] = {
     "apic_base": _apic_base,
     "mode": lambda _machine, vcpu: vcpu.code_bits,
 }
+_PLAIN = {
+    register.name: _RENAMED.get(register.name, register.name)
+    for view in VIEWS.values()
+    for register in view.registers
+    if register.name not in _SPECIAL_READS and register.name not in _UPPER
+}
+"""What the core calls the registers that it has as they are."""
