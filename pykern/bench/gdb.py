@@ -26,8 +26,10 @@ from pykern.bench.rsp import Client
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-SECONDS = 1.0
-"""How long a row takes, about."""
+SECONDS = 0.5
+"""How long a round takes, about."""
+ROUNDS = 3
+"""The fastest counts; the stubs take turns, so that neither has the quieter host."""
 _BLOCK = 0x80_0000
 """Address of memory that is not all zeros."""
 _BLOCK_SIZE = 1 << 16
@@ -104,8 +106,12 @@ def comparisons(directory: Path) -> Iterator[Comparison]:
     if shutil.which("qemu-system-x86_64"):
         stubs.append(_Stub("qemu", _qemu))
     for name, unit, goal, measure in _ROWS:
-        rates = [_measured(stub, kernel, directory, measure) for stub in stubs]
-        yield Comparison(name, unit, rates[0], (*rates, None)[1], goal)
+        rounds = [
+            [_measured(stub, kernel, directory, measure) or 0 for stub in stubs]
+            for _ in range(ROUNDS)
+        ]
+        best = [max(rates) or None for rates in zip(*rounds, strict=True)]
+        yield Comparison(name, unit, best[0], (*best, None)[1], goal)
 
 
 def line(row: Comparison) -> str:

@@ -84,7 +84,7 @@ class Execution:
         self._machine = machine
         self.breakpoints: set[Breakpoint] = set()
         self.agent = Agent(machine, X86_64)
-        self._accesses = Accesses(machine)
+        self._accesses = Accesses(machine, lambda: machine.stop(_OUR_STOP))
         self._points = Points(machine, self.agent, self._watcher)
         self._step_hook = 0
         self._stopped: dict[int, tuple[int, int]] = {}
@@ -105,6 +105,7 @@ class Execution:
         if len(vcpus) not in {1, len(self._machine.vcpus)}:
             raise TargetError("either one processor goes on, or all of them")
         self._points.place(self.breakpoints)
+        self._accesses.watch(self.breakpoints)
         self._stopped = {i: at for i, at in self._stopped.items() if at == self._moment(i)}
         self._alone = None
         if len(vcpus) < len(self._machine.vcpus):
@@ -123,6 +124,7 @@ class Execution:
         self._steps.clear()
         self._alone = None
         self._points.place(())
+        self._accesses.watch(())
         self._hook_steps()
 
     def _moment(self, vcpu: int) -> tuple[int, int]:
@@ -132,10 +134,9 @@ class Execution:
     def _watcher(self, wanted: Breakpoint) -> Callable[[Vcpu, int, int, bool], None]:
         """Return what is called in the middle of an instruction that accesses watched memory."""
 
-        def accessed(vcpu: Vcpu, laddr: int, size: int, _write: bool) -> None:
+        def accessed(vcpu: Vcpu, laddr: int, _size: int, _write: bool) -> None:
             if self._listens_to(vcpu):
-                self._accesses.note(vcpu, wanted, laddr, size)
-                self._machine.stop(_OUR_STOP)
+                self._accesses.note(vcpu, wanted, laddr)
 
         return accessed
 
@@ -198,6 +199,7 @@ class Execution:
                     return stop
                 continue
             if exit_.reason is not ExitReason.HOOK:
+                self._accesses.server = self._machine.vcpus[exit_.vcpu]
                 return exit_
             vcpu = self._machine.vcpus[exit_.vcpu]
             stop = self._at_breakpoint(vcpu) if exit_.code else self._at_instruction(vcpu)
