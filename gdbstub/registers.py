@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 def read_general(session: Session, _rest: bytes) -> bytes:
     """Read (`g`) the registers of the first features, in order."""
     architecture = session.architecture
+    if session.packed is not None:
+        block = session.packed.read_general(session.general, architecture)
+        if block is not None:
+            return block.hex().encode()
     values = session.target.read_registers(session.general, architecture.general_names)
     sizes = architecture.general_sizes
     try:

@@ -155,6 +155,9 @@ class Listener:
         -------
         Whether anything has happened.
         """
+        if timeout is None and self._client is not None and not self._unsent:
+            self._receive(wait=True)
+            return True
         writers = [self._client] if self._client is not None and self._unsent else []
         readers = [self] if len(self._unsent) < _MOST_UNSENT else []
         readable, writable, _ = select.select(readers, writers, [], timeout)
@@ -189,18 +192,18 @@ class Listener:
             self._client, _ = self._socket.accept()
         except BlockingIOError:
             return
-        self._client.setblocking(False)
+        self._client.setblocking(True)  # each call says for itself whether it waits
         if self._client.family != socket.AF_UNIX:
             self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connected()
         self.session = Session(self._target)
 
-    def _receive(self) -> None:
+    def _receive(self, *, wait: bool = False) -> None:
         client, session = self._client, self.session
         assert client is not None
         assert session is not None
         try:
-            data = client.recv(_CHUNK)
+            data = client.recv(_CHUNK, 0 if wait else socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except ConnectionError:
@@ -216,7 +219,7 @@ class Listener:
         self._unsent += data
         while self._client is not None and self._unsent:
             try:
-                sent = self._client.send(self._unsent)
+                sent = self._client.send(self._unsent, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             except ConnectionError:

@@ -21,6 +21,7 @@ from gdbstub.target import (
     SupportsBreakpointAgent,
     SupportsBreakpoints,
     SupportsDetach,
+    SupportsPackedRegisters,
     Target,
     TargetError,
     ThreadId,
@@ -51,6 +52,7 @@ class Session:
     files : contents of open files, by descriptor
     breakpoints : the target, if it has any
     breakpoint_agent : whether it evaluates conditions of breakpoints itself
+    packed : the target, if it returns registers faster than by `read_registers`
     """
 
     def __init__(self, target: Target) -> None:
@@ -58,6 +60,7 @@ class Session:
         self.breakpoints = target if isinstance(target, SupportsBreakpoints) else None
         agent = isinstance(target, SupportsBreakpointAgent) and target.breakpoint_agent
         self.breakpoint_agent = agent
+        self.packed = target if isinstance(target, SupportsPackedRegisters) else None
         self.general: ThreadId = target.threads()[0].id
         self.continued: ThreadId | None = None
         self.client: frozenset[str] = frozenset()

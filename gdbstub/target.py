@@ -186,6 +186,14 @@ class SupportsBreakpoints(Protocol):
 
 
 @runtime_checkable
+class SupportsPackedRegisters(Protocol):
+    """Returns the general registers in one piece."""
+
+    def read_general(self, thread: ThreadId, architecture: Architecture) -> bytes | None:
+        """Return them one behind the other; None: they have to be read one by one."""
+
+
+@runtime_checkable
 class SupportsBreakpointAgent(Protocol):
     """Evaluates the conditions of breakpoints itself, and executes their commands."""
 

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Literal
 
 from pykern_c.exits import Exit
@@ -53,6 +54,10 @@ class Vcpu:
     def write_linear(self, laddr: int, data: bytes | bytearray | memoryview) -> None: ...
 
 def register_place(name: str) -> tuple[int, int] | None: ...
+
+class RegisterBlock:
+    def __init__(self, registers: Sequence[tuple[str, int]]) -> None: ...
+    def read(self, vcpu: Vcpu) -> bytes: ...
 
 class GeneralRegisters:
     pass

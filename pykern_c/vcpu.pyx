@@ -344,6 +344,62 @@ cdef int _check_size(int size, int largest) except -1:
     return 0
 
 
+cdef struct _Place:
+    int stack               # of the x87 unit: number of the register, or -1
+    bint flags              # RFLAGS
+    u32 offset              # in Cpu
+    u32 size
+    u32 width               # bytes in the block
+
+
+cdef class RegisterBlock:
+    """Registers one behind the other, in little-endian order, as debuggers send them.
+
+    Parameters
+    ----------
+    registers : (name, bytes in the block) of each; what `Vcpu.read_register` does not know, or
+        computes otherwise than RFLAGS, is zero
+    """
+
+    cdef _Place places[128]
+    cdef u32 count
+    cdef u32 size
+
+    def __init__(self, registers):
+        cdef _Place* p
+        if len(registers) > 128:
+            raise ValueError(f"{len(registers)} registers in a block, at most 128")
+        for name, width in registers:
+            p = &self.places[self.count]
+            p.stack = int(name[2]) if name[:2] == "st" and name[2:].isdigit() else -1
+            p.flags = name in ("rflags", "eflags")
+            p.offset, p.size = _FIELDS.get(name, (0, 0))
+            p.size = min(p.size, width)
+            p.width = width
+            self.count += 1
+            self.size += width
+
+    def read(self, Vcpu vcpu):
+        """Return the block of a processor."""
+        cdef bytes block = PyBytes_FromStringAndSize(NULL, self.size)
+        cdef char* out = <char*>block
+        cdef _Place* p
+        cdef u64 flags = get_rflags(vcpu.cpu)
+        cdef u32 i
+        memset(out, 0, self.size)
+        for i in range(self.count):
+            p = &self.places[i]
+            if p.flags:
+                memcpy(out, &flags, min(p.width, 8))
+            elif p.stack >= 0:
+                memcpy(out, &vcpu.cpu.fpu.st[((vcpu.cpu.fpu.fsw >> 11) + p.stack) & 7],
+                       min(p.width, 10))
+            else:
+                memcpy(out, <char*>vcpu.cpu + p.offset, p.size)
+            out += p.width
+        return block
+
+
 cdef char* _UINT64 = b"Q"        # of the struct module
 
 

@@ -98,6 +98,10 @@ class MachineTarget:
         """Return registers by gdb's names."""
         return registers.read_all(self.machine, self.vcpu(thread), names)
 
+    def read_general(self, thread: ThreadId, architecture: Architecture) -> bytes | None:
+        """Return the general registers in one piece."""
+        return registers.read_general(self.machine, self.vcpu(thread), architecture)
+
     def write_registers(self, thread: ThreadId, values: Mapping[str, int]) -> None:
         """Set registers by gdb's names."""
         vcpu = self.vcpu(thread)

@@ -7,14 +7,17 @@ SDM Vol. 1, x87 FPU Tag Word; Vol. 2A, FXSAVE. Debugging with GDB, i386 Features
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from gdbstub.x86 import VIEWS
 from pykern_c.interrupts import IA32_APIC_BASE
+from pykern_c.vcpu import RegisterBlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from gdbstub import Architecture
     from pykern_c import Machine, Vcpu
 
 _RENAMED = {
@@ -46,6 +49,29 @@ def read_all(machine: Machine, vcpu: Vcpu, names: Sequence[str]) -> list[int | N
     """Return registers by gdb's names; most of them only have another name."""
     one, plain = vcpu.read_register, _PLAIN
     return [one(plain[name]) if name in plain else read(machine, vcpu, name) for name in names]
+
+
+@functools.cache
+def _block(view: str) -> tuple[RegisterBlock, int | None]:
+    """Return the general registers of a view in one piece, and where the tag word belongs."""
+    architecture = VIEWS[view]
+    places, at, tags = [], 0, None
+    for register in architecture.general:
+        places.append((_RENAMED.get(register.name, register.name), register.size))
+        tags = at if register.name == "ftag" else tags
+        at += register.size
+    return RegisterBlock(places), tags
+
+
+def read_general(machine: Machine, vcpu: Vcpu, architecture: Architecture) -> bytes | None:
+    """Return the general registers as they come in a packet; None: one by one."""
+    if architecture is not VIEWS["x86-64"]:
+        return None  # a linear PC is none of the processor's registers
+    block, tags = _block("x86-64")
+    raw = block.read(vcpu)
+    if tags is None:
+        return raw
+    return raw[:tags] + _tags(machine, vcpu).to_bytes(4, "little") + raw[tags + 4 :]
 
 
 def read(machine: Machine, vcpu: Vcpu, name: str) -> int | None:
@@ -94,6 +120,8 @@ def _write_selector(vcpu: Vcpu, name: str, value: int) -> None:
 def _tags(_machine: Machine, vcpu: Vcpu) -> int:
     """Return the full tag word: two bits for each physical register, from the abridged one."""
     in_use, word = vcpu.read_register("ftw"), 0
+    if not in_use:
+        return 0xFFFF
     for i in range(8):
         tag = _tag(vcpu.read_register(f"r{i}_x87")) if in_use >> i & 1 else _EMPTY
         word |= tag << 2 * i
