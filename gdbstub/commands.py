@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gdbstub import breakpoints, files, memory, queries, registers, running, transfers
+from gdbstub import (
+    breakpoints,
+    files,
+    memory,
+    queries,
+    registers,
+    running,
+    tracing,
+    transfers,
+)
 from gdbstub.replies import UNSUPPORTED
 
 if TYPE_CHECKING:
@@ -15,6 +24,11 @@ if TYPE_CHECKING:
 
     Command = Callable[[Session, bytes], bytes | None]
     """Takes what follows the name; returns the reply, or None if none is due now."""
+
+
+def _trace(name: bytes) -> Command:
+    return lambda session, rest: tracing.command(session, name, rest)
+
 
 COMMANDS: dict[bytes, Command] = {
     # What gdb asks first.
@@ -47,6 +61,8 @@ COMMANDS: dict[bytes, Command] = {
     # Breakpoints.
     b"Z": breakpoints.insert,
     b"z": breakpoints.remove,
+    # Tracing.
+    **{name: _trace(name) for name in tracing.NAMES},
     # Running.
     b"?": running.last_stop,
     b"vCont": running.v_cont,

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from gdbstub.target import Thread
 
 
+_TRACING = (
+    "ConditionalTracepoints+",
+    "TracepointSource+",
+    "EnableDisableTracepoints+",
+    "DisconnectedTracing+",
+    "QTBuffer:size+",
+    "tracenz+",
+    "qXfer:traceframe-info:read+",
+)
+
+
 def supported(session: Session, rest: bytes) -> bytes:
     """qSupported[:FEATURE;…]: what both sides can do; only what is there is named."""
     text = rest.removeprefix(b":").decode("ascii", "replace")
@@ -42,6 +53,8 @@ def supported(session: Session, rest: bytes) -> bytes:
         features += [f for f in ("swbreak+", "hwbreak+") if f in session.client]
     if "multi-wp-addr+" in session.client and session.breakpoints is not None:
         features.append("multi-wp-addr+")
+    if session.tracer is not None:
+        features += _TRACING
     if session.breakpoint_agent:
         features += ["ConditionalBreakpoints+", "BreakpointCommands+"]
     if isinstance(target, SupportsMemoryMap):

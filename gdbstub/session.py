@@ -22,6 +22,7 @@ from gdbstub.target import (
     SupportsBreakpoints,
     SupportsDetach,
     SupportsPackedRegisters,
+    SupportsTracing,
     Target,
     TargetError,
     ThreadId,
@@ -29,6 +30,7 @@ from gdbstub.target import (
 
 if TYPE_CHECKING:
     from gdbstub.arch import Architecture
+    from gdbstub.tracer import Frame
 
 _MOST_WAITING = 256
 """Requests that may wait while the target runs; gdb sends none."""
@@ -52,6 +54,9 @@ class Session:
     files : contents of open files, by descriptor
     breakpoints : the target, if it has any
     breakpoint_agent : whether it evaluates conditions of breakpoints itself
+    tracer : the target's trace experiment, if it can have one
+    frame : the frame of it that is looked at in place of the target; None: the target
+    told : lines of a long answer that are still to come
     packed : the target, if it returns registers faster than by `read_registers`
     """
 
@@ -60,6 +65,9 @@ class Session:
         self.breakpoints = target if isinstance(target, SupportsBreakpoints) else None
         agent = isinstance(target, SupportsBreakpointAgent) and target.breakpoint_agent
         self.breakpoint_agent = agent
+        self.tracer = target.tracer if isinstance(target, SupportsTracing) else None
+        self.frame: Frame | None = None
+        self.told: list[bytes] = []
         self.packed = target if isinstance(target, SupportsPackedRegisters) else None
         self.general: ThreadId = target.threads()[0].id
         self.continued: ThreadId | None = None
@@ -121,6 +129,8 @@ class Session:
         """Let the target go: the connection is lost, or has served its purpose."""
         if not self.closed:
             self.closed = True
+            if self.tracer is not None and not self.tracer.disconnected:
+                self.tracer.stop(b"tdisconnected:0")
             if isinstance(self.target, SupportsDetach):
                 self.target.detach()
 
@@ -135,6 +145,7 @@ class Session:
         """
         if not actions:
             raise RequestError("no thread would go on")
+        self.frame = None
         self.running = True
         try:
             self.target.resume(actions)

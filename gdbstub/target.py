@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gdbstub.arch import Architecture
+    from gdbstub.tracer import Tracer
 
 SIGINT, SIGTRAP = 2, 5
 """Signals have gdb's numbers, which are those of most systems for the first fifteen."""
@@ -191,6 +192,14 @@ class SupportsPackedRegisters(Protocol):
 
     def read_general(self, thread: ThreadId, architecture: Architecture) -> bytes | None:
         """Return them one behind the other; None: they have to be read one by one."""
+
+
+@runtime_checkable
+class SupportsTracing(Protocol):
+    """Collects at tracepoints while it runs, and calls `Tracer.hit` for it."""
+
+    tracer: Tracer
+    """The trace experiment."""
 
 
 @runtime_checkable

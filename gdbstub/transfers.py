@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from gdbstub import tracing
 from gdbstub.replies import UNSUPPORTED, part
 from gdbstub.requests import RequestError, fields, number
 from gdbstub.target import SupportsExecFile, SupportsMemoryMap
@@ -74,4 +75,5 @@ _OBJECTS: dict[bytes, Callable[[Session, bytes], bytes | None]] = {
     b"threads": _threads,
     b"memory-map": _memory_map,
     b"exec-file": _exec_file,
+    b"traceframe-info": tracing.frame_info,
 }

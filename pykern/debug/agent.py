@@ -39,12 +39,12 @@ class ProcessorContext:
         show: Callable[[str], None],
     ) -> None:
         self.machine, self.vcpu = machine, vcpu
-        self._architecture = architecture
+        self.architecture = architecture
         self._variables, self._show = variables, show
 
     def register(self, number: int) -> int:
         """Return a register by gdb's number."""
-        known = self._architecture.registers
+        known = self.architecture.registers
         if number >= len(known) or known[number].bits > 64:
             raise AgentError("register")
         value = registers.read(self.machine, self.vcpu, known[number].name)

@@ -11,6 +11,7 @@ from gdbstub.x86 import VIEWS, X86_64
 from pykern.debug import memory, registers
 from pykern.debug.execution import Execution, thread_of
 from pykern.debug.monitor import Monitor
+from pykern.debug.tracing import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,6 +61,7 @@ class MachineTarget:
         self._task_name = task_name
         self._files = {executable_path: executable} if executable else {}
         self._monitor = Monitor(self)
+        self.tracer = Tracing(machine, self.execution.agent).tracer
 
     def vcpu(self, thread: ThreadId) -> Vcpu:
         """Return the processor that a thread is.
