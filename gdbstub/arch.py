@@ -101,12 +101,13 @@ class Architecture:
 
     @functools.cached_property
     def xml(self) -> str:
-        """Return the target description."""
+        """Return the target description, an element to a line: trace files have short lines."""
         features = "".join(map(_feature_xml, self.features))
-        return (
+        whole = (
             '<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd">'
             f"<target><architecture>{self.name}</architecture>{features}</target>"
         )
+        return whole.replace("><", ">\n<")
 
 
 def _feature_xml(feature: Feature) -> str:

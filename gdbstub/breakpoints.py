@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 1 << 32
 """Bytes a watchpoint may span."""
-_EXPRESSION = re.compile(rb";?X([0-9a-fA-F]{1,4}),")
+_EXPRESSION = re.compile(rb";?X([0-9a-fA-F]{1,8}),")
 _COMMANDS = re.compile(rb";cmds:[0-9a-fA-F]+,")
 
 

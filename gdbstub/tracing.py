@@ -37,7 +37,7 @@ _MOST_POINTS = 4096
 _MOST_ACTIONS = 1024
 _MOST_VARIABLES = 65536
 _LARGEST_RANGE = 1 << 20
-_EXPRESSION = re.compile(rb"X([0-9a-fA-F]{1,4}),")
+_EXPRESSION = re.compile(rb"X([0-9a-fA-F]{1,8}),")
 _RANGE = re.compile(rb"M(-1|[0-9a-fA-F]{1,16}),([0-9a-fA-F]{1,16}),([0-9a-fA-F]{1,16})")
 _MASK = re.compile(rb"R([0-9a-fA-F]{1,256})")
 

@@ -85,6 +85,12 @@ cdef struct Evaluation:
     u32 error
 
 
+cdef void _fail(Evaluation* m, u32 error) noexcept nogil:
+    """Note what has gone wrong first."""
+    if m.error == AGENT_OK:
+        m.error = error
+
+
 # ---------------------------------------------------------------------------------------------
 # Operands
 
@@ -93,7 +99,7 @@ cdef u64 _operand(Evaluation* m, Expression* e, u32 size) noexcept nogil:
     cdef u64 value = 0
     cdef u32 i
     if e.size - m.pc < size:
-        m.error = AGENT_TRUNCATED
+        _fail(m, AGENT_TRUNCATED)
         return 0
     for i in range(size):
         value = value << 8 | e.code[m.pc + i]
@@ -103,7 +109,7 @@ cdef u64 _operand(Evaluation* m, Expression* e, u32 size) noexcept nogil:
 
 cdef void _push(Evaluation* m, u64 value) noexcept nogil:
     if m.height == DEPTH:
-        m.error = AGENT_STACK
+        _fail(m, AGENT_STACK)
         return
     m.stack[m.height] = value
     m.height += 1
@@ -111,7 +117,7 @@ cdef void _push(Evaluation* m, u64 value) noexcept nogil:
 
 cdef u64 _pop(Evaluation* m) noexcept nogil:
     if m.height == 0:
-        m.error = AGENT_STACK
+        _fail(m, AGENT_STACK)
         return 0
     m.height -= 1
     return m.stack[m.height]
@@ -121,7 +127,7 @@ cdef u64 _register(Cpu* cpu, Condition* condition, Evaluation* m, u64 number) no
     cdef Source* source
     cdef u64 value = 0
     if number >= condition.register_count:
-        m.error = AGENT_REGISTER
+        _fail(m, AGENT_REGISTER)
         return 0
     source = &condition.registers[number]
     if source.kind == SOURCE_FIELD:
@@ -131,7 +137,7 @@ cdef u64 _register(Cpu* cpu, Condition* condition, Evaluation* m, u64 number) no
     elif source.kind == SOURCE_LINEAR_PC:
         value = cpu.rip if in_64bit(cpu) else <u32>(cpu.rip + cpu.seg[CS].base)
     else:
-        m.error = AGENT_REGISTER
+        _fail(m, AGENT_REGISTER)
     return value
 
 
@@ -154,7 +160,7 @@ cdef bint _read(Cpu* cpu, u64 laddr, u32 size, u8* out) noexcept nogil:
 cdef void _reference(Cpu* cpu, Evaluation* m, u32 size) noexcept nogil:
     cdef u64 value = 0
     if not _read(cpu, _pop(m), size, <u8*>&value):
-        m.error = m.error or AGENT_MEMORY
+        _fail(m, AGENT_MEMORY)
     _push(m, value)
 
 
@@ -163,7 +169,7 @@ cdef void _reference(Cpu* cpu, Evaluation* m, u32 size) noexcept nogil:
 
 cdef u64 _divide(Evaluation* m, u32 opcode, u64 a, u64 b) noexcept nogil:
     if b == 0:
-        m.error = AGENT_DIVISION
+        _fail(m, AGENT_DIVISION)
         return 0
     if opcode == OP_DIV_UNSIGNED:
         return a // b
@@ -210,7 +216,7 @@ cdef u64 _binary(Evaluation* m, u32 opcode, u64 a, u64 b) noexcept nogil:
 cdef u64 _extend(Evaluation* m, u64 value, u64 bits, bint signed_) noexcept nogil:
     cdef u32 shift
     if bits == 0:
-        m.error = AGENT_OPCODE
+        _fail(m, AGENT_OPCODE)
     if bits == 0 or bits >= 64:
         return value
     shift = <u32>(64 - bits)
@@ -227,7 +233,7 @@ cdef void _arrange(Evaluation* m, u32 opcode, Expression* e) noexcept nogil:
         depth = <u32>_operand(m, e, 1)
     if opcode == OP_DUP or opcode == OP_PICK:
         if depth >= m.height:
-            m.error = AGENT_STACK
+            _fail(m, AGENT_STACK)
             return
         _push(m, m.stack[m.height - 1 - depth])
         return
@@ -250,7 +256,7 @@ cdef void _jump(Evaluation* m, Expression* e, u32 opcode) noexcept nogil:
     if m.error or (opcode == OP_IF_GOTO and _pop(m) == 0):
         return
     if target >= e.size:
-        m.error = AGENT_TRUNCATED
+        _fail(m, AGENT_TRUNCATED)
         return
     m.pc = target
 
@@ -283,7 +289,7 @@ cdef bint _execute(Cpu* cpu, Condition* condition, Expression* e, Evaluation* m)
     elif opcode in (OP_DUP, OP_POP, OP_SWAP, OP_PICK, OP_ROT):
         _arrange(m, opcode, e)
     else:
-        m.error = AGENT_OPCODE
+        _fail(m, AGENT_OPCODE)
     return m.error == AGENT_OK
 
 
@@ -295,9 +301,9 @@ cdef u64 _evaluate(Cpu* cpu, Condition* condition, Expression* e, u32* error) no
     while steps < STEPS and _execute(cpu, condition, e, &m):
         steps += 1
     if steps == STEPS:
-        m.error = m.error or AGENT_ENDLESS
-    if m.error == AGENT_OK and m.height == 0:
-        m.error = AGENT_STACK
+        _fail(&m, AGENT_ENDLESS)
+    if m.height == 0:
+        _fail(&m, AGENT_STACK)
     error[0] = m.error
     return m.stack[m.height - 1] if m.error == AGENT_OK else 0
 

@@ -256,7 +256,7 @@ class Execution:
         if not here or not self._listens_to(vcpu):
             return []
         if self._stopped.get(vcpu.index) == (vcpu.retired, pc):
-            return []  # it has been reported
+            here = [b for b in here if b.commands]  # the stop has been reported
         return [b for b in here if self.agent.holds(b, vcpu)]
 
     def _breaks(self, vcpu: Vcpu) -> bool:
