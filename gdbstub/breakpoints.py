@@ -30,6 +30,8 @@ def insert(session: Session, rest: bytes) -> bytes:
     if wanted is None or session.breakpoints is None:
         return UNSUPPORTED
     session.breakpoints.insert_breakpoint(session.general, wanted)
+    if wanted.kind >= BreakpointKind.WRITE:
+        session.watched.add(wanted)
     return OK
 
 
@@ -39,6 +41,7 @@ def remove(session: Session, rest: bytes) -> bytes:
     if wanted is None or session.breakpoints is None:
         return UNSUPPORTED
     session.breakpoints.remove_breakpoint(session.general, wanted)
+    session.watched.discard(wanted)
     return OK
 
 

@@ -8,6 +8,7 @@ for the stop, so that each gets its one reply, in order.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gdbstub import commands
@@ -30,6 +31,7 @@ from gdbstub.target import (
 
 if TYPE_CHECKING:
     from gdbstub.arch import Architecture
+    from gdbstub.target import Breakpoint
     from gdbstub.tracer import Frame
 
 _MOST_WAITING = 256
@@ -56,6 +58,7 @@ class Session:
     breakpoint_agent : whether it evaluates conditions of breakpoints itself
     tracer : the target's trace experiment, if it can have one
     frame : the frame of it that is looked at in place of the target; None: the target
+    watched : the watchpoints there are
     told : lines of a long answer that are still to come
     packed : the target, if it returns registers faster than by `read_registers`
     """
@@ -68,6 +71,8 @@ class Session:
         self.tracer = target.tracer if isinstance(target, SupportsTracing) else None
         self.frame: Frame | None = None
         self.told: list[bytes] = []
+        self.watched: set[Breakpoint] = set()
+        self._more: list[Stop] = []
         self.packed = target if isinstance(target, SupportsPackedRegisters) else None
         self.general: ThreadId = target.threads()[0].id
         self.continued: ThreadId | None = None
@@ -111,9 +116,12 @@ class Session:
             return b""
         self.running = False
         self.last_stop = reason
+        self._more = []
         if isinstance(reason, Stop):
             self.general, self.continued = reason.thread, None
             self._print(reason.text)
+            if "multi-wp-addr+" not in self.client:
+                self._more = [replace(reason, kind=k, address=a) for k, a in reason.others]
         self._send(stop_reply(self, reason))
         while self._waiting and not self.running:
             self._answer(self._waiting.popleft())
@@ -146,12 +154,24 @@ class Session:
         if not actions:
             raise RequestError("no thread would go on")
         self.frame = None
+        if self._tell_more():
+            return
         self.running = True
         try:
             self.target.resume(actions)
         except TargetError:
             self.running = False
             raise
+
+    def _tell_more(self) -> bool:
+        """Tell of another watchpoint of the last instruction, if gdb takes one at a time."""
+        while self._more:
+            stop = self._more.pop(0)
+            if any(b.address <= stop.address < b.address + b.size for b in self.watched):
+                self.last_stop = stop
+                self._send(stop_reply(self, stop))
+                return True
+        return False
 
     def thread_exists(self, thread: ThreadId) -> bool:
         """Tell whether the target has the thread."""

@@ -134,9 +134,9 @@ class Execution:
     def _watcher(self, wanted: Breakpoint) -> Callable[[Vcpu, int, int, bool], None]:
         """Return what is called in the middle of an instruction that accesses watched memory."""
 
-        def accessed(vcpu: Vcpu, laddr: int, _size: int, _write: bool) -> None:
+        def accessed(vcpu: Vcpu, laddr: int, size: int, _write: bool) -> None:
             if self._listens_to(vcpu):
-                self._accesses.note(vcpu, wanted, laddr)
+                self._accesses.note(vcpu, wanted, laddr, size)
 
         return accessed
 

@@ -17,7 +17,7 @@ from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
 from pykern.debug.memory import pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from gdbstub import Breakpoint
     from pykern_c import Machine, Vcpu
@@ -38,12 +38,14 @@ class _Access:
 
     Attributes
     ----------
+    first, last : addresses of what was accessed and is watched
     before : what was there; None: it is not compared
     """
 
     vcpu: Vcpu
     watched: Breakpoint
-    address: int
+    first: int
+    last: int
     before: bytes | None
 
 
@@ -75,9 +77,9 @@ class Accesses:
     def _written(self, paddr: int, size: int) -> None:
         """Take a write that no instruction has done."""
         for watched in self._values:
-            address = self._touched(watched, paddr, size)
-            if address is not None:
-                self._note(self.server, watched, address, self._values[watched])
+            laddr = self._touched(watched, paddr, size)
+            if laddr is not None:
+                self._note(self.server, watched, (laddr, size), self._values[watched])
                 self._stop()
 
     def _touched(self, watched: Breakpoint, paddr: int, size: int) -> int | None:
@@ -88,14 +90,20 @@ class Accesses:
                 return laddr + max(paddr - start, 0)
         return None
 
-    def note(self, vcpu: Vcpu, watched: Breakpoint, laddr: int) -> None:
+    def note(self, vcpu: Vcpu, watched: Breakpoint, laddr: int, size: int) -> None:
         """Take an access of an instruction before it is done."""
-        self._note(vcpu, watched, max(laddr, watched.address), _value(vcpu, watched))
+        self._note(vcpu, watched, (laddr, size), _value(vcpu, watched))
         self._stop()
 
-    def _note(self, vcpu: Vcpu, watched: Breakpoint, address: int, before: bytes | None) -> None:
-        if all(noted.watched != watched for noted in self._noted):
-            self._noted.append(_Access(vcpu, watched, address, before))
+    def _note(
+        self, vcpu: Vcpu, watched: Breakpoint, where: tuple[int, int], before: bytes | None
+    ) -> None:
+        if any(noted.watched == watched for noted in self._noted):
+            return
+        laddr, size = where
+        first = max(laddr, watched.address)
+        last = min(laddr + size, watched.address + watched.size) - 1
+        self._noted.append(_Access(vcpu, watched, first, last, before))
 
     def stop(self) -> Stop | None:
         """Return the stop that they are; None: nothing has changed."""
@@ -105,7 +113,7 @@ class Accesses:
         self._noted.clear()
         if not told:
             return None
-        seen = [(_STOP_KINDS[noted.watched.kind], noted.address) for noted in told]
+        seen = _addresses(told)
         thread = ThreadId(1, told[0].vcpu.index + 1)
         return Stop(thread, kind=seen[0][0], address=seen[0][1], others=tuple(seen[1:]))
 
@@ -114,6 +122,19 @@ class Accesses:
         if noted.watched in self._values:
             self._values[noted.watched] = now
         return noted.before is None or now != noted.before
+
+
+def _addresses(told: Sequence[_Access]) -> list[tuple[StopKind, int]]:
+    """Return as few addresses as are within everything that is told, for gdb takes one at a time."""
+    groups: list[tuple[StopKind, int, int]] = []
+    for one in told:
+        for i, (kind, first, last) in enumerate(groups):
+            if max(first, one.first) <= min(last, one.last):
+                groups[i] = kind, max(first, one.first), min(last, one.last)
+                break
+        else:
+            groups.append((_STOP_KINDS[one.watched.kind], one.first, one.last))
+    return [(kind, first) for kind, first, _ in groups]
 
 
 def _value(vcpu: Vcpu, watched: Breakpoint) -> bytes | None:

@@ -212,13 +212,25 @@ def test_addresses_are_those_within_what_is_watched():
 
 
 def test_several_watchpoints_of_one_instruction():
-    script = ["qSupported:multi-wp-addr+", "Z2,5010,1", "Z4,5010,8", "Z2,5012,2", "c", "k"]
+    script = ["qSupported:multi-wp-addr+", "Z2,5010,1", "Z4,5014,1", "Z4,5016,2", "c", "k"]
     machine, gdb = debugged(guest(), script)
     machine.run(UNTIL)
-    assert watches(gdb) == [[("watch", "5010"), ("awatch", "5010")]]
-    machine, gdb = debugged(guest(), script[1:])
+    assert watches(gdb) == [[("watch", "5010"), ("awatch", "5014"), ("awatch", "5016")]]
+
+
+def test_a_gdb_that_takes_one_address_at_a_time_gets_them_all():
+    script = ["Z2,5010,1", "Z4,5014,1", "Z4,5016,2", "c", "z4,5014,1", "c", "c", "k"]
+    machine, gdb = debugged(guest(), script)
     machine.run(UNTIL)
-    assert watches(gdb) == [[("watch", "5010")]]
+    assert watches(gdb) == [[("watch", "5010")], [("awatch", "5016")], [("watch", "5010")]]
+    assert stops(gdb) == [(1, SAME)] * 3
+
+
+def test_one_address_stands_for_all_watchpoints_it_is_in():
+    script = ["Z2,500e,8", "Z4,5010,8", "Z4,5012,100", "c", "k"]
+    machine, gdb = debugged(guest(), script)
+    machine.run(UNTIL)
+    assert watches(gdb) == [[("watch", "5012")]]
 
 
 def test_more_watchpoints_than_any_processor_has():
@@ -248,7 +260,7 @@ def test_what_the_hosted_kernel_writes_is_seen():
     machine.write(0x5101, b"\x12")  # the same again
     machine.write(0x5203, b"q")
     debugger.run(UNTIL)
-    assert watches(gdb) == [[("watch", "5101")]]
+    assert watches(gdb) == [[("watch", "5101")], [("awatch", "5203")]]
     assert gdb.replies[5] == "12"
 
 

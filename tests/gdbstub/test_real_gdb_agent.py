@@ -1,0 +1,105 @@
+"""gdb itself: conditions and prints evaluated in the machine, watchpoints, trace experiments."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.gdbstub.gdb import GDB
+from tests.gdbstub.test_real_gdb import attached, boot, counter, gdb  # noqa: F401 - fixtures
+
+# The guest of `counter` is: 7C00h incw 0x500; 7C04h mov 0x600, %ax; 7C07h jmp 7C00h
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(GDB is None, reason="gdb is not installed"),
+]
+
+
+def test_conditions_are_evaluated_in_the_machine(counter):  # noqa: F811
+    counter.type("break *0x7c04 if *(short*)0x500 == 30 || (*(char*)0x500 & 0x7f) == 100")
+    counter.type("set debug remote 1")
+    seen = [counter.go("continue")["reason"] for _ in range(2)]
+    counter.type("set debug remote 0")
+    assert seen == ["breakpoint-hit"] * 2
+    assert counter.value("*(short*)0x500") == "100"
+    assert "target evals" in counter.type("info breakpoints")
+    assert int(counter.value("$bpnum")) == 1
+
+
+def test_a_thousand_hits_are_one_stop(counter):  # noqa: F811
+    counter.type("break *0x7c04 if *(unsigned short*)0x500 == 60000")
+    before = len(counter.records)
+    assert counter.go("continue")["reason"] == "breakpoint-hit"
+    stops = [r for r in counter.records[before:] if r["message"] == "stopped"]
+    assert len(stops) == 1
+    assert counter.value("*(unsigned short*)0x500") == "60000"
+
+
+def test_prints_of_the_agents_style(counter):  # noqa: F811
+    counter.type("set dprintf-style agent")
+    counter.type('dprintf *0x7c07,"count %d at %#lx\\n", *(short*)0x500, (long)$rip')
+    counter.type("break *0x7c04 if *(short*)0x500 == 4")
+    before = len(counter.records)
+    assert counter.go("continue")["reason"] == "breakpoint-hit"
+    said = [r["payload"] for r in counter.records[before:] if r["type"] == "target"]
+    assert "".join(said) == "count 1 at 0x7c07\ncount 2 at 0x7c07\ncount 3 at 0x7c07\n"
+
+
+def test_watchpoints_with_a_condition_and_side_by_side(counter):  # noqa: F811
+    counter.type("watch *(short*)0x500 if *(short*)0x500 == 12")
+    counter.type("watch *(char*)0x501")
+    stop = counter.go("continue")
+    assert stop["value"] == {"old": "11", "new": "12"}
+    counter.type("awatch *(char*)0x600")
+    assert counter.go("continue")["reason"] == "access-watchpoint-trigger"
+    counter.type("delete 3")
+    assert counter.go("continue")["value"] == {"old": "0 '\\000'", "new": "1 '\\001'"}
+    assert counter.value("*(short*)0x500") == "256"
+
+
+@pytest.mark.filterwarnings("ignore:The 'warn' method:DeprecationWarning")  # pygdbmi's
+def test_a_trace_experiment(counter, tmp_path):  # noqa: F811
+    counter.type("tvariable $seen = 5")
+    counter.type("trace *0x7c04")
+    script = tmp_path / "actions"
+    script.write_text(
+        "actions 1\ncollect $regs, *(short*)0x500, $seen\nteval $seen = $seen + 1\nend\n"
+    )
+    counter.type(f"source {script}")
+    counter.type("condition 1 *(short*)0x500 >= 3")
+    counter.type("passcount 4 1")
+    counter.type("tstart")
+    assert "Trace is running" in counter.type("tstatus")
+    counter.type("break *0x7c07 if *(short*)0x500 == 10")
+    counter.go("continue")
+    assert "stopped by a tracepoint" in counter.type("tstatus").replace("tracepoint 1", "a tracepoint")
+    assert "already hit 4 times" in counter.type("info tracepoints")
+    counter.type("tfind start")
+    dump = counter.type("tdump")
+    assert "*(short*)0x500 = 3" in dump
+    assert "$seen = 5" in dump
+    assert re.search(r"rip +0x7c04", dump)
+    counter.type("tfind")
+    assert counter.value("*(short*)0x500") == "4"
+    assert counter.value("$trace_frame") == "1"
+    assert counter.value("*(short*)0x700") == "<unavailable>"
+    counter.type("tfind none")
+    assert counter.value("*(short*)0x500") == "10"
+    counter.type(f"tsave {tmp_path / 'trace'}")
+    counter.type("disconnect")
+    counter.type(f"target tfile {tmp_path / 'trace'}")
+    counter.type("tfind 2")
+    assert counter.value("*(short*)0x500") == "5"
+
+
+def test_what_the_hosted_kernel_writes_is_seen(attached):  # noqa: F811
+    attached.type("break sys_read")
+    attached.go("continue")
+    attached.type("delete")
+    buffer = int(attached.value("(long)$rsi"))
+    attached.type(f"watch *(char*){buffer}")
+    stop = attached.go("continue")
+    assert stop["reason"] == "watchpoint-trigger"
+    assert stop["value"]["old"] != stop["value"]["new"]
+    assert stop["frame"]["func"] == "sys_read"
