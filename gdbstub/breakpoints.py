@@ -53,9 +53,7 @@ def _parse(session: Session, rest: bytes) -> Breakpoint | None:
     if session.breakpoints is None or kind not in session.breakpoints.breakpoint_kinds:
         return None
     conditions, commands = _programs(session, tail)
-    wanted = Breakpoint(
-        BreakpointKind(kind), number(address), number(size), conditions, commands
-    )
+    wanted = Breakpoint(BreakpointKind(kind), number(address), number(size), conditions, commands)
     if kind >= BreakpointKind.WRITE and not 0 < wanted.size <= _LONGEST:
         raise RequestError(f"{wanted.size} bytes to watch")
     return wanted

@@ -8,6 +8,7 @@ Debugging with GDB, Bytecode Descriptions: printf. C11, The fprintf function.
 from __future__ import annotations
 
 import re
+from string import octdigits
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +19,16 @@ _PIECE = re.compile(
     r"(?P<size>hh|h|ll|l|j|z|t)?(?P<kind>[diouxXcsp%])"
 )
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|x[0-9a-fA-F]{1,2}|.)", re.DOTALL)
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b"}
+_ESCAPES = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "v": "\v",
+    "e": "\x1b",
+}
 _BITS = {"hh": 8, "h": 16, None: 32}
 """Of a number; with any other size 64."""
 
@@ -41,11 +51,11 @@ def formatted(text: str, values: Sequence[int], string: Callable[[int], bytes]) 
     FormatError : format and values do not go together
     """
     waiting = iter(values)
-    out, at = [], 0
+    out: list[str] = []
+    at = 0
     plain = _unescape(text)
     for piece in _PIECE.finditer(plain):
-        out.append(_checked(plain[at : piece.start()]))
-        out.append(_formatted(piece, waiting, string))
+        out += [_checked(plain[at : piece.start()]), _formatted(piece, waiting, string)]
         at = piece.end()
     return "".join(out) + _checked(plain[at:])
 
@@ -62,16 +72,14 @@ def _unescape(text: str) -> str:
 
 def _character(found: re.Match[str]) -> str:
     word = found[1]
-    if word[0] in "01234567":
+    if word[0] in octdigits:
         return chr(int(word, 8) & 0xFF)
     if word[0] == "x" and len(word) > 1:
         return chr(int(word[1:], 16))
     return _ESCAPES.get(word, word)
 
 
-def _formatted(
-    piece: re.Match[str], values: Iterator[int], string: Callable[[int], bytes]
-) -> str:
+def _formatted(piece: re.Match[str], values: Iterator[int], string: Callable[[int], bytes]) -> str:
     kind = piece["kind"]
     if kind == "%":
         return "%"
@@ -79,15 +87,15 @@ def _formatted(
         value = next(values)
     except StopIteration:
         raise FormatError("more conversions than values") from None
-    flags, width = piece["flags"], piece["width"]
+    start = f"%{piece['flags']}{piece['width']}"
     precision = "" if piece["precision"] is None else f".{piece['precision'] or 0}"
     if kind == "s":
-        return f"%{flags}{width}{precision}s" % string(value).decode("utf-8", "replace")
+        return (start + precision + "s") % string(value).decode("utf-8", "replace")
     if kind == "c":
-        return f"%{flags}{width}s" % chr(value & 0xFF)
+        return (start + "s") % chr(value & 0xFF)
     if kind == "p":
-        return f"%{flags}{width}s" % f"{value:#x}"
-    return f"%{flags}{width}{precision}{kind}" % _number(value, piece["size"], kind)
+        return (start + "s") % f"{value:#x}"
+    return (start + precision + kind) % _number(value, piece["size"], kind)
 
 
 def _number(value: int, size: str | None, kind: str) -> int:

@@ -24,7 +24,9 @@ def read_general(session: Session, _rest: bytes) -> bytes:
     """Read (`g`) the registers of the first features, in order."""
     architecture = session.architecture
     if session.frame is not None:
-        return b"".join(map(_traced(session.frame), range(len(architecture.general)), architecture.general))
+        return b"".join(
+            map(_traced(session.frame), range(len(architecture.general)), architecture.general)
+        )
     if session.packed is not None:
         block = session.packed.read_general(session.general, architecture)
         if block is not None:

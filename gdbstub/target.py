@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gdbstub.arch import Architecture
     from gdbstub.tracer import Tracer
@@ -190,8 +190,8 @@ class SupportsBreakpoints(Protocol):
 class SupportsPackedRegisters(Protocol):
     """Returns the general registers in one piece."""
 
-    def read_general(self, thread: ThreadId, architecture: Architecture) -> bytes | None:
-        """Return them one behind the other; None: they have to be read one by one."""
+    read_general: Callable[[ThreadId, Architecture], bytes | None]
+    """Returns them one behind the other; None: they have to be read one by one."""
 
 
 @runtime_checkable

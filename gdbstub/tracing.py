@@ -236,9 +236,12 @@ def _status(_session: Session, tracer: Tracer, _rest: bytes) -> bytes:
         b"circular:%d" % tracer.circular,
         b"disconn:%d" % tracer.disconnected,
     ]
-    for name in (b"user", b"notes"):
-        if tracer.notes.get(name):
-            words.append(b"%b:%b" % (name + b"name" * (name == b"user"), _hex(tracer.notes[name])))
+    known = ((b"username", b"user"), (b"notes", b"notes"))
+    words += [
+        b"%b:%b" % (said, _hex(tracer.notes[name]))
+        for said, name in known
+        if tracer.notes.get(name)
+    ]
     return b";".join(words)
 
 

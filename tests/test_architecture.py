@@ -43,6 +43,7 @@ TESTS_OF_WHOLES: dict[str, str] = {
     "tests/bench/test_programs.py": "the guest programs of the benchmark give the right answers",
     "tests/bench/test_startup.py": "importing the core and making a machine is cheap",
     "tests/gdbstub/test_real_gdb.py": "Debian's gdb on the machine",
+    "tests/gdbstub/test_real_gdb_agent.py": "the same, with what it leaves to the machine",
     "tests/oracle/test_oracle.py": "the host as an oracle",
     "tests/oracle/test_unicorn.py": "Unicorn as an oracle",
     "tests/pykern/kernel/test_hostile_programs.py": "programs that do what they must not",
@@ -76,15 +77,22 @@ TESTED_ELSEWHERE: dict[str, str] = {
             "transfers",
         )
     },
+    "gdbstub/formats.py": "tests/gdbstub/test_agent.py",
+    "gdbstub/tracer.py": "tests/gdbstub/test_tracing.py",
     "gdbstub/x86.py": "tests/pykern/debug/test_machine_target.py",
     **{
         f"pykern/debug/{name}.py": "tests/pykern/debug/test_machine_target.py"
         for name in ("memory", "monitor", "registers", "tables")
     },
+    **{
+        f"pykern/debug/{name}.py": "tests/pykern/debug/test_agent.py"
+        for name in ("points", "tracing", "watching")
+    },
     "pykern/debug/execution.py": "tests/pykern/debug/test_debugged_machine.py",
     "images/errors.py": "tests/images/test_build.py",
     "images/toml_table.py": "tests/images/test_manifest.py",
     "pykern/machine/media/errors.py": "tests/pykern/machine/media/test_iso.py",
+    "pykern/bench/rsp.py": "tests/pykern/bench/test_gdb.py",
     "pykern/bench/machines.py": "tests/pykern/bench/test_peers.py",
     "pykern/bench/own.py": "tests/bench/test_programs.py",
     "pykern/bench/programs.py": "tests/bench/test_programs.py",
@@ -120,9 +128,11 @@ TESTED_ELSEWHERE: dict[str, str] = {
 }
 
 HOST_CLOCK_USERS: dict[str, str] = {
+    "pykern/bench/gdb.py": "measures",
     "pykern/bench/host.py": "measures",
     "pykern/bench/kernel.py": "measures",
     "pykern/bench/own.py": "measures",
+    "pykern/bench/rsp.py": "waits for a stub to listen",
     "pykern/cli/host_clock.py": "paces an interactive session",
 }
 

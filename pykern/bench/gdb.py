@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pykern.bench import image
@@ -24,7 +23,8 @@ from pykern.bench.machines import RAM_MIB
 from pykern.bench.rsp import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from pathlib import Path
 
 SECONDS = 0.5
 """How long a round takes, about."""
@@ -160,7 +160,7 @@ def _measured(
 
 
 @contextlib.contextmanager
-def _at_work(kernel: _Kernel, path: Path) -> Iterator[Client]:
+def _at_work(kernel: _Kernel, path: Path) -> Generator[Client]:
     """Give a client whose machine stands at the function that is called for ever."""
     client = Client(path)
     client.ask(b"?")
@@ -173,8 +173,10 @@ def _at_work(kernel: _Kernel, path: Path) -> Iterator[Client]:
         client.ask(b"s")
         client.ask(b"Z" + place)
     client.ask(b"z" + place)
-    yield client
-    client.close()
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def _per_second(action: Callable[[], float]) -> float:

@@ -55,9 +55,11 @@ class Client:
         self._received = self._received[found.end() :]
         if self._acknowledge:
             self._socket.sendall(b"+")
-        body = _RUN.sub(lambda run: run[1] * (run[2][0] - 28), found[1]) if (
-            b"*" in found[1]
-        ) else found[1]
+        body = (
+            _RUN.sub(lambda run: run[1] * (run[2][0] - 28), found[1])
+            if (b"*" in found[1])
+            else found[1]
+        )
         return _ESCAPED.sub(lambda one: bytes((one[1][0] ^ 0x20,)), body) if b"}" in body else body
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,7 @@ class MachineTarget:
         self._task_name = task_name
         self._files = {executable_path: executable} if executable else {}
         self._monitor = Monitor(self)
+        self.read_general = partial(_read_general, self)
         self.tracer = Tracing(machine, self.execution.agent).tracer
 
     def vcpu(self, thread: ThreadId) -> Vcpu:
@@ -99,10 +101,6 @@ class MachineTarget:
     def read_registers(self, thread: ThreadId, names: Sequence[str]) -> list[int | None]:
         """Return registers by gdb's names."""
         return registers.read_all(self.machine, self.vcpu(thread), names)
-
-    def read_general(self, thread: ThreadId, architecture: Architecture) -> bytes | None:
-        """Return the general registers in one piece."""
-        return registers.read_general(self.machine, self.vcpu(thread), architecture)
 
     def write_registers(self, thread: ThreadId, values: Mapping[str, int]) -> None:
         """Set registers by gdb's names."""
@@ -195,3 +193,10 @@ class MachineTarget:
         """Return the stop of a machine that gdb has interrupted."""
         active = (v.index for v in self.machine.vcpus if v.activity == "active")
         return Stop(thread_of(next(active, 0)), SIGINT)
+
+
+def _read_general(
+    target: MachineTarget, thread: ThreadId, architecture: Architecture
+) -> bytes | None:
+    """Return the general registers in one piece."""
+    return registers.read_general(target.machine, target.vcpu(thread), architecture)

@@ -67,9 +67,7 @@ class Points:
     def _hook(self, place: Breakpoint, conditions: Conditions) -> int:
         if place.kind <= BreakpointKind.HARDWARE:
             condition = self._agent.condition(conditions)
-            return self._machine.add_hook(
-                None, kinds="x", first=place.address, condition=condition
-            )
+            return self._machine.add_hook(None, kinds="x", first=place.address, condition=condition)
         last = min(place.address + place.size - 1, _LAST_ADDRESS)
         return self._machine.add_hook(
             self._watcher(place), kinds=_KINDS[place.kind], first=place.address, last=last

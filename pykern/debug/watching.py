@@ -125,7 +125,7 @@ class Accesses:
 
 
 def _addresses(told: Sequence[_Access]) -> list[tuple[StopKind, int]]:
-    """Return as few addresses as are within everything that is told, for gdb takes one at a time."""
+    """Return few addresses that are within all that is told, for gdb takes one at a time."""
     groups: list[tuple[StopKind, int, int]] = []
     for one in told:
         for i, (kind, first, last) in enumerate(groups):

@@ -272,7 +272,16 @@ _WORDS = st.sampled_from(
      *": - , ; 0 1 4 ff ffffffff pc tdp range outside circular size at".split()]
 )  # fmt: skip
 _REQUESTS = st.lists(_WORDS, max_size=9).map("".join) | st.sampled_from(
-    ["QTinit", "QTDP:1:4:E:0:0", "QTDP:-1:4:R3M-1,0,8", "QTStart", "QTStop", "QTFrame:0", "g", "m0,8"]
+    [
+        "QTinit",
+        "QTDP:1:4:E:0:0",
+        "QTDP:-1:4:R3M-1,0,8",
+        "QTStart",
+        "QTStop",
+        "QTFrame:0",
+        "g",
+        "m0,8",
+    ]
 )
 
 

@@ -72,9 +72,9 @@ _WORDS = (
     (_VALUES | st.integers(0, WORD)).map(const)
     | st.sampled_from(_NUMBERS).map(lambda n: bytes((Op.REG, 0, n)))
     | st.sampled_from(_SHARED).map(lambda op: bytes((op,)))
-    | st.tuples(st.sampled_from([Op.EXT, Op.ZERO_EXT]), st.sampled_from([0, 1, 8, 31, 64, 255])).map(
-        bytes
-    )
+    | st.tuples(
+        st.sampled_from([Op.EXT, Op.ZERO_EXT]), st.sampled_from([0, 1, 8, 31, 64, 255])
+    ).map(bytes)
     | st.tuples(st.sampled_from([Op.GOTO, Op.IF_GOTO]), st.just(0), st.integers(0, 40)).map(bytes)
     | st.tuples(st.just(Op.PICK), st.integers(0, 3)).map(bytes)
 )
@@ -130,8 +130,10 @@ COUNT = "1: inc rcx\n inc rdx\n jmp 1b"
 
 
 def rcx_is(value):
-    return bytes((Op.REG, 0, NUMBERS["rcx"], Op.CONST16)) + value.to_bytes(2, "big") + bytes(
-        (Op.EQUAL, Op.END)
+    return (
+        bytes((Op.REG, 0, NUMBERS["rcx"], Op.CONST16))
+        + value.to_bytes(2, "big")
+        + bytes((Op.EQUAL, Op.END))
     )
 
 

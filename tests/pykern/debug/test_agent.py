@@ -56,9 +56,7 @@ def said(gdb):
 
 
 def test_a_condition_stops_where_it_holds():
-    machine, gdb = debugged(
-        guest(), [f"Z0,{ENTRY + LOCK:x},1;{rcx_is(20)}", "c", "p2", "c", "k"]
-    )
+    machine, gdb = debugged(guest(), [f"Z0,{ENTRY + LOCK:x},1;{rcx_is(20)}", "c", "p2", "c", "k"])
     machine.run(300)
     assert "ConditionalBreakpoints+;BreakpointCommands+" in gdb.replies[0]
     assert stops(gdb) == [(1, LOCK)]
@@ -133,7 +131,9 @@ def frames(machine):
 def test_a_tracepoint_collects_without_a_stop():
     machine, gdb = debugged(
         guest(),
-        ["QTinit", f"QTDP:1:{ENTRY + STORE:x}:E:0:3", f"QTDP:-1:{ENTRY + STORE:x}:R4M-1,5000,8", "QTStart", f"Z0,{ENTRY:x},1;{rcx_is(8)}", "c",
+        ["QTinit", f"QTDP:1:{ENTRY + STORE:x}:E:0:3",
+         f"QTDP:-1:{ENTRY + STORE:x}:R4M-1,5000,8", "QTStart",
+         f"Z0,{ENTRY:x},1;{rcx_is(8)}", "c",
          "qTStatus", "QTFrame:2", "p2", "m5000,8", "p10", "k"],
     )  # fmt: skip
     machine.run(UNTIL)
@@ -161,8 +161,8 @@ SCRIPTS = {
     "a false condition": [f"Z0,{ENTRY + LOCK:x},1;{rcx_is(65535)}", "c"],
     "conditions": [f"Z0,{ENTRY + LOCK:x},1;{rcx_is(30)}{rcx_is(40)}", "c", "s", "c", "s", "s"],
     "commands": [f"Z0,{ENTRY + LOCK:x},1;{rcx_is(9)};cmds:0,{print_rcx('%d')}", "c"],
-    "tracepoints": ["QTinit", f"QTDP:1:{ENTRY + LOCK:x}:E:0:0", f"QTDP:-1:{ENTRY + LOCK:x}:RffM4,0,8",
-                    "QTDisconnected:1", "QTStart", "c"],
+    "tracepoints": ["QTinit", f"QTDP:1:{ENTRY + LOCK:x}:E:0:0",
+                    f"QTDP:-1:{ENTRY + LOCK:x}:RffM4,0,8", "QTDisconnected:1", "QTStart", "c"],
     "watchpoints": ["Z2,5000,8", "Z3,5010,8", "Z4,5020,40", "Z2,5000,20000", *["c"] * 20],
 }  # fmt: skip
 
