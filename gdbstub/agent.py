@@ -1,8 +1,8 @@
 """Agent expressions: the small stack machine in which gdb writes conditions, prints and collects.
 
 Nothing in the code is trusted. `verify` refuses beforehand what cannot be executed safely;
-Nothing in the code is trusted. `verify` refuses beforehand what cannot be executed safely; then
-memory and output are the caller's, behind `Context`.
+`evaluate` checks again what depends on values, and gives up after `MOST_STEPS` operators.
+Registers, memory and output are the caller's, behind `Context`.
 
 Where the manual leaves a result open: a shift by 64 bits or more shifts everything out, and the one
 signed quotient that does not fit wraps.

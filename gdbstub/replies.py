@@ -65,7 +65,7 @@ def _kind(session: Session, stop: Stop) -> list[bytes]:
         case StopKind.SWBREAK | StopKind.HWBREAK:
             known = f"{stop.kind.value}+" in session.client
             return [stop.kind.value.encode() + b":"] if known else []
-    seen = [(stop.kind, stop.address)]
+    seen: list[tuple[StopKind, int]] = [(stop.kind, stop.address)]
     if "multi-wp-addr+" in session.client:
         seen += stop.others
     return [b"%b:%x" % (kind.value.encode(), address) for kind, address in seen]

@@ -290,7 +290,7 @@ class Tracer:
                 self.stop(b"terror:%b:%x" % (str(error).encode().hex().encode(), point.number))
                 return
         self._keep(point, recorder.frame)
-        if self.running and point.passes and point.hits >= point.passes:
+        if point.passes and point.hits >= point.passes:
             self.stop(b"tpasscount:%x" % point.number)
 
     def _keep(self, point: Tracepoint, frame: Frame) -> None:

@@ -375,7 +375,7 @@ cdef Insn* _scratch(Cpu* cpu, u8* host, u64 laddr, i64 limit) noexcept nogil:
     cdef Insn* insn = cpu.scratch
     cpu.scratch_key = 0
     if host != NULL and _decode_run(cpu, host - off, off, wanted, insn, &end):
-        return insn
+        return _by_itself(insn) if wanted == 1 else insn
     # The instruction crosses into the next page, or stands in a device.
     if first > 15:
         first = 15
@@ -400,6 +400,13 @@ cdef Insn* _scratch(Cpu* cpu, u8* host, u64 laddr, i64 limit) noexcept nogil:
     insn[1].fn = <Handler>op_end
     insn[1].off = <u16>(off + insn.len)         # may be beyond 4096: only added to REG_PAGE
     insn[1].n = 0
+    return _by_itself(insn)
+
+
+cdef Insn* _by_itself(Insn* insn) noexcept nogil:
+    """Let a single instruction come back when it is done: a fast branch goes on at its target."""
+    if not DEBUG_BUILD and is_instruction(insn):
+        insn.fn = handlers_of(insn.form).slow
     return insn
 
 
@@ -492,7 +499,7 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
             not cpu.hook_pass):
         return cpu.scratch                          # as behind the last STI
     insn = find_block(cpu, laddr)
-    if insn != NULL and not cpu.hook_pass and insn.n <= limit and (
+    if insn != NULL and limit > 1 and not cpu.hook_pass and insn.n <= limit and (
             insn.fn != <Handler>op_refetch and _segment_allows(cpu, off)):
         _link(cpu, branch, insn, laddr)
         return insn
@@ -509,7 +516,7 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
     insn = page.entry[off] if page != NULL else NULL
     if insn == NULL and page != NULL and limit >= MAX_BLOCK:
         insn = _build(cpu, page, host - off, <u32>off)
-    if insn == NULL or insn.n > limit or cpu.hook_pass:
+    if insn == NULL or limit == 1 or insn.n > limit or cpu.hook_pass:
         return _uncached(cpu, page, host, laddr, 1 if cpu.hook_pass else limit)
     _remember(cpu, laddr, insn)
     _remember_page(cpu, laddr, page)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -81,7 +83,7 @@ _WORDS = (
 _PROGRAMS = st.lists(_WORDS, max_size=24).map(lambda words: b"".join(words) + bytes((Op.END,)))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(_PROGRAMS)
 @example(const(1 << 63) + const(WORD) + bytes((Op.DIV_SIGNED, Op.END)))
 @example(const(1 << 63) + const(WORD) + bytes((Op.REM_SIGNED, Op.END)))
@@ -94,7 +96,7 @@ def test_core_and_library_agree(machine, code):
     assert machine.state_hash() == before
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=40))
 def test_they_agree_on_noise(machine, code):
     if {Op.TRACE, Op.TRACE_QUICK, Op.GETV, Op.SETV, Op.TRACEV, Op.TRACENZ, Op.TRACE16,
@@ -197,3 +199,78 @@ def test_single_steps_are_the_same_run():
     assert places[:4] == [0, 3, 6, 0]
     assert len(places) == 300
     assert stepped.state_hash() == plain.state_hash()
+
+
+BRANCHES = """
+1:  nop
+    jmp 2f
+    nop
+2:  call 3f
+    jmp 1b
+3:  inc rcx
+    lea rax, [rip + 4f]
+    jmp rax
+    nop
+4:  ret
+"""
+
+
+def test_single_steps_stop_behind_branches_of_hot_code():
+    stepped, plain = long_mode_machine(BRANCHES), long_mode_machine(BRANCHES)
+    for machine in (stepped, plain):
+        machine.run(5000)
+    cpu = stepped.vcpus[0]
+    cpu.single_steps = True
+    retired = []
+    while stepped.run(5100).reason is ExitReason.HOOK:
+        retired.append(cpu.retired)
+    plain.run(5100)
+    assert retired == list(range(5000, 5100))
+    assert stepped.state_hash() == plain.state_hash()
+
+
+def with_handler(source, vector):
+    """Return a machine with a handler for one vector at ENTRY + 100h."""
+    machine = long_mode_machine(source)
+    handler = ENTRY + 0x100
+    gate = struct.pack("<HHHHI4x", handler & 0xFFFF, 8, 0x8E00, handler >> 16, 0)
+    machine.write(0x6000 + 16 * vector, gate)
+    machine.write(0x7000, struct.pack("<3Q", 0, 0xAF9B << 40 | 0xFFFF, 0xCF93 << 40 | 0xFFFF))
+    cpu = machine.vcpus[0]
+    for name, value in (("idtr.base", 0x6000), ("idtr.limit", 0xFFF), ("gdtr.base", 0x7000),
+                        ("gdtr.limit", 23), ("rbx", 0), ("rcx", 0), ("rdx", 0)):  # fmt: skip
+        cpu.write_register(name, value)
+    return machine, cpu
+
+
+def test_the_guests_own_single_steps_do_too():
+    """TF: a trap behind each instruction."""
+    machine, cpu = with_handler(BRANCHES + ".org 0x100\n iretq", 1)
+    machine.run(5000)
+    trapped = []
+    machine.add_hook(
+        lambda vcpu, *_: trapped.append(vcpu.read_register("rip") - ENTRY), kinds="int", first=1
+    )
+    cpu.write_register("rflags", 0x102)
+    machine.run(5100)
+    assert len(trapped) > 24
+    assert trapped[:24] == [1, 4, 11, 14, 21, 24, 9, 0] * 3
+
+
+def test_no_interrupt_comes_between_sti_and_a_hooked_instruction():
+    """SDM Vol. 2B, STI: interrupts are taken behind the instruction that follows."""
+    source = "1: cli\n inc rcx\n sti\n inc rdx\n jmp 1b\n.org 0x100\n"
+    handler = "cmp rcx, rdx\n je 2f\n inc rbx\n2: iretq"
+    runs = []
+    for hooked in (False, True):
+        machine, cpu = with_handler(source + handler, 0x40)
+        machine.virtual_wire()
+        if hooked:
+            machine.add_hook(lambda _vcpu: None, kinds="x", first=ENTRY + 5)
+        for ns in range(50, 1000, 7):
+            machine.events.at(machine.now + ns, lambda cpu=cpu: cpu.inject(0x40))
+        machine.run(1500)
+        runs.append((machine.state_hash(), cpu.read_register("rbx"), cpu.read_register("rcx")))
+    assert runs[0] == runs[1]
+    assert runs[0][1] == 0
+    assert runs[0][2] > 100
