@@ -17,6 +17,7 @@ from gdbstub.target import (
     Target,
     TargetError,
     Thread,
+    ThreadExited,
     ThreadId,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "Target",
     "TargetError",
     "Thread",
+    "ThreadExited",
     "ThreadId",
     "parse_address",
 ]

@@ -9,6 +9,7 @@ from gdbstub import (
     breakpoints,
     files,
     memory,
+    os_requests,
     queries,
     registers,
     running,
@@ -76,6 +77,13 @@ COMMANDS: dict[bytes, Command] = {
     b"k": running.kill_all,
     b"vKill": running.kill,
     b"R": running.restart,
+    # Processes and their system.
+    b"QCatchSyscalls": os_requests.catch_syscalls,
+    b"QPassSignals": os_requests.pass_signals,
+    b"QProgramSignals": os_requests.program_signals,
+    b"QThreadEvents": os_requests.thread_events,
+    b"qGetTLSAddr": os_requests.tls_address,
+    b"vAttach": os_requests.attach,
     # The rest.
     b"qRcmd": queries.monitor,
     b"vFile": files.operation,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gdbstub import os_requests
 from gdbstub.replies import OK, PACKET_SIZE, UNSUPPORTED, thread_text
 from gdbstub.requests import RequestError, matches, text_of, thread_id
 from gdbstub.target import (
@@ -61,6 +62,7 @@ def supported(session: Session, rest: bytes) -> bytes:
         features.append("qXfer:memory-map:read+")
     if isinstance(target, SupportsExecFile):
         features.append("qXfer:exec-file:read+")
+    features += os_requests.features(session)
     return ";".join(features).encode()
 
 

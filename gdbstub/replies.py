@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gdbstub import events
 from gdbstub.requests import RequestError
-from gdbstub.target import Exited, Stop, StopKind, TargetError
+from gdbstub.target import Exited, Stop, StopKind, TargetError, ThreadExited
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,17 +45,23 @@ def thread_text(session: Session, thread: ThreadId) -> bytes:
     return b"%x" % thread.tid
 
 
-def stop_reply(session: Session, reason: Stop | Exited) -> bytes:
+def stop_reply(session: Session, reason: Stop | Exited | ThreadExited) -> bytes:
     """Return the packet that tells of a stop."""
     if isinstance(reason, Exited):
         process = b";process:%x" % reason.pid if "multiprocess+" in session.client else b""
+        if reason.signal:
+            return b"X%02x%b" % (reason.signal, process)
         return b"W%02x%b" % (reason.status & 0xFF, process)
+    if isinstance(reason, ThreadExited):
+        return b"w%02x;%b" % (reason.status & 0xFF, thread_text(session, reason.thread))
     parts = [b"thread:" + thread_text(session, reason.thread)]
     core = next((t.core for t in session.target.threads() if t.id == reason.thread), None)
     if core is not None:
         parts.append(b"core:%x" % core)
     parts += _expedited(session, reason.thread)
     parts += _kind(session, reason)
+    if reason.event is not None:
+        parts.append(events.words(reason.event, lambda thread: thread_text(session, thread)))
     return b"T%02x%b;" % (reason.signal, b";".join(parts))
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gdbstub.os_target import SupportsProcesses
 from gdbstub.replies import OK, UNSUPPORTED, stop_reply
-from gdbstub.requests import ALL, RequestError, fields, matches, number, thread_id
+from gdbstub.requests import ALL, RequestError, data, fields, matches, number, thread_id
 from gdbstub.target import Action, Exited, SupportsDetach, SupportsKill, SupportsRestart, ThreadId
 
 if TYPE_CHECKING:
@@ -93,7 +94,10 @@ def _go_on(session: Session, action: Action, address: bytes) -> None:
 
 
 def _check_alive(session: Session) -> None:
-    if isinstance(session.last_stop, Exited):
+    last = session.last_stop
+    if not isinstance(last, Exited):
+        return
+    if all(thread.id.pid == last.pid for thread in session.target.threads()):
         raise RequestError("the target has ended")
 
 
@@ -105,8 +109,10 @@ def extended_mode(session: Session, _rest: bytes) -> bytes:
     return OK if isinstance(session.target, SupportsRestart) else UNSUPPORTED
 
 
-def restart(session: Session, _rest: bytes) -> bytes | None:
-    """Restart (`R`): begin again; there is no reply."""
+def restart(session: Session, rest: bytes) -> bytes | None:
+    """Restart (`R`) XX: begin again; there is no reply."""
+    if len(data(rest)) != 1:
+        raise RequestError("R without two digits")
     if not isinstance(session.target, SupportsRestart):
         return UNSUPPORTED
     session.target.restart()
@@ -116,7 +122,9 @@ def restart(session: Session, _rest: bytes) -> bytes | None:
 def detach(session: Session, rest: bytes) -> bytes:
     """Detach (`D`), from a PROCESS if given."""
     if rest:
-        _check_process(session, rest)
+        pid = _check_process(session, rest)
+        if isinstance(session.target, SupportsProcesses) and session.target.detach_process(pid):
+            return OK
     if isinstance(session.target, SupportsDetach):
         session.target.detach()
     session.closed = True
@@ -129,15 +137,18 @@ def kill(session: Session, rest: bytes) -> bytes:
     if not isinstance(session.target, SupportsKill):
         return UNSUPPORTED
     session.target.kill(pid)
-    session.closed = True
+    others = isinstance(session.target, SupportsProcesses) and session.target.detach_process(pid)
+    session.closed = not others
     return OK
 
 
-def kill_all(session: Session, _rest: bytes) -> bytes | None:
+def kill_all(session: Session, rest: bytes) -> bytes | None:
     """End everything (`k`): end the target; there is no reply."""
+    if rest:
+        raise RequestError("k takes no argument")
     if not isinstance(session.target, SupportsKill):
         return UNSUPPORTED
-    for pid in {thread.id.pid for thread in session.target.threads()}:
+    for pid in sorted({thread.id.pid for thread in session.target.threads()}):
         session.target.kill(pid)
     session.closed = True
     return None

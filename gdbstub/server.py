@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 from gdbstub.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from gdbstub.target import Exited, Stop, Target
+    from gdbstub.target import Exited, Stop, Target, ThreadExited
 
 _CHUNK = 1 << 16
 _MOST_UNSENT = 1 << 22
@@ -126,11 +126,15 @@ class Listener:
     address : where
     target : what each session debugs
     connected : called when gdb has come; it stops the target
+
+    Attributes
+    ----------
+    target : what the next session debugs; `connected` may change it
     """
 
     def __init__(self, address: Address, target: Target, connected: Callable[[], None]) -> None:
         self._socket = _listening(address)
-        self._target = target
+        self.target = target
         self._connected = connected
         self._client: socket.socket | None = None
         self._unsent = bytearray()
@@ -148,19 +152,27 @@ class Listener:
         """Whether there is a gdb."""
         return self._client is not None
 
-    def poll(self, timeout: float | None = 0) -> bool:
+    def poll(self, timeout: float | None = 0, closed: Sequence[Listener] = ()) -> bool:
         """Serve what has arrived; wait for it at most so many seconds, None: for ever.
+
+        Parameters
+        ----------
+        closed : others, where nobody may come in meanwhile: who tries is hung up on
 
         Returns
         -------
         Whether anything has happened.
         """
-        if timeout is None and self._client is not None and not self._unsent:
+        if timeout is None and self._client is not None and not self._unsent and not closed:
             self._receive(wait=True)
             return True
         writers = [self._client] if self._client is not None and self._unsent else []
         readers = [self] if len(self._unsent) < _MOST_UNSENT else []
-        readable, writable, _ = select.select(readers, writers, [], timeout)
+        readable, writable, _ = select.select([*readers, *closed], writers, [], timeout)
+        for other in closed:
+            if other in readable:
+                other.refuse()
+                readable.remove(other)
         if writable:
             self._send(b"")
         elif readable and self._client is None:
@@ -169,7 +181,7 @@ class Listener:
             self._receive()
         return bool(readable or writable)
 
-    def report_stop(self, reason: Stop | Exited) -> None:
+    def report_stop(self, reason: Stop | Exited | ThreadExited) -> None:
         """Tell gdb that the target has stopped."""
         if self.session is not None:
             self._send(self.session.report_stop(reason))
@@ -178,6 +190,11 @@ class Listener:
         """Show text on gdb's console."""
         if self.session is not None:
             self._send(self.session.print(text))
+
+    def refuse(self) -> None:
+        """Hang up on whoever wants to come in now."""
+        with contextlib.suppress(BlockingIOError):
+            self._socket.accept()[0].close()
 
     def close(self) -> None:
         """Hang up, and listen no longer."""
@@ -196,7 +213,7 @@ class Listener:
         if self._client.family != socket.AF_UNIX:
             self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connected()
-        self.session = Session(self._target)
+        self.session = Session(self.target)
 
     def _receive(self, *, wait: bool = False) -> None:
         client, session = self._client, self.session

@@ -26,6 +26,7 @@ from gdbstub.target import (
     SupportsTracing,
     Target,
     TargetError,
+    ThreadExited,
     ThreadId,
 )
 
@@ -82,10 +83,11 @@ class Session:
         self.acknowledge = True
         self.files: dict[int, bytes] = {}
         self.listed: list[ThreadId] = []
-        self.last_stop: Stop | Exited = Stop(self.general)
+        self.last_stop: Stop | Exited | ThreadExited = Stop(self.general)
         self._described: Architecture | None = None
         self._decoder = Decoder()
         self._waiting: deque[bytes] = deque()
+        self._refused = 0
         self._out = bytearray()
         self._last_frame = b""
 
@@ -104,13 +106,15 @@ class Session:
     def feed(self, data: bytes) -> bytes:
         """Take bytes that have arrived; return those to send."""
         for item in self._decoder.feed(data):
+            if self.closed:
+                break
             if isinstance(item, Mark):
                 self._mark(item)
             else:
                 self._packet(item)
         return self._taken()
 
-    def report_stop(self, reason: Stop | Exited) -> bytes:
+    def report_stop(self, reason: Stop | Exited | ThreadExited) -> bytes:
         """Say that the target has stopped, and why; return the bytes to send."""
         if not self.running:
             return b""
@@ -123,8 +127,7 @@ class Session:
             if "multi-wp-addr+" not in self.client:
                 self._more = [replace(reason, kind=k, address=a) for k, a in reason.others]
         self._send(stop_reply(self, reason))
-        while self._waiting and not self.running:
-            self._answer(self._waiting.popleft())
+        self._catch_up()
         return self._taken()
 
     def print(self, text: str) -> bytes:
@@ -198,6 +201,16 @@ class Session:
             self._answer(payload)
         elif len(self._waiting) < _MOST_WAITING:
             self._waiting.append(payload)
+        else:
+            self._refused += 1
+
+    def _catch_up(self) -> None:
+        """Answer what has come in while the target ran."""
+        while self._waiting and not self.running and not self.closed:
+            self._answer(self._waiting.popleft())
+        while self._refused and not self.running and not self.closed:
+            self._refused -= 1
+            self._send(error_reply(self, RequestError("too many requests while it ran")))
 
     def _answer(self, payload: bytes) -> None:
         try:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gdbstub.arch import Architecture
+    from gdbstub.events import Event
     from gdbstub.tracer import Tracer
 
 SIGINT, SIGTRAP = 2, 5
@@ -71,6 +72,7 @@ class Stop:
     address : of the data that a watchpoint saw
     text : for the user's console, before the stop is shown
     others : (kind, address) of more data that watchpoints saw
+    event : what has happened to the thread's process; None: nothing
     """
 
     thread: ThreadId
@@ -79,6 +81,7 @@ class Stop:
     address: int = 0
     text: str = ""
     others: tuple[tuple[StopKind, int], ...] = ()
+    event: Event | None = None
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,20 @@ class Exited:
     Attributes
     ----------
     status : 0 to 255
+    signal : number of the one that has ended it, as gdb counts; 0: none
     """
 
     pid: int
     status: int
+    signal: int = 0
+
+
+@dataclass(frozen=True)
+class ThreadExited:
+    """A thread has ended, and its process has not."""
+
+    thread: ThreadId
+    status: int = 0
 
 
 @dataclass(frozen=True)

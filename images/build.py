@@ -12,9 +12,10 @@ from images import cpio, iso_writer
 from images.errors import ImageError
 from images.manifest import INITRD
 from images.strip import strip
+from pykern.config import BUILT_IN_MARK, BUILT_IN_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from images.manifest import Entry, File, Initrd, Manifest
@@ -32,11 +33,13 @@ class Inputs:
     kernel : file of the kernel
     loader : bytes of the BIOS boot loader; without them the image has no boot record
     programs : file of each program, by name
+    sign : puts a signature behind each program; None: nothing is signed
     """
 
     kernel: Path
     loader: bytes = b""
     programs: Mapping[str, Path] = field(default_factory=dict)
+    sign: Callable[[bytes], bytes] | None = None
 
 
 def build(manifest: Manifest, inputs: Inputs) -> bytes:
@@ -67,19 +70,63 @@ def tree(manifest: Manifest, inputs: Inputs) -> dict[str, bytes]:
     if inputs.loader:
         add(LOADER, inputs.loader)
     if manifest.initrd is not None:
-        add(manifest.initrd.path, initrd(manifest.initrd, inputs.programs, manifest.file))
+        add(
+            manifest.initrd.path,
+            initrd(manifest.initrd, inputs.programs, manifest.file, inputs.sign),
+        )
     for module in manifest.modules:
         if module.source is not None:
             where = f"{manifest.file}: modules, {module.name}: source"
             add(module.path, _read(module.source, where))
     for file in manifest.files:
-        if file.link is not None:
+        if file.link is not None or file.directory:
+            what = "directory" if file.directory else "link"
             raise ImageError(
-                f"{manifest.file}: files: {file.path} is a link, expected text or source; links "
-                f"go into the initrd"
+                f"{manifest.file}: files: {file.path} is a {what}, expected text or source; links "
+                f"and empty directories go into the initrd"
             )
         add(file.path, _contents(file, f"{manifest.file}: files, {file.path}"))
     return files
+
+
+def parts(manifest: Manifest, inputs: Inputs) -> dict[str, bytes]:
+    """Return what boots without an image: the files for `-kernel` and `-initrd`, and for gdb.
+
+    `kernel.bin` is `kernel.elf` without what is never loaded, with the command line of the
+    manifest's default entry built in.
+
+    Raises
+    ------
+    ImageError : an input is missing, or the kernel takes no built-in command line
+    """
+    elf = _read(inputs.kernel, f"{manifest.file}: kernel")
+    line = _command_line(manifest.entries[manifest.default_entry - 1], manifest)
+    files = {"kernel.elf": elf, "kernel.bin": with_command_line(strip(elf), line)}
+    if manifest.initrd is not None:
+        files["initrd.img"] = initrd(manifest.initrd, inputs.programs, manifest.file, inputs.sign)
+    return files
+
+
+def with_command_line(kernel: bytes, line: str) -> bytes:
+    """Return a kernel with a command line of its own, which the loader's is appended to.
+
+    Raises
+    ------
+    ImageError : it has no room for one, or the line is too long
+    """
+    at = kernel.find(BUILT_IN_MARK)
+    if at < 0:
+        raise ImageError(f"the kernel has no {BUILT_IN_MARK.decode()!r} to put {line!r} behind")
+    room = BUILT_IN_SIZE - len(BUILT_IN_MARK) - 1
+    text = line.encode()
+    if len(text) > room:
+        raise ImageError(f"command line of {len(text)} bytes, the kernel has room for {room}")
+    first = at + len(BUILT_IN_MARK)
+    return kernel[:first] + text.ljust(room, b"\0") + kernel[first + room :]
+
+
+def _command_line(entry: Entry, manifest: Manifest) -> str:
+    return f"profile={manifest.profile} {entry.command_line}".strip()
 
 
 def _clash(one: str, other: str) -> bool:
@@ -97,11 +144,10 @@ def config(manifest: Manifest) -> str:
 
 def _options(entry: Entry, manifest: Manifest) -> list[str]:
     modules = {module.name: module for module in manifest.all_modules}
-    command_line = f"profile={manifest.profile} {entry.command_line}".strip()
     lines = [
         f"protocol: {entry.protocol}",
         f"path: boot():{manifest.kernel_path}",
-        f"cmdline: {command_line}",
+        f"cmdline: {_command_line(entry, manifest)}",
     ]
     for name in entry.modules:
         lines.append(f"module_path: boot():{modules[name].path}")
@@ -112,7 +158,12 @@ def _options(entry: Entry, manifest: Manifest) -> list[str]:
     return lines
 
 
-def initrd(wanted: Initrd, programs: Mapping[str, Path], file: str) -> bytes:
+def initrd(
+    wanted: Initrd,
+    programs: Mapping[str, Path],
+    file: str,
+    sign: Callable[[bytes], bytes] | None = None,
+) -> bytes:
     """Return the archive of programs and files.
 
     Raises
@@ -124,7 +175,8 @@ def initrd(wanted: Initrd, programs: Mapping[str, Path], file: str) -> bytes:
         data = _read(programs[name], f"{file}: {INITRD}.programs, {name}")
         path = posixpath.join(wanted.program_directory, name)
         mode = stat.S_IFREG | 0o755
-        members.append(cpio.Member(path, strip(data) if wanted.strip else data, mode))
+        data = strip(data) if wanted.strip else data
+        members.append(cpio.Member(path, sign(data) if sign else data, mode))
     members += [_member(item, f"{file}: {INITRD}.files, {item.path}") for item in wanted.files]
     try:
         return cpio.archive(members, iso_writer.EPOCH)
@@ -151,6 +203,8 @@ def _matches(parts: list[str], patterns: list[str]) -> bool:
 def _member(file: File, where: str) -> cpio.Member:
     if file.link is not None:
         return cpio.Member(file.path, file.link.encode(), stat.S_IFLNK | 0o777)
+    if file.directory:
+        return cpio.Member(file.path, b"", stat.S_IFDIR | file.mode)
     return cpio.Member(file.path, _contents(file, where), stat.S_IFREG | file.mode)
 
 

@@ -47,7 +47,7 @@ def archive(members: Iterable[Member], mtime: int) -> bytes:
 
     Raises
     ------
-    ValueError : two members have one path, or one is a directory of another
+    ValueError : two members have one path, or a file is another's directory
     """
     files: dict[str, Member] = {}
     for member in members:
@@ -57,9 +57,10 @@ def archive(members: Iterable[Member], mtime: int) -> bytes:
         files[path] = Member(path, member.data, member.mode)
     folders = {parent for path in files for parent in _parents(path)}
     for folder in folders:
-        if folder in files:
+        given = files.get(folder)
+        if given is not None and not stat.S_ISDIR(given.mode):
             raise ValueError(f"/{folder} is a file and a directory")
-        files[folder] = Member(folder, b"", stat.S_IFDIR | 0o755)
+        files[folder] = given or Member(folder, b"", stat.S_IFDIR | 0o755)
     parts = [_record(files[path], ino, mtime) for ino, path in enumerate(sorted(files), 1)]
     whole = b"".join([*parts, _record(Member(_TRAILER, b"", 0), 0, 0)])
     return whole + bytes(-len(whole) % _BLOCK)

@@ -15,7 +15,7 @@ r"""What an image contains, as a TOML file says it.
     strip = true                       # leave symbols and debug information out of them
     [[initrd.files]]
     path = "/etc/motd"
-    text = "Welcome\n"                 # or source = "FILE" or link = "TARGET"
+    text = "Welcome\n"                 # or source = "FILE", link = "TARGET", directory = true
 
     [[files]]                          # on the image itself
     path = "/README.txt"
@@ -40,13 +40,18 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from images.errors import ImageError
 from images.toml_table import Table
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MANIFESTS = Path(__file__).parent / "manifests"
 INITRD = "initrd"
 
+_CONTENTS = ("text", "source", "link", "directory")
 _LONGEST_NAME = 64  # Joliet
 _DEEPEST = 8  # ECMA-119, Depth of hierarchy
 _PATH = "an absolute path such as /boot/file, at most 8 levels deep, names up to 64 characters"
@@ -56,13 +61,14 @@ _RESOLUTION = "WIDTHxHEIGHT or WIDTHxHEIGHTxBITS such as 1024x768x32"
 
 @dataclass(frozen=True)
 class File:
-    """A file of the image or of its initrd; exactly one of text, source and link is set.
+    """A file of the image or of its initrd; exactly one of text, source, link and directory is set.
 
     Attributes
     ----------
     path : absolute, where it goes
     source : file of the host
     link : target of a symbolic link
+    directory : it is an empty one
     mode : permission bits
     """
 
@@ -70,6 +76,7 @@ class File:
     text: str | None = None
     source: Path | None = None
     link: str | None = None
+    directory: bool = False
     mode: int = 0o644
 
 
@@ -251,21 +258,31 @@ def _initrd(table: Table, folder: Path) -> Initrd:
 
 def _file(table: Table, folder: Path) -> File:
     path = table.text("path", _PATH, valid=_is_path)
-    given = [key for key in ("text", "source", "link") if table.has(key)]
+    given = [key for key in _CONTENTS if table.has(key)]
     if len(given) != 1:
         raise table.error(
-            "path", path, f"one of text, source and link with it; given: {', '.join(given) or '-'}"
+            "path",
+            path,
+            f"one of {', '.join(_CONTENTS)} with it; given: {', '.join(given) or '-'}",
         )
-    value = table.text(given[0], "a string", valid=lambda text: text or given[0] == "text")
-    mode = table.integer("mode", 0, 0o7777, 0o644)
-    table.finish("path, text, source, link, mode")
+    directory = given[0] == "directory"
+    if directory and not table.flag("directory", default=True):
+        raise table.error("directory", False, "true, or one of the other keys")
+    value = "" if directory else table.text(given[0], "a string", valid=_is_content(given[0]))
+    mode = table.integer("mode", 0, 0o7777, 0o755 if directory else 0o644)
+    table.finish(f"path, {', '.join(_CONTENTS)}, mode")
     return File(
         path,
         text=value if given[0] == "text" else None,
         source=folder / value if given[0] == "source" else None,
         link=value if given[0] == "link" else None,
+        directory=directory,
         mode=mode,
     )
+
+
+def _is_content(key: str) -> Callable[[str], object]:
+    return lambda text: text or key == "text"
 
 
 def _module(table: Table, folder: Path) -> Module:

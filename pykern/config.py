@@ -18,6 +18,8 @@ MAX_WIDTH, MAX_HEIGHT = 2560, 1600  # what fits 16 MiB of display memory
 # Processors of a machine, by the name that --preset takes.
 PRESETS = {"single": 1, "debug": 2, "smp2": 2, "smp4": 4}
 TRACES = ("insn", "int", "mmio")
+# In a kernel image, in front of the command line that is built into it (image/limine.c).
+BUILT_IN_MARK, BUILT_IN_SIZE = b"PYKERN COMMAND LINE:", 256
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ cdef class Machine(MemoryMap):
     cdef object interrupt_source
     cdef object ferr
     cdef readonly dict hooks        # number → callable
+    cdef dict ended_at              # CPU → the execution before which a hook has ended a run
     cdef dict conditions            # number of a hook → what keeps its condition, or None
     cdef bint running               # inside run_slice
     # The window in progress: run() can leave in the middle of it and come back.

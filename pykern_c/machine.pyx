@@ -56,6 +56,7 @@ cdef class Machine(MemoryMap):
         self.ports = [None] * 65536
         self.hooks = {}
         self.conditions = {}
+        self.ended_at = {}
         self._make_platform(cpus)
         self.platform.code.translate_after = (
             TRANSLATE_AFTER if translate_after is None else translate_after)
@@ -464,6 +465,12 @@ cdef class Machine(MemoryMap):
         """Serve an execution hook; return whether the run goes on."""
         cdef Cpu* c = &self.storage[index]
         callback = self.hooks.get(c.hook_id)
+        if callback is None and c.hook_id:
+            # However many hooks want it, an execution ends a run once.
+            moment = (c.hook_time, c.hook_laddr)
+            if self.ended_at.get(index) == moment:
+                return True
+            self.ended_at[index] = moment
         if callback is None:
             return False
         callback(self.vcpus[index])

@@ -93,6 +93,13 @@ cdef Vcpu vcpu_new(object machine, Cpu* cpu, int index):
     return v
 
 
+cdef inline void _bus_enter(Cpu* cpu) noexcept:
+    """Begin an access from outside a slice; a processor that has halted lives in the present."""
+    if cpu.activity != ACTIVE and cpu.slice_start < cpu.platform.clock.now:
+        cpu.slice_start = cpu.platform.clock.now
+    mxcsr_enter(cpu)
+
+
 cdef class Vcpu:
     """One logical processor of a `Machine`."""
 
@@ -226,7 +233,7 @@ cdef class Vcpu:
     def port_read(self, int port, int size):
         """Return what IN reads from a port; `size` is 1, 2 or 4 bytes."""
         _check_size(size, 4)
-        mxcsr_enter(self.cpu)
+        _bus_enter(self.cpu)
         value = self.cpu.platform.port_read(self.cpu, port & 0xFFFF, size)
         mxcsr_leave(self.cpu)
         self.cpu.attention = 1
@@ -235,7 +242,7 @@ cdef class Vcpu:
     def port_write(self, int port, int size, u64 value):
         """Do what OUT does to a port; `size` is 1, 2 or 4 bytes."""
         _check_size(size, 4)
-        mxcsr_enter(self.cpu)
+        _bus_enter(self.cpu)
         self.cpu.platform.port_write(self.cpu, port & 0xFFFF, size, value)
         mxcsr_leave(self.cpu)
         self.cpu.attention = 1
@@ -243,7 +250,7 @@ cdef class Vcpu:
     def physical_read(self, u64 paddr, int size):
         """Return what a load reads from a physical address: RAM, ROM, a device, its own APIC."""
         _check_size(size, 8)
-        mxcsr_enter(self.cpu)
+        _bus_enter(self.cpu)
         value = phys_read(self.cpu, paddr, size)
         mxcsr_leave(self.cpu)
         self.cpu.attention = 1
@@ -252,7 +259,7 @@ cdef class Vcpu:
     def physical_write(self, u64 paddr, int size, u64 value):
         """Store to a physical address: RAM, a device, this processor's own APIC."""
         _check_size(size, 8)
-        mxcsr_enter(self.cpu)
+        _bus_enter(self.cpu)
         phys_write(self.cpu, paddr, size, value)
         mxcsr_leave(self.cpu)
         self.cpu.attention = 1

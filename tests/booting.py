@@ -19,9 +19,10 @@ from pykern.machine.session import Outcome, Session
 from pykern_c import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pykern.kernel.kernel import Kernel
+    from pykern.kernel.timeline import Timeline
 
 MIB, NS_PER_S = 1 << 20, 1_000_000_000
 
@@ -73,6 +74,7 @@ class Booted:
     outcome: Outcome
     serial: bytes
     picture: np.ndarray = field(repr=False)
+    timeline: Timeline | None = None
 
     @property
     def log(self) -> str:
@@ -88,22 +90,30 @@ def boot(
     *,
     cpus: int = 1,
     memory: int = 64 * MIB,
+    numa: int = 1,
     append: str = "",
     typed: bytes = b"",
+    keys: str = "",
     seed: int = 0,
     timeout_ns: int | None = 60 * NS_PER_S,
     files: Mapping[str, bytes] | None = None,
+    timeline: Callable[[Machine], Timeline] | None = None,
 ) -> Booted:
     """Boot an ISO image until the machine is turned off, panics, or that virtual time is over.
 
     Parameters
     ----------
+    typed : what arrives at the serial console
+    keys : what is typed on the keyboard
     files : programs by path, for the root file system
     """
     serial = bytearray()
     board = BoardOptions(com1=serial.extend, framebuffer=FramebufferOptions(1024, 768, pitch=4096))
-    computer = Computer(MachineConfig(cpus, memory, seed=seed, board=board), Machine)
-    host = KernelHost(computer.machine)
+    computer = Computer(
+        MachineConfig(cpus, memory, seed=seed, board=board, numa_nodes=numa), Machine
+    )
+    kept = timeline(computer.machine) if timeline is not None else None
+    host = KernelHost(computer.machine, kept)
     members = [cpio.Member(path, data, 0o100755) for path, data in (files or {}).items()]
     modules = (BootModule("more", cpio.archive(members, 0)),) if members else ()
     selected = iso.select(medium, BootOptions("image.iso", append, modules))
@@ -112,6 +122,7 @@ def boot(
     def start() -> None:
         host.reset()
         computer.start(loaded)
+        computer.board.keyboard.type_text(keys)
 
     session = Session(
         machine=computer.machine,
@@ -124,4 +135,4 @@ def boot(
     )
     outcome = session.run()
     picture = np.asarray(computer.display.render())
-    return Booted(computer, host.kernel, outcome, bytes(serial), picture)
+    return Booted(computer, host.kernel, outcome, bytes(serial), picture, kept)

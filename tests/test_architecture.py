@@ -79,6 +79,10 @@ TESTED_ELSEWHERE: dict[str, str] = {
     },
     "gdbstub/formats.py": "tests/gdbstub/test_agent.py",
     "gdbstub/tracer.py": "tests/gdbstub/test_tracing.py",
+    **{
+        f"gdbstub/{name}.py": "tests/gdbstub/test_os_requests.py"
+        for name in ("events", "os_target", "signals")
+    },
     "gdbstub/x86.py": "tests/pykern/debug/test_machine_target.py",
     **{
         f"pykern/debug/{name}.py": "tests/pykern/debug/test_machine_target.py"

@@ -1,31 +1,44 @@
-"""Every row of MelloOS's feature list has a test that names it, and what is no code is there."""
+"""Every row of the feature lists has a test that names it, and what is no code is there."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+import pytest
+
 from pykern import config
+from pykern.kernel.profiles import PROFILES
+from tests import rows
 
 ROOT = Path(__file__).parents[1]
-ROWS = range(1, 51)
-"""MEL-01 to MEL-46 are what it does, MEL-47 to MEL-50 what it plans first."""
-_ROW = re.compile(r"MEL-(\d\d)(?: to MEL-(\d\d))?")
+ROWS = {
+    "MEL": set(range(1, 51)) - {44, 45, 46},
+    "SCA": set(range(1, 28)),
+    "MYR": set(range(1, 23)),
+}
+"""Rows that are done, of MelloOS, Scarlett OS and Myria OS; three of MelloOS's are tested below."""
 
 
-def named_rows() -> set[int]:
-    """Return the rows that docstrings and comments of the tests name."""
-    rows: set[int] = set()
-    for path in (ROOT / "tests").rglob("*.py"):
-        if path != Path(__file__):
-            for first, last in _ROW.findall(path.read_text(encoding="utf-8")):
-                rows.update(range(int(first), int(last or first) + 1))
-    return rows
+@pytest.mark.parametrize("kernel", ROWS)
+def test_every_row_has_a_test(kernel):
+    wanted = {f"{kernel}-{number:02}" for number in ROWS[kernel]}
+    assert wanted - set(rows.tests_by_row()) == set()
 
 
-def test_every_row_has_a_test():
-    not_code = {44, 45, 46}
-    assert set(ROWS) - named_rows() - not_code == set()
+def test_every_row_has_a_state():
+    """Of these kernels no row is open: it has a test, or a reason why not."""
+    lines = [line for line in rows.table().splitlines() if line[2:5] in ROWS]
+    assert [line for line in lines if "| open |" in line] == []
+
+
+def test_a_row_that_is_tested_is_not_left_for_later():
+    assert set(rows.LATER) & set(rows.tests_by_row()) == set()
+
+
+def test_rows_are_found_in_words():
+    assert rows.rows_in("SCA-01, SCA-03 to SCA-05; MYR-20") == {
+        *("SCA-01", "SCA-03", "SCA-04", "SCA-05", "MYR-20"),
+    }
 
 
 def test_targets():
@@ -52,8 +65,13 @@ def test_presets():
 def test_documents():
     """MEL-46: each is there, and the README leads to it."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name in ("architecture", "kernel", "images", "boot", "isa", "style"):
+    for name in ("architecture", "kernel", "profiles", "images", "boot", "isa", "style"):
         assert (ROOT / "docs" / f"{name}.md").exists()
         assert f"docs/{name}.md" in readme
     assert (ROOT / "userland" / "README.md").exists()
     assert (ROOT / "CHANGELOG.md").exists()
+
+
+def test_every_profile_is_described():
+    text = (ROOT / "docs" / "profiles.md").read_text(encoding="utf-8")
+    assert [name for name in PROFILES.names() if f"## {name}" not in text] == []

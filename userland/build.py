@@ -1,8 +1,8 @@
 """Build the user programs: C and assembly to static ELF files, the same bytes every time.
 
 Programs below ``bin/`` and ``demos/`` are files, or folders of files, named as the program. All are
-linked with the library in ``lib/``, except those in ``demos/mellos/``: they have a start-up and
-stubs of their own for the five calls of that profile. The stubs are generated from the ABI tables.
+linked with the library in ``lib/``, except those in a folder of `PERSONALITIES`: they have a start-up
+and stubs of their own for the calls of that profile. The stubs are generated from the ABI tables.
 Programs in ``tests/`` are for the tests of the library: they compile with the host's, too.
 
 ``python -m userland.build DIRECTORY`` builds everything.
@@ -18,14 +18,23 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pykern.kernel.abi import linux_x86_64, mellos, native
+from pykern.kernel.abi import linux_x86_64, mellos, microkernel, native, rmp, scarlett
 from userland import stubs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 SOURCES = Path(__file__).parent
-MELLOS = "mellos"
+PERSONALITIES = {
+    "mellos": stubs.mellos(mellos.CALLS),
+    "scarlett": stubs.gate(scarlett.CALLS, "scarlett"),
+    "microkernel": stubs.gate(microkernel.CALLS, "microkernel"),
+    "rmp": stubs.gate(rmp.CALLS, "rmp"),
+    "myria": stubs.gate(scarlett.CALLS, "scarlett"),
+}
+"""Folders of ``demos/`` whose programs use the calls of one profile only, and those calls in C."""
+POSITION_INDEPENDENT = frozenset({"myria"})
+"""Those of them whose programs may be loaded anywhere."""
 
 _C_FLAGS = (
     *("-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-march=x86-64", "-mtune=generic"),
@@ -36,8 +45,9 @@ _C_FLAGS = (
     "-fno-tree-loop-distribute-patterns",
     *("-ffunction-sections", "-fdata-sections", "-fno-common"),
 )
+_PIC_FLAGS = ("-fpie", "-fvisibility=hidden")
 _LINK_FLAGS = (
-    *("-nostdlib", "-static", "-no-pie", "-g", "-Wl,--build-id=none", "-Wl,--gc-sections"),
+    *("-nostdlib", "-g", "-Wl,--build-id=none", "-Wl,--gc-sections"),
     *("-Wl,-z,noexecstack", "-Wl,-z,max-page-size=4096", "-Wl,--fatal-warnings"),
 )
 
@@ -57,8 +67,8 @@ def build(directory: Path, names: Iterable[str] | None = None) -> dict[str, Path
     directory : Path
         Where programs (``bin/``), objects and generated headers go; made if it does not exist.
     names : iterable of str, optional
-        Which programs; without it all, but not those of the tests. Those of MelloOS are called
-        ``mellos/NAME``, those of the tests ``tests/NAME``.
+        Which programs; without it all, but not those of the tests. Those of a profile are called
+        ``PROFILE/NAME``, those of the tests ``tests/NAME``.
 
     Raises
     ------
@@ -71,12 +81,11 @@ def build(directory: Path, names: Iterable[str] | None = None) -> dict[str, Path
     everything = [name for name in programs if not name.startswith("tests/")]
     wanted = everything if names is None else list(names)
     compiler = Compiler(directory)
-    libraries = {
-        False: compiler.objects(_files(SOURCES / "lib")),
-        True: compiler.objects(_files(SOURCES / "demos" / MELLOS / "lib")),
-    }
+    libraries = {"": compiler.objects(_files(SOURCES / "lib"))}
+    for folder in PERSONALITIES:
+        libraries[folder] = compiler.objects(_files(SOURCES / "demos" / folder / "lib"))
     return {
-        name: compiler.link(name, compiler.objects(programs[name]), libraries[is_mellos(name)])
+        name: compiler.link(name, compiler.objects(programs[name]), libraries[personality(name)])
         for name in wanted
     }
 
@@ -89,16 +98,24 @@ def sources() -> dict[str, list[Path]]:
         programs |= {
             path.name: _files(path)
             for path in sorted(folder.iterdir())
-            if path.is_dir() and path.name != MELLOS
+            if path.is_dir() and path.name not in PERSONALITIES
         }
-    programs |= {f"{MELLOS}/{path.stem}": [path] for path in _files(SOURCES / "demos" / MELLOS)}
+    for name in PERSONALITIES:
+        programs |= {f"{name}/{path.stem}": [path] for path in _files(SOURCES / "demos" / name)}
     programs |= {f"tests/{path.stem}": [path] for path in _files(SOURCES / "tests")}
     return dict(sorted(programs.items()))
 
 
-def is_mellos(name: str) -> bool:
-    """Return whether a program uses the five calls of the MelloOS profile only."""
-    return name.startswith(f"{MELLOS}/")
+def personality(name: str) -> str:
+    """Return the profile whose calls alone a program uses; empty: it has the whole library."""
+    folder = name.partition("/")[0]
+    return folder if folder in PERSONALITIES else ""
+
+
+def _folder(source: Path) -> str:
+    """Return the folder of ``demos/`` that a source is in; empty: in none."""
+    demos = SOURCES / "demos"
+    return source.relative_to(demos).parts[0] if source.is_relative_to(demos) else ""
 
 
 def _files(folder: Path) -> list[Path]:
@@ -113,20 +130,22 @@ class Compiler:
         self._command = _compiler()
         self._include = directory / "include"
         self._write_headers()
-        headers = [*SOURCES.rglob("*.h"), *self._include.rglob("*.h"), SOURCES / "user.ld"]
+        headers = [*SOURCES.rglob("*.h"), *self._include.rglob("*.h"), *SOURCES.glob("*.ld")]
         version = _run([self._command, "--version"]).encode()
         self._seed = _digest([version, *(path.read_bytes() for path in sorted(headers))])
 
     def _write_headers(self) -> None:
         calls = (*linux_x86_64.CALLS, *native.CALLS)
         _write(self._include / "pykern" / "syscalls.h", stubs.linux(calls))
-        _write(self._include / "mellos" / "syscalls.h", stubs.mellos(mellos.CALLS))
+        for name, text in PERSONALITIES.items():
+            _write(self._include / name / "syscalls.h", text)
 
     def objects(self, files: Sequence[Path]) -> list[Path]:
         """Compile files, and return their object files in the same order."""
         return [self._object(path) for path in files]
 
     def _object(self, source: Path) -> Path:
+        extra = _PIC_FLAGS if _folder(source) in POSITION_INDEPENDENT else ()
         digest = _digest([self._seed.encode(), str(source).encode(), source.read_bytes()])
         target = self._directory / "objects" / f"{source.stem}-{digest[:16]}.o"
         if target.exists():
@@ -142,7 +161,8 @@ class Compiler:
             "-gno-record-gcc-switches",
         ]
         partial = target.with_suffix(f".{os.getpid()}")
-        _run([self._command, *_C_FLAGS, *include, *mapped, "-c", "-o", str(partial), str(source)])
+        flags = [*_C_FLAGS, *extra, *include, *mapped]
+        _run([self._command, *flags, "-c", "-o", str(partial), str(source)])
         partial.rename(target)
         return target
 
@@ -150,9 +170,11 @@ class Compiler:
         """Link a program, leaving out what it does not use."""
         target = self._directory / "bin" / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        script = f"-Wl,-T,{SOURCES / 'user.ld'}"
+        anywhere = personality(name) in POSITION_INDEPENDENT
+        script = f"-Wl,-T,{SOURCES / ('pic.ld' if anywhere else 'user.ld')}"
+        kind = ("-static-pie",) if anywhere else ("-static", "-no-pie")
         files = map(str, [*objects, *library])
-        _run([self._command, *_LINK_FLAGS, script, "-o", str(target), *files])
+        _run([self._command, *_LINK_FLAGS, *kind, script, "-o", str(target), *files])
         return target
 
 

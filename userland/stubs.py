@@ -18,6 +18,11 @@ def linux(calls: Iterable[Call]) -> str:
     return f"/* Generated from pykern.kernel.abi. */\n#pragma once\n\n{numbers}\n\n{macros}\n"
 
 
+def gate(calls: Iterable[Call], name: str) -> str:
+    """Return ``NAME/syscalls.h`` of a profile that is entered by SYSCALL, as for Linux."""
+    return linux(calls).replace("pykern.kernel.abi. ", f"pykern.kernel.abi.{name}. ", 1)
+
+
 def _linux_macro(call: Call) -> str:
     short = len(call.arguments) <= 3
     return _macro(call, f"syscall{3 if short else 6}(SYS_{call.name}", 3 if short else 6)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GDB_ADDRESS = gdbstub.parse_address(":1234")
+GDB_OS_ADDRESS = gdbstub.parse_address(":1235")
 _PROLOGUE = "An x86-64 computer: boots kernels, disassembles them, measures itself."
 
 
@@ -40,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_boot(commands)
     _add_image(commands)
+    _add_profiles(commands)
     _add_disasm(commands)
     _add_bench(commands)
     return parser
@@ -272,6 +274,13 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help="write what pykern's kernel has counted, when the run ends",
     )
     group.add_argument(
+        "--timeline",
+        type=Path,
+        metavar="JSON",
+        help="write what pykern's kernel does when: tasks, system calls, interrupts, faults, "
+        "messages; ui.perfetto.dev and chrome://tracing show it",
+    )
+    group.add_argument(
         "--state-hash-every",
         type=_checked(config.parse_hashing),
         metavar="NS[:FILE]",
@@ -288,14 +297,24 @@ def _add_debugger_options(parser: argparse.ArgumentParser) -> None:
         type=_checked(gdbstub.parse_address),
         const=GDB_ADDRESS,
         metavar="ADDRESS",
-        help="let gdb in at HOST:PORT, :PORT (this host only) or unix:PATH (default :1234)",
+        help="let gdb in at HOST:PORT, :PORT (this host only) or unix:PATH (default :1234); it "
+        "sees processors",
+    )
+    group.add_argument(
+        "--gdb-os",
+        nargs="?",
+        type=_checked(gdbstub.parse_address),
+        const=GDB_OS_ADDRESS,
+        metavar="ADDRESS",
+        help="let gdb in there; it sees the processes and threads of pykern's kernel (default "
+        ":1235)",
     )
     group.add_argument(
         "-s",
         dest="gdb",
         action="store_const",
         const=GDB_ADDRESS,
-        help="--gdb :1234, as QEMU has it",
+        help="--gdb :1234 --gdb-os :1235; the first is QEMU's",
     )
     group.add_argument(
         "-S",
@@ -333,9 +352,17 @@ def _add_image_build(verbs: Subparsers) -> None:
         help="write an image; the same inputs give the same bytes",
         description="Write the bootable image that a manifest describes.",
     )
-    parser.add_argument("manifest", metavar="NAME|MANIFEST.toml", help="pykern, mellos, or a file")
+    parser.add_argument(
+        "manifest", metavar="NAME|MANIFEST.toml", help="the name of a profile, or a file"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="ISO", help="default: the manifest's name, .iso"
+    )
+    parser.add_argument(
+        "--parts",
+        type=Path,
+        metavar="FOLDER",
+        help="write kernel.bin, initrd.img and kernel.elf there too: for -kernel, -initrd and gdb",
     )
     parser.add_argument(
         "--kernel", type=Path, metavar="FILE", help="instead of the kernel that the manifest names"
@@ -348,8 +375,26 @@ def _add_image_build(verbs: Subparsers) -> None:
         help="instead of the programs that come with pykern; may be repeated",
     )
     parser.add_argument(
+        "--sign",
+        type=Path,
+        metavar="KEY",
+        help="sign the programs with an Ed25519 key (PEM, as openssl genpkey writes it), and let "
+        "the kernel run no others",
+    )
+    parser.add_argument(
         "--loader", type=Path, metavar="FILE", help="instead of pykern's El Torito boot loader"
     )
+
+
+def _add_profiles(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "profiles",
+        help="list the kernels that can be made of this one, and what each is made of",
+        description="Without NAME a line for each profile; with it all that it chooses. The "
+        "kernel's command line says which one to boot: --append profile=NAME.",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one of them")
+    parser.set_defaults(command=_command("pykern.cli.profiles"))
 
 
 def _add_disasm(commands: Subparsers) -> None:

@@ -14,6 +14,7 @@ from pykern.cli.host_clock import HostPacer
 from pykern.cli.terminal import opened_input, opened_output
 from pykern.config import DEFAULT_RESOLUTION, PRESETS, Resolution
 from pykern.kernel.host import KernelHost
+from pykern.kernel.timeline import Timeline
 from pykern.machine.board import BoardOptions, FramebufferOptions
 from pykern.machine.computer import Computer, MachineConfig
 from pykern.machine.devices.framebuffer import BYTES_PER_PIXEL
@@ -52,7 +53,7 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     config = MachineConfig(cpus, args.memory, args.cpu, args.seed, board, args.numa)
     traced = "mmio" in args.trace
     computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
-    host = KernelHost(computer.machine)
+    host = KernelHost(computer.machine, _timeline(args, computer.machine, stack))
     session = _session(args, image, computer, console, host)
     _add_checkpoints(session, args.state_hash_every, computer, stack)
     debugged = debugger.attach(args, session, host, image, console, stack)
@@ -103,7 +104,9 @@ def _session(
         machine=computer.machine,
         start=start,
         hostcall=host.hostcall,
-        needs_input=lambda: not _paced(args) and not args.gdb and host.kernel.needs_input(),
+        needs_input=lambda: (
+            not _paced(args) and not debugger.wanted(args) and host.kernel.needs_input()
+        ),
         send=computer.board.com1.receive,
         console=console,
         timeout_ns=args.timeout,
@@ -116,6 +119,17 @@ def _session(
     if "insn" in args.trace:
         trace.trace_instructions(computer.machine, _note)
     return session
+
+
+def _timeline(
+    args: argparse.Namespace, machine: Machine, stack: contextlib.ExitStack
+) -> Timeline | None:
+    """Return what writes the timeline that is asked for."""
+    if args.timeline is None:
+        return None
+    timeline = Timeline(machine, stack.enter_context(args.timeline.open("w", encoding="utf-8")))
+    stack.callback(timeline.close)
+    return timeline
 
 
 def _write_metrics(path: Path, host: KernelHost) -> None:

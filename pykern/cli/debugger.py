@@ -1,27 +1,43 @@
-"""The debugger's doorway of `pykern boot`: `--gdb`, `-s`, `-S`."""
+"""The debugger's doorway of `pykern boot`: `--gdb`, `--gdb-os`, `-s`, `-S`."""
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from gdbstub import Listener
-from pykern.cli.arguments import GDB_ADDRESS
+from images import prebuilt
+from images.strip import strip
+from pykern.cli.arguments import GDB_ADDRESS, GDB_OS_ADDRESS
+from pykern.cli.elf_sections import Symbols, read_sections, read_symbols
 from pykern.cli.errors import UsageError
 from pykern.debug.debugged_machine import DebuggedMachine
+from pykern.debug.doorways import Door, Doorways
+from pykern.debug.knowledge import Knowledge
 from pykern.debug.machine_target import MachineTarget
+from pykern.debug.os_view.os_target import OsTarget
+from pykern.debug.python_source.debugger import PythonSource
+from pykern.machine.boot.protocol import BootError
 
 if TYPE_CHECKING:
     import argparse
     import contextlib
+    from collections.abc import Callable
 
+    from gdbstub import Address
     from pykern.cli.terminal import NoInput
+    from pykern.debug.doorways import View
     from pykern.kernel.host import KernelHost
     from pykern.machine.computer import Image
     from pykern.machine.session import Session
 
 _ELF = b"\x7fELF"
+_NEAR = 0x1000
+"""Bytes behind the last symbol that are still its."""
+_HINTS = {"cpu": "", "os": "-ex 'set schedule-multiple on' "}
+"""All processes run when one does; gdb is to know that their registers change."""
+_OPTIONS = {"cpu": "--gdb", "os": "--gdb-os"}
 
 
 def attach(
@@ -38,19 +54,79 @@ def attach(
     ------
     UsageError : the address cannot be listened at
     """
-    address = args.gdb or (GDB_ADDRESS if args.wait_for_gdb else None)
-    if address is None:
+    wanted_at = addresses(args)
+    if not wanted_at:
         return None
     executable = image.data if image.data.startswith(_ELF) else b""
     path = f"/boot/{PurePosixPath(image.options.path or image.options.name).name}"
-    target = MachineTarget(host.machine, host.task_name, executable, path)
-    try:
-        listener = Listener(address, target, target.halt)
-    except OSError as error:
-        raise UsageError(f"--gdb {address}: {error.strerror}") from None
-    stack.callback(listener.close)
-    debugged = DebuggedMachine(target, listener, wait=args.wait_for_gdb)
-    session.machine = debugged
-    console.visitors.append(listener)
-    print(f"pykern: gdb -ex 'target remote {listener.address}'", file=sys.stderr)
+    processors = MachineTarget(host.machine, host.task_name, executable, path)
+    processors.knowledge = Knowledge(host.machine, host, _near(executable, path))
+    views: dict[str, View] = {
+        "cpu": processors,
+        "os": OsTarget(host, processors, unstripped),
+    }
+    doors = []
+    for view, address in wanted_at.items():
+        try:
+            doors.append(Door(address, views[view]))
+        except OSError as error:
+            raise UsageError(f"{_OPTIONS[view]} {address}: {error.strerror}") from None
+        listener = doors[-1].listener
+        stack.callback(listener.close)
+        console.visitors.append(listener)
+        print(f"pykern: gdb {_HINTS[view]}-ex 'target remote {listener.address}'", file=sys.stderr)
+    doorways = Doorways(doors, views)
+    processors.execution.agent.show = doorways.print
+    session.machine = debugged = DebuggedMachine(doorways.target, doorways, wait=args.wait_for_gdb)
+    python = PythonSource(host.machine, processors.execution, host, debugged.pause)
+    processors.use_python(python)
+    session.hostcall = python.hostcall
     return debugged
+
+
+def wanted(args: argparse.Namespace) -> bool:
+    """Tell whether a debugger may come."""
+    return bool(addresses(args))
+
+
+def addresses(args: argparse.Namespace) -> dict[str, Address]:
+    """Return where gdb may come in for each view."""
+    cpu, os = args.gdb, args.gdb_os
+    if cpu is None and os is None and args.wait_for_gdb:
+        cpu = GDB_ADDRESS
+    if cpu == GDB_ADDRESS and os is None:
+        os = GDB_OS_ADDRESS
+    return {view: at for view, at in (("cpu", cpu), ("os", os)) if at is not None}
+
+
+def unstripped(data: bytes) -> bytes:
+    """Return the program that came with the package and was stripped to be this one, or this."""
+    for path in prebuilt.programs().values():
+        if path.stat().st_size < len(data):
+            continue
+        whole = path.read_bytes()
+        if strip(whole) == data:
+            return whole
+    return data
+
+
+def _near(executable: bytes, path: str) -> Callable[[int], str | None]:
+    """Return what finds the symbol of an address in a kernel's file."""
+
+    @functools.cache
+    def symbols() -> Symbols:
+        if not executable:
+            return Symbols.none()
+        try:
+            elf_class, sections = read_sections(executable, path)
+        except BootError:
+            return Symbols.none()
+        return read_symbols(sections, elf_class)
+
+    def near(laddr: int) -> str | None:
+        addresses = symbols().addresses
+        if not addresses or not addresses[0] <= laddr < addresses[-1] + _NEAR:
+            return None
+        return symbols().near(laddr)
+
+    return near

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +13,17 @@ from images import manifest as image_manifest
 from images.errors import ImageError
 from images.verify import verify as verify_image
 from pykern.cli.errors import UsageError
-from pykern.cli.image_inputs import find_kernel, find_loader, find_programs
+from pykern.cli.image_inputs import find_kernel, find_key, find_loader, find_programs
 from pykern.exit_status import ExitStatus
+from pykern.kernel.binfmt import ed25519, signature
 from pykern.machine.boot.protocol import BootError
 from pykern.machine.media import EntryKind, IsoEntry, IsoImage, MediaError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+
+    from images.manifest import Manifest
 
 _KIND_MARKS = {EntryKind.FILE: "", EntryKind.DIRECTORY: "/", EntryKind.SYMLINK: "@"}
 
@@ -41,18 +46,42 @@ def run(args: argparse.Namespace) -> int:
 
 def _build(args: argparse.Namespace) -> int:
     manifest = image_manifest.load(image_manifest.find(args.manifest))
+    sign = None
+    if args.sign is not None:
+        secret = find_key(args.sign)
+        sign = functools.partial(signature.signed, secret=secret)
+        manifest = _trusting(manifest, ed25519.public_key(secret))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         inputs = image_build.Inputs(
             kernel=find_kernel(args.kernel, manifest, folder),
             loader=find_loader(args.loader),
             programs=find_programs(args.program, manifest, folder),
+            sign=sign,
         )
         data = image_build.build(manifest, inputs)
+        if args.parts is not None:
+            _write_parts(args.parts, image_build.parts(manifest, inputs))
     output = args.output or Path(f"{manifest.name}.iso")
     output.write_bytes(data)
     print(f"{output}: {len(data)} bytes, {len(manifest.entries)} boot entries")
     return ExitStatus.POWER_OFF
+
+
+def _trusting(manifest: Manifest, public: bytes) -> Manifest:
+    """Return a manifest whose kernel runs nothing but what a key has signed."""
+    entries = tuple(
+        replace(entry, command_line=f"{entry.command_line} trust={public.hex()}".strip())
+        for entry in manifest.entries
+    )
+    return replace(manifest, entries=entries)
+
+
+def _write_parts(folder: Path, parts: dict[str, bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in parts.items():
+        (folder / name).write_bytes(data)
+        print(f"{folder / name}: {len(data)} bytes")
 
 
 def _ls(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ with the package, and at last what can be built on the spot with a C compiler.
 
 from __future__ import annotations
 
+import base64
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from images.manifest import Manifest
 
 KERNEL = "pykern.elf"
+_PKCS8_ED25519 = bytes.fromhex("302e020100300506032b657004220420")
+"""What stands in front of the 32 bytes of a key."""
 
 
 def find_kernel(given: Path | None, manifest: Manifest, folder: Path) -> Path:
@@ -87,6 +90,29 @@ def _program(text: str) -> tuple[str, Path]:
     if not name or not path or "/" in name:
         raise UsageError(f"--program {text!r}, expected NAME=FILE")
     return name, Path(path)
+
+
+def find_key(path: Path) -> bytes:
+    """Return the 32 bytes of an Ed25519 secret key from a PEM file.
+
+    Raises
+    ------
+    UsageError : the file cannot be read, or holds another kind of key
+
+    References
+    ----------
+    RFC 8410, Algorithm Identifiers for Ed25519: Private Key Format.
+    """
+    try:
+        lines = path.read_text(encoding="ascii").split("\n")
+        data = base64.b64decode("".join(line for line in lines if not line.startswith("-----")))
+    except OSError as error:
+        raise UsageError(f"--sign {path}: {error.strerror}") from None
+    except ValueError:
+        data = b""
+    if not data.startswith(_PKCS8_ED25519) or len(data) != len(_PKCS8_ED25519) + 32:
+        raise UsageError(f"--sign {path}: expected an Ed25519 private key in PEM (PKCS #8)")
+    return data[-32:]
 
 
 def find_loader(given: Path | None) -> bytes:

@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gdbstub import Exited, Stop
-from pykern.debug.machine_target import MACHINE_PID
+from pykern.debug.doorways import Doorways
+from pykern.debug.machine_target import MachineTarget
 from pykern_c.exits import Exit, ExitReason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gdbstub import Listener
-    from pykern.debug.machine_target import MachineTarget
+    from gdbstub import Listener, ThreadExited
+    from pykern.debug.doorways import View
 
 _REQUESTED = {"kill": "killed", "restart": "reset"}
 
@@ -31,13 +32,19 @@ class DebuggedMachine:
     wait : stand still from the beginning, until gdb has come and says go on
     """
 
-    def __init__(self, target: MachineTarget, listener: Listener, *, wait: bool = False) -> None:
+    def __init__(self, target: View, listener: Listener | Doorways, *, wait: bool = False) -> None:
         self._machine = target.machine
-        self._target = target
+        self._first_target = target
         self._listener = listener
         self._in_hostcall = False
-        target.execution.agent.show = listener.print
+        if isinstance(target, MachineTarget):
+            target.execution.agent.show = listener.print
         target.stopped = wait
+
+    @property
+    def _target(self) -> View:
+        """Return the machine as the gdb sees it that is there."""
+        return self._listener.target if isinstance(self._listener, Doorways) else self._first_target
 
     @property
     def events(self) -> Any:
@@ -63,6 +70,8 @@ class DebuggedMachine:
         """Run as the machine does; stand still where gdb wants."""
         if not self._in_hostcall:
             self._listener.poll()
+        else:
+            self._tell_events()
         while True:
             self._stand_still()
             if self._target.request:
@@ -70,18 +79,31 @@ class DebuggedMachine:
                 return Exit(ExitReason.STOPPED, what=what)
             ended = self._target.execution.run(until_ns, self._look)
             stop = ended if isinstance(ended, Stop) else self._stop_of(ended)
-            if stop is None:
-                assert isinstance(ended, Exit)
-                self._in_hostcall = ended.reason is ExitReason.HOSTCALL
-                return ended
-            self._report(stop)
             if isinstance(ended, Exit):
+                self._in_hostcall = ended.reason is ExitReason.HOSTCALL
+                if stop is None:
+                    return ended
+            while stop is not None:
+                self._report(stop)
+                if not isinstance(ended, Exit):
+                    break
                 self._stand_still()
+                stop = self._target.hostcall_stop(ended, again=True) if self._in_hostcall else None
+            if isinstance(ended, Exit):
                 return ended
 
+    def pause(self, stop: Stop) -> None:
+        """Stand still in the middle of a hostcall until gdb goes on."""
+        self._report(stop)
+        self._stand_still()
+
     def ended(self, status: int) -> None:
-        """Tell gdb that the machine has ended."""
-        self._listener.report_stop(Exited(MACHINE_PID, status))
+        """Tell gdb that the machine has ended, and with it all that gdb saw of it."""
+        for reason in self._target.ends(status):
+            self._stand_still()
+            if not self._listener.connected:
+                return
+            self._report(reason)
 
     def _stand_still(self) -> None:
         interrupt = self._interrupt()
@@ -103,10 +125,18 @@ class DebuggedMachine:
 
     def _stop_of(self, ended: Exit) -> Stop | None:
         """Return the stop that an exit is for gdb, before the session hears of it."""
+        if ended.reason is ExitReason.HOSTCALL:
+            return self._target.hostcall_stop(ended)
         if ended.reason is not ExitReason.SHUTDOWN or not self._listener.connected:
             return None
         return self._target.execution.shutdown_stop(ended)
 
-    def _report(self, stop: Stop) -> None:
+    def _tell_events(self) -> None:
+        """Tell gdb of what the last hostcall has done, one after the other."""
+        while (event := self._target.next_event()) is not None:
+            self._report(event)
+            self._stand_still()
+
+    def _report(self, stop: Stop | Exited | ThreadExited) -> None:
         self._target.stopped = True
         self._listener.report_stop(stop)

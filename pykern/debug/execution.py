@@ -3,7 +3,8 @@
 Nothing in the guest is changed for it. An instruction is stopped before by a hook of the core, so a
 run passes the same states at the same virtual times whether it is stopped a thousand times or not
 at all. A single step is the same run up to the processor's next instruction; other processors take
-their turns meanwhile. Only where gdb locks the scheduler does one processor run alone.
+their turns meanwhile. Only where gdb locks the scheduler do some processors run without the
+others.
 
 An interrupt that arrives during a step is served first: the step ends where the program goes on.
 """
@@ -13,11 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gdbstub import BreakpointKind, Stop, StopKind, TargetError, ThreadId
+from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
 from gdbstub.x86 import X86_64
 from pykern.debug.agent import Agent
 from pykern.debug.points import Points
 from pykern.debug.registers import linear_pc
+from pykern.debug.some_processors import SomeProcessors
 from pykern.debug.watching import Accesses
 from pykern.machine.shutdown import explain_shutdown
 from pykern_c.exits import Exit, ExitReason
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from pykern_c import Machine, Vcpu
 
 _LAST_VECTOR = 255
-_ALONE = 4096
-"""Instructions that a processor executes alone between two looks."""
 _PATIENCE = 2048
 """Hooks that nobody wants between two looks at the debugger."""
 _WATCHED_NS = 250_000
@@ -78,10 +78,13 @@ class Execution:
     Attributes
     ----------
     agent : evaluates conditions of breakpoints
+    breakpoints : where to stop
+    step_others : whether other processors run while one steps
     """
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self.step_others = True
         self.breakpoints: set[Breakpoint] = set()
         self.agent = Agent(machine, X86_64)
         self._accesses = Accesses(machine, lambda: machine.stop(_OUR_STOP))
@@ -89,7 +92,7 @@ class Execution:
         self._step_hook = 0
         self._stopped: dict[int, tuple[int, int]] = {}
         self._steps: dict[int, _Step] = {}
-        self._alone: Vcpu | None = None
+        self._alone: SomeProcessors | None = None
         self._found: Stop | None = None
 
     # -- before a run
@@ -102,14 +105,19 @@ class Execution:
         TargetError : the core cannot watch so much; nothing has changed
         """
         vcpus = {thread.tid - 1: action for thread, action in actions.items()}
-        if len(vcpus) not in {1, len(self._machine.vcpus)}:
-            raise TargetError("either one processor goes on, or all of them")
+        stepping = {index: action for index, action in vcpus.items() if action.step}
+        if stepping and not self.step_others:
+            vcpus = stepping
         self._points.place(self.breakpoints)
         self._accesses.watch(self.breakpoints)
         self._stopped = {i: at for i, at in self._stopped.items() if at == self._moment(i)}
         self._alone = None
         if len(vcpus) < len(self._machine.vcpus):
-            self._alone = self._machine.vcpus[next(iter(vcpus))]
+            chosen = [
+                self._machine.vcpus[index]
+                for index in sorted(vcpus, key=lambda i: (vcpus[i].step, i))
+            ]
+            self._alone = SomeProcessors(chosen)
         self._steps = {
             index: _Step(vcpu.retired, linear_pc(vcpu), action.within)
             for index, action in vcpus.items()
@@ -123,6 +131,7 @@ class Execution:
         self.breakpoints.clear()
         self._steps.clear()
         self._alone = None
+        self.step_others = True
         self._points.place(())
         self._accesses.watch(())
         self._hook_steps()
@@ -141,9 +150,9 @@ class Execution:
         return accessed
 
     def _listens_to(self, vcpu: Vcpu) -> bool:
-        return self._alone is None or self._alone is vcpu
+        return self._alone is None or vcpu in self._alone
 
-    def _stop_after(self, stop: Stop) -> None:
+    def stop_after(self, stop: Stop) -> None:
         """Stop when the present instruction is done."""
         if self._found is None:
             self._found = stop
@@ -172,7 +181,24 @@ class Execution:
         if external:
             step.returns_to = _place(vcpu)
         else:
-            self._stop_after(Stop(thread_of(vcpu.index)))
+            self.stop_after(Stop(thread_of(vcpu.index)))
+
+    # -- steps into hosted functions and out of them
+
+    def range_step(self, index: int) -> tuple[int, int] | None:
+        """Return the addresses in which a processor steps, if it is there; None: it does not."""
+        step = self._steps.get(index)
+        if step is None or step.within is None or step.returns_to is not None:
+            return None
+        pc = linear_pc(self._machine.vcpus[index])
+        return step.within if step.within[0] <= pc < step.within[1] else None
+
+    def step_from_thunk(self, index: int, within: tuple[int, int] | None) -> None:
+        """Stop where a processor's thread goes on in the guest, whichever processor that is on."""
+        there = _place(self._machine.vcpus[index])
+        for vcpu in [self._machine.vcpus[index]] if self._alone else self._machine.vcpus:
+            self._steps[vcpu.index] = _Step(-1, -1, within, there)
+        self._hook_steps()
 
     # -- the run
 
@@ -213,8 +239,7 @@ class Execution:
     def _advance(self, until_ns: int | None) -> Exit:
         if self._alone is None:
             return self._machine.run(self._soon(until_ns))
-        exit_ = self._alone.step(_ALONE)
-        return exit_ if exit_.reason is not ExitReason.HLT else Exit(ExitReason.BUDGET)
+        return self._alone.turn()
 
     def _soon(self, until_ns: int | None) -> int | None:
         """Return the time to look at the debugger: a machine may be slow, or a step never end."""

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from functools import partial
+import functools
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from gdbstub import BreakpointKind, Stop, TargetError, Thread, ThreadId
+from gdbstub import BreakpointKind, Exited, Stop, TargetError, Thread, ThreadId
 from gdbstub.target import SIGINT
 from gdbstub.x86 import VIEWS, X86_64
 from pykern.debug import memory, registers
 from pykern.debug.execution import Execution, thread_of
+from pykern.debug.fault_stops import FaultStops
+from pykern.debug.knowledge import Knowledge
 from pykern.debug.monitor import Monitor
 from pykern.debug.tracing import Tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from gdbstub import Architecture, Breakpoint, Resume
+    from gdbstub import Architecture, Breakpoint, Resume, ThreadExited
+    from pykern.debug.python_source.debugger import PythonSource
     from pykern_c import Machine, Vcpu
+    from pykern_c.exits import Exit
 
 MACHINE_PID = 1
 """The one process there is."""
 
 
-class MachineTarget:
+class MachineTarget:  # noqa: PLR0904 - one method for each capability
     """What gdb sees of a machine.
 
     Parameters
@@ -40,10 +44,15 @@ class MachineTarget:
     request : "kill" or "restart", until the machine's owner has done it
     interrupted : whether gdb wants a running machine to stop
     physical_memory : whether addresses of memory are physical
+    knowledge : names and owners of addresses
+    fault_stops : what the processors' faults were, and which of them stop the machine
+    python : the Python of a hosted kernel; None: there is none
+    next_view : has the next gdb that comes see the machine otherwise; set by who knows how
     """
 
     breakpoint_kinds = frozenset(BreakpointKind)
     breakpoint_agent = True
+    python: PythonSource | None = None
 
     def __init__(
         self,
@@ -59,10 +68,13 @@ class MachineTarget:
         self.interrupted = False
         self.request = ""
         self.physical_memory = False
+        self.next_view: Callable[[str], None] | None = None
         self._task_name = task_name
+        self.knowledge = Knowledge(machine)
+        self.fault_stops = FaultStops(machine, self.execution, lambda: self.knowledge)
         self._files = {executable_path: executable} if executable else {}
         self._monitor = Monitor(self)
-        self.read_general = partial(_read_general, self)
+        self.read_general = functools.partial(_read_general, self)
         self.tracer = Tracing(machine, self.execution.agent).tracer
 
     def vcpu(self, thread: ThreadId) -> Vcpu:
@@ -75,6 +87,11 @@ class MachineTarget:
         if thread.pid != MACHINE_PID or not 1 <= thread.tid <= len(self.machine.vcpus):
             raise TargetError(f"no thread {thread.tid} in process {thread.pid}")
         return self.machine.vcpus[thread.tid - 1]
+
+    def use_python(self, source: PythonSource) -> None:
+        """Show hosted functions as the Python they are."""
+        self.python = source
+        self._monitor.add(source.commands)
 
     def choose_view(self, name: str) -> None:
         """Show the registers of another mode of the processor, from gdb's next look on.
@@ -100,19 +117,32 @@ class MachineTarget:
 
     def read_registers(self, thread: ThreadId, names: Sequence[str]) -> list[int | None]:
         """Return registers by gdb's names."""
-        return registers.read_all(self.machine, self.vcpu(thread), names)
+        vcpu = self.vcpu(thread)
+        shown = {} if self.python is None else self.python.registers(vcpu.index)
+        if not shown:
+            return registers.read_all(self.machine, vcpu, names)
+        return [
+            shown[name] if name in shown else registers.read(self.machine, vcpu, name)
+            for name in names
+        ]
 
     def write_registers(self, thread: ThreadId, values: Mapping[str, int]) -> None:
         """Set registers by gdb's names."""
         vcpu = self.vcpu(thread)
+        shown = {} if self.python is None else self.python.unchanged(vcpu.index, values)
         for name, value in values.items():
-            registers.write(vcpu, name, value)
+            if name not in shown:
+                registers.write(vcpu, name, value)
 
     def read_memory(self, thread: ThreadId, address: int, size: int) -> bytes:
         """Return memory at the processor's linear addresses, or at physical ones."""
         if self.physical_memory:
             return memory.read_physical(self.machine, address, size)
-        return memory.read_linear(self.vcpu(thread), address, size)
+        vcpu = self.vcpu(thread)
+        read = functools.partial(memory.read_linear, vcpu)
+        if self.python is None:
+            return read(address, size)
+        return self.python.read_memory(vcpu.index, address, size, read)
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes) -> None:
         """Write memory, whatever its protection."""
@@ -123,6 +153,8 @@ class MachineTarget:
 
     def resume(self, actions: Resume) -> None:
         """Go on when the machine's owner runs it next."""
+        if self.python is not None:
+            actions = self.python.take(actions)
         self.execution.prepare(actions)
         self.stopped = False
 
@@ -134,12 +166,18 @@ class MachineTarget:
 
     def insert_breakpoint(self, _thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
         """Stop there from the next run on."""
+        if self.python is not None and self.python.holds(breakpoint.address):
+            self.python.insert(breakpoint)
+            return
         self.execution.breakpoints.discard(breakpoint)
         self.execution.breakpoints.add(breakpoint)
 
     def remove_breakpoint(self, _thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
         """Stop there no longer."""
-        self.execution.breakpoints.discard(breakpoint)
+        if self.python is not None and self.python.holds(breakpoint.address):
+            self.python.remove(breakpoint)
+        else:
+            self.execution.breakpoints.discard(breakpoint)
 
     def monitor(self, thread: ThreadId, command: str) -> str:
         """Return what a command of `monitor` prints."""
@@ -166,11 +204,15 @@ class MachineTarget:
         wanted = str(PurePosixPath("/", path))
         if wanted not in self._files:
             raise FileNotFoundError(path)
-        return self._files[wanted]
+        contents = self._files[wanted]
+        return contents if self.python is None else self.python.executable(contents)
 
     def detach(self) -> None:
         """Forget breakpoints and let the machine go on."""
         self.execution.forget()
+        self.fault_stops.forget()
+        if self.python is not None:
+            self.python.forget()
         self.stopped = self.interrupted = self.physical_memory = False
         self.architecture = self.execution.agent.architecture = X86_64
 
@@ -185,8 +227,27 @@ class MachineTarget:
 
     # -- for the machine's owner
 
+    def ends(self, status: int) -> Iterable[Exited]:
+        """Return the ends of all processes, one after the other, now that the machine has ended."""
+        yield Exited(MACHINE_PID, status)
+
+    def hostcall_stop(self, _exit: Exit, *, again: bool = False) -> Stop | None:
+        """Return a stop for what a hostcall is about to do; None: there is none.
+
+        Parameters
+        ----------
+        again : gdb has just gone on from one for the same hostcall
+        """
+        del again
+        return None
+
+    def next_event(self) -> Stop | Exited | ThreadExited | None:
+        """Return what the last hostcall has done that gdb is told of; None: nothing."""
+        return None
+
     def halt(self) -> None:
         """Stand still: somebody has come to look."""
+        self.fault_stops.history.begin()
         self.stopped = True
 
     def interrupt_stop(self) -> Stop:
@@ -199,4 +260,6 @@ def _read_general(
     target: MachineTarget, thread: ThreadId, architecture: Architecture
 ) -> bytes | None:
     """Return the general registers in one piece."""
+    if target.python is not None and target.python.registers(thread.tid - 1):
+        return None
     return registers.read_general(target.machine, target.vcpu(thread), architecture)

@@ -6,15 +6,21 @@ from typing import TYPE_CHECKING
 
 from gdbstub import TargetError
 from pykern.debug import tables
+from pykern.debug.machine_commands import address, machine_commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from gdbstub import ThreadId
     from pykern.debug.machine_target import MachineTarget
     from pykern_c import Vcpu
 
+    Command = tuple[str, str, Callable[[Vcpu, list[str]], str]]
+    """Names of the arguments, what it is about, and the function."""
+
 _PER_LINE = 4
+_INFO = {"registers": "regs", "mem": "tlb", "tlb": "tlb", "lapic": "apic", "pic": "ioapic"}
+"""What QEMU's `info` calls it, and what it is called here."""
 _SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs", "ldtr", "tr")
 _REGISTERS = (
     *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
@@ -35,17 +41,21 @@ class Monitor:
 
     def __init__(self, target: MachineTarget) -> None:
         self._target = target
-        self._commands: dict[str, tuple[str, str, Callable[[Vcpu, list[str]], str]]] = {
+        self._commands: dict[str, Command] = {
             "help": ("", "this list", self._help),
-            "walk": ("ADDR", "page tables for a linear address, entry by entry", _walk),
+            "walk": ("ADDR", "page tables for a linear address, entry by entry", walk),
             "translate": ("ADDR", "physical address of a linear one", _translate),
-            "regs": ("", "registers of the processor, hidden parts of segments too", _regs),
+            "regs": ("", "registers of the processor, hidden parts of segments too", regs),
             "gdt": ("", "descriptors of the global descriptor table", tables.gdt),
             "idt": ("", "gates of the interrupt descriptor table", tables.idt),
-            "apic": ("", "state of the local APIC", self._apic),
             "time": ("", "virtual time, and instructions retired", self._time),
+            "view": ("NAME", "what the next gdb at this door sees: cpu or os", self._view),
             "arch": ("NAME", "registers as i8086, i386 or x86-64 code sees them", self._arch),
         }
+        self.add(machine_commands(target))
+        self.add(
+            {"info": ("WHAT", "registers, mem, tlb, lapic or pic, in QEMU's words", self._info)}
+        )
 
     def execute(self, thread: ThreadId, command: str) -> str:
         """Return what a command prints.
@@ -54,28 +64,29 @@ class Monitor:
         ------
         TargetError : there is no such command, or its arguments are wrong
         """
-        name, *arguments = command.split() or ["help"]
-        found = self._commands.get(name)
+        name, _, rest = command.strip().partition(" ")
+        found = self._commands.get(name or "help")
         if found is None:
             raise TargetError(f"no command {name!r}; `monitor help` lists them")
         wanted, _, function = found
-        if len(arguments) != len(wanted.split()):
+        arguments = _arguments(wanted, rest)
+        if arguments is None:
             raise TargetError(f"usage: monitor {name} {wanted}".rstrip())
         return function(self._target.vcpu(thread), arguments)
 
+    def add(self, commands: Mapping[str, Command]) -> None:
+        """Have more commands."""
+        self._commands.update(commands)
+
     def _help(self, _vcpu: Vcpu, _arguments: list[str]) -> str:
         rows = [(f"{name} {wanted}", text) for name, (wanted, text, _) in self._commands.items()]
-        return "".join(f"{usage:16} {text}\n" for usage, text in rows)
+        return "".join(f"{usage:28} {text}\n" for usage, text in rows)
 
-    def _apic(self, vcpu: Vcpu, _arguments: list[str]) -> str:
-        apic = self._target.machine.apics.local[vcpu.index]
-        deadline = apic.timer_deadline
-        timer = "off" if deadline is None else f"{deadline} ns"
-        return (
-            f"local APIC {apic.id}: PPR {apic.ppr:#x} pending {apic.pending!r}\n"
-            f"  IRR {_vectors(apic.irr)}\n  ISR {_vectors(apic.isr)}\n  TMR {_vectors(apic.tmr)}\n"
-            f"  timer {timer}\n"
-        )
+    def _info(self, vcpu: Vcpu, arguments: list[str]) -> str:
+        name = _INFO.get(arguments[0])
+        if name is None:
+            raise TargetError(f"info {arguments[0]!r}, expected one of {', '.join(_INFO)}")
+        return self._commands[name][2](vcpu, [])
 
     def _time(self, vcpu: Vcpu, _arguments: list[str]) -> str:
         machine = self._target.machine
@@ -84,39 +95,44 @@ class Monitor:
             f"{machine.retired} on all\n"
         )
 
+    def _view(self, _vcpu: Vcpu, arguments: list[str]) -> str:
+        if self._target.next_view is None:
+            raise TargetError("there is one view only")
+        self._target.next_view(arguments[0])
+        return "now type: disconnect, then target remote again\n"
+
     def _arch(self, _vcpu: Vcpu, arguments: list[str]) -> str:
         self._target.choose_view(arguments[0])
         return "now type: unset tdesc filename\n"
 
 
-def address(text: str) -> int:
-    """Return an address given in decimal, or with 0x in hexadecimal.
+def _arguments(wanted: str, text: str) -> list[str] | None:
+    """Split what follows a command's name; None: it is not what the command wants.
 
-    Raises
-    ------
-    TargetError : it is none
+    Parameters
+    ----------
+    wanted : a word for each argument; `[WORD]` may be missing, `WORD...` is all the text there is
     """
-    try:
-        value = int(text, 0)
-    except ValueError:
-        value = -1
-    if not 0 <= value < 1 << 64:
-        raise TargetError(f"{text!r} is not an address")
-    return value
+    if wanted.endswith("..."):
+        return [text.strip()] if text.strip() else None
+    arguments, most = text.split(), len(wanted.split())
+    return arguments if most - wanted.count("[") <= len(arguments) <= most else None
 
 
-def _walk(vcpu: Vcpu, arguments: list[str]) -> str:
-    return vcpu.translate(address(arguments[0])).explain() + "\n"
+def walk(vcpu: Vcpu, arguments: list[str]) -> str:
+    """Return the page tables for a linear address, entry by entry."""
+    return vcpu.translate(address(vcpu, arguments[0])).explain() + "\n"
 
 
 def _translate(vcpu: Vcpu, arguments: list[str]) -> str:
-    walk = vcpu.translate(address(arguments[0]))
+    walk = vcpu.translate(address(vcpu, arguments[0]))
     if walk.paddr is None:
         return f"{walk.laddr:#x} is not mapped\n"
     return f"{walk.laddr:#x} is physical {walk.paddr:#x}\n"
 
 
-def _regs(vcpu: Vcpu, _arguments: list[str]) -> str:
+def regs(vcpu: Vcpu, _arguments: list[str]) -> str:
+    """Return the registers of a processor, hidden parts of segments too."""
     cells = [f"{name:>8} {vcpu.read_register(name):016x}" for name in _REGISTERS]
     lines = ["".join(cells[at : at + _PER_LINE]) for at in range(0, len(cells), _PER_LINE)]
     read = vcpu.read_register
@@ -131,7 +147,3 @@ def _regs(vcpu: Vcpu, _arguments: list[str]) -> str:
     ]
     lines.append(f"     cpl {read('cpl')}, {vcpu.code_bits}-bit code, {vcpu.activity}")
     return "\n".join(lines) + "\n"
-
-
-def _vectors(bits: int) -> str:
-    return " ".join(f"{vector:#x}" for vector in range(256) if bits >> vector & 1) or "none"

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pykern.kernel.core.errno import SysError
+from pykern.kernel.core.log import Level
 from pykern.kernel.core.units import MIB, PAGE_SIZE
 from pykern.kernel.core.wait import WaitQueue, sleep_until
-from pykern.kernel.drivers import acpi, pic8259
-from pykern.kernel.integration import legacy as legacy_tests
-from pykern.kernel.integration import selftest
-from pykern.kernel.integration import smp as smp_tests
-from pykern.kernel.integration.tasks import Demonstration
+from pykern.kernel.drivers import acpi, numa, pic8259, pit8254
+from pykern.kernel.integration.story import Step
+from pykern.kernel.ipc.capabilities import CapabilityTable, OpenPorts
+from pykern.kernel.ipc.mailbox import Mailboxes
+from pykern.kernel.ipc.message import Messages
 from pykern.kernel.ipc.port import PortTable
 from pykern.kernel.mm.frames import FrameAllocator
-from pykern.kernel.mm.heap import BuddyHeap
+from pykern.kernel.mm.heaps import HEAPS
 from pykern.kernel.mm.kernel_space import KernelSpace, Section
 from pykern.kernel.sched import POLICIES, Scheduler, State
 from pykern.kernel.task.kstack import KernelStacks
 from pykern.kernel.task.runner import Runner
 from pykern.kernel.task.thread import Thread
-from pykern.kernel.usermode import explain
 from pykern.kernel.x86 import (
     boot_parameters,
+    calibration,
     descriptors,
     identity,
     lapic,
@@ -31,16 +31,16 @@ from pykern.kernel.x86 import (
     vectors,
 )
 from pykern.kernel.x86.hostcall import hostcall
-from pykern.kernel.x86.ioapic import ACTIVE_LOW, LEVEL, Ioapic
+from pykern.kernel.x86.ioapic import Ioapic
 from pykern.kernel.x86.processor import NO_CALLS, Processor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pykern.kernel.kernel import Kernel
 
 _LOW_MEMORY = 1 << 20
 _IST_SIZE = PAGE_SIZE
-_SETTLE_NS = 100_000_000
-"""For the first program to say hello, before tests begin."""
 _STARTED_WITHIN_NS = 100_000_000
 
 
@@ -80,39 +80,91 @@ class BringUp:
         """Read what the loader says, and make the kernel's own page tables; return their PML4."""
         kernel = self._kernel
         del boot_info
-        kernel.boot = boot_parameters.read(kernel.acting, kernel.symbols["limine_requests"])
-        kernel.choose_profile(kernel.boot.options.get("profile", kernel.profile.name))
+        kernel.boot = boot_parameters.read(
+            kernel.acting,
+            kernel.symbols["limine_requests"],
+            kernel.symbols["built_in_command_line"],
+        )
+        kernel.choose_profile(kernel.boot.options)
         kernel.serial.initialize()
         if kernel.boot.date is not None:
             kernel.boot_ns = kernel.boot.date * 1_000_000_000 - kernel.clock.now_ns
         kernel.open_screen()
         kernel.choose_log_level(kernel.boot.options)
+        story = kernel.story
         kernel.log.subsystem("MM").log("Initializing memory management...")
-        usable = (r for r in kernel.boot.memory_map if r.type == boot_parameters.USABLE)
-        kernel.frames = FrameAllocator(kernel.machine, [(r.base, r.length) for r in usable])
-        # Real mode starts there, and what firmware left below 1 MiB is not for long.
-        kernel.frames.reserve(0, _LOW_MEMORY)
-        self._map_kernel()
-        kernel.stacks = KernelStacks(kernel.table, kernel.frames, kernel.profile.kernel_stack)
-        self._write_idt()
-        if kernel.profile.self_tests:
-            selftest.run(kernel)
+        with story.step(Step.FRAMES):
+            self._find_frames()
+        with story.step(Step.PAGE_TABLES):
+            self._map_kernel()
+        with story.step(Step.HEAP):
+            self._make_heap()
         total = round(kernel.boot.ram / MIB)
         kernel.log.subsystem("MM").info(f"Total memory: {total} MB")
         return kernel.table.root
 
+    def _find_frames(self) -> None:
+        """Take what the loader calls usable, as far as the direct map reaches."""
+        kernel = self._kernel
+        kernel.acpi = acpi.read(kernel.machine, kernel.boot.rsdp)
+        kernel.topology = topology = numa.read(kernel.acpi.tables)
+        usable = (r for r in kernel.boot.memory_map if r.type == boot_parameters.USABLE)
+        ranges = self._within_direct_map((r.base, r.length) for r in usable)
+        kernel.frames = FrameAllocator(
+            kernel.machine, topology.split(ranges), distances=topology.distances
+        )
+        if len(topology.nodes) > 1:
+            kernel.frames.home = self._local_node
+        # Real mode starts there, and what firmware left below 1 MiB is not for long.
+        kernel.frames.reserve(0, _LOW_MEMORY)
+
+    def _local_node(self) -> int | None:
+        """Return the node of the processor that executes."""
+        kernel = self._kernel
+        cpu = kernel.clock.this_cpu
+        return None if cpu is None else kernel.topology.cpus.get(cpu.apic_id)
+
+    def _within_direct_map(self, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return ranges (base, size) of physical memory without what the direct map has not."""
+        end = self._kernel.profile.layout.hhdm_size
+        return [(base, min(size, end - base)) for base, size in ranges if base < end]
+
     def _map_kernel(self) -> None:
-        """Map all RAM at the HHDM, the image with the rights of its sections, the heap (MEL-25)."""
+        """Map RAM at the HHDM and the image with the rights of its sections (MEL-25)."""
         kernel = self._kernel
         space = kernel.space = KernelSpace(
-            kernel.machine, kernel.frames, invalidate=self._invalidate_kernel
+            kernel.machine,
+            kernel.frames,
+            kernel.profile.layout,
+            largest=kernel.profile.largest_page,
+            invalidate=self._invalidate_kernel,
         )
         kernel.table = space.table
-        space.map_direct(kernel.machine.ram_ranges)
+        if kernel.profile.recursive_paging:
+            space.table.make_recursive()
+        space.map_direct(self._within_direct_map(kernel.machine.ram_ranges))
         space.map_image(self._sections())
-        space.map_new(space.layout.heap, space.layout.heap_size, zero=False)
+        kernel.stacks = KernelStacks(
+            kernel.table, kernel.frames, kernel.profile.kernel_stack, base=space.layout.stacks
+        )
         space.seal()
-        kernel.heap = BuddyHeap(space.layout.heap, space.layout.heap_size, space)
+        self._write_idt()
+
+    def _make_heap(self) -> None:
+        """Make the kernel's heap where the profile's layout has room for it."""
+        kernel, layout = self._kernel, self._kernel.profile.layout
+        initial = kernel.profile.heap_initial
+        kernel.space.map_new(layout.heap, initial, zero=False)
+        kernel.heap = HEAPS.get(kernel.profile.heap)(
+            layout.heap, initial, kernel.space, limit=layout.heap_size, grow=self._grow_heap
+        )
+
+    def _grow_heap(self, laddr: int, size: int) -> None:
+        """Map more of the heap's room, and say so (SCA-03)."""
+        kernel, base = self._kernel, self._kernel.profile.layout.heap
+        kernel.space.map_new(laddr, size, zero=False)
+        before, after = laddr - base >> 10, laddr - base + size >> 10
+        kernel.log.subsystem("HEAP").info(f"Heap expanded: {before} KB to {after} KB")
 
     def _sections(self) -> list[Section]:
         """Return the parts of the kernel image by their rights."""
@@ -138,20 +190,21 @@ class BringUp:
         kernel = self._kernel
         page = kernel.frames.alloc()
         kernel.machine.write(page, descriptors.idt(kernel.symbols["vector_stubs"]))
-        self._idt = layout.HHDM_BASE + page
+        self._idt = kernel.space.layout.hhdm + page
 
     # -- processors
 
     @hostcall
     def setup_cpu(self, cpu: Processor, number: int) -> int:
         """Prepare a processor's tables; return the address of what `load_cpu` loads."""
-        kernel = self._kernel
+        kernel, hhdm = self._kernel, self._kernel.space.layout.hhdm
         ist = {
-            stack: layout.HHDM_BASE + kernel.frames.alloc() + _IST_SIZE
+            stack: hhdm + kernel.frames.alloc() + _IST_SIZE
             for stack in descriptors.IST_STACKS.values()
         }
-        page = kernel.frames.alloc()
-        return cpu.prepare(page, (self._idt, 16 * 256), kernel.symbols, ist)
+        with kernel.story.step(Step.DESCRIPTORS):
+            page = kernel.frames.alloc()
+            return cpu.prepare(page, (self._idt, 16 * 256), kernel.symbols, ist, hhdm)
 
     @hostcall
     def secondary_online(self, cpu: Processor, number: int) -> None:
@@ -167,16 +220,38 @@ class BringUp:
     # -- the rest of the boot processor's way
 
     @hostcall
+    def calibrate_begin(self, cpu: Processor) -> int:
+        """Begin to measure the local APIC's timer; return how long, in clocks of the PIT."""
+        return calibration.begin(cpu.vcpu)
+
+    @hostcall
+    def calibrate_end(self, cpu: Processor) -> None:
+        """Take what was measured as what the timers of all processors do."""
+        kernel = self._kernel
+        kernel.clock.ticks_per_second = hz = calibration.end(cpu.vcpu)
+        log = kernel.log.subsystem("APIC")
+        log.log(f"the timer counts at {hz / 1e6:.3f} MHz, by the PIT", Level.DEBUG)
+
+    @hostcall
     def start_kernel(self, cpu: Processor) -> None:
         """Start what everything else is started by: the kernel's first thread."""
         kernel = self._kernel
         kernel.cpus.append(cpu)
-        kernel.acpi = acpi.read(kernel.machine, kernel.boot.rsdp)
         log = kernel.log.subsystem("ACPI")
         log.log(f"RSDP found at {kernel.boot.rsdp:#x}")
         log.log(f"MADT found at {kernel.acpi.addresses['APIC']:#x}")
         self._check_cpu_count(cpu)
-        self._start_interrupts(cpu)
+        with kernel.story.step(Step.INTERRUPTS):
+            self._start_interrupts(cpu)
+        with kernel.story.step(Step.SCHEDULER):
+            self._make_scheduler()
+        if kernel.profile.tick_by_pit:
+            self._start_pit(cpu)
+        kernel.threads.spawn_kernel_thread("kernel_init", self.kernel_init(), affinity=1)
+        kernel.runner.reschedule(cpu)
+
+    def _make_scheduler(self) -> None:
+        kernel = self._kernel
         kernel.scheduler = Scheduler(
             len(self._apic_ids()),
             POLICIES.get(kernel.profile.policy),
@@ -194,8 +269,10 @@ class BringUp:
             kernel.threads.reap,
         )
         kernel.runner.signal_pending = kernel.signals.pending
-        kernel.threads.spawn_kernel_thread("kernel_init", self.kernel_init(), affinity=1)
-        kernel.runner.reschedule(cpu)
+        kernel.runner.switch_ns = kernel.profile.switch_ns
+        kernel.runner.charge = kernel.machine.charge
+        if kernel.timeline is not None:
+            kernel.runner.on_switch = kernel.timeline.switched
 
     def _check_cpu_count(self, cpu: Processor) -> None:
         """Refuse a machine with more processors than the profile's kernel can have (MEL-01)."""
@@ -216,26 +293,22 @@ class BringUp:
     def _start_interrupts(self, cpu: Processor) -> None:
         kernel = self._kernel
         lapic.enable(cpu.vcpu, spurious=vectors.SPURIOUS, error=vectors.APIC_ERROR)
-        kernel.clock.add_cpu(cpu)
+        kernel.clock.add_cpu(cpu, ticks=not kernel.profile.tick_by_pit)
         pic8259.disable(cpu.vcpu, vectors.FIRST_ISA)
         for base, first in kernel.acpi.ioapics:
             Ioapic(base, first).mask_all(cpu.vcpu)
 
+    def _start_pit(self, cpu: Processor) -> None:
+        """Take the boot processor's ticks from the PIT (MEL-18, MEL-39)."""
+        kernel = self._kernel
+        handlers = kernel.traps.handlers
+        handlers[vectors.FIRST_ISA + pit8254.IRQ] = lambda cpu: kernel.scheduler.tick(cpu.number)
+        pit8254.start(cpu.vcpu, kernel.profile.tick_hz)
+        self.route_isa(pit8254.IRQ)
+
     def route_isa(self, irq: int) -> None:
         """Send an ISA interrupt to the boot processor, at the vector that is its own."""
-        kernel = self._kernel
-        gsi, flags = kernel.acpi.overrides.get(irq, (irq, 0))
-        polarity_low, trigger_level = flags & 3 == 3, flags >> 2 & 3 == 3
-        for base, first in kernel.acpi.ioapics:
-            ioapic = Ioapic(base, first)
-            if first <= gsi < first + ioapic.inputs(kernel.acting):
-                ioapic.route(
-                    kernel.acting,
-                    gsi,
-                    vector=vectors.FIRST_ISA + irq,
-                    apic_id=kernel.cpus[0].apic_id,
-                    flags=(ACTIVE_LOW if polarity_low else 0) | (LEVEL if trigger_level else 0),
-                )
+        self._kernel.interrupts.route_isa(irq)
 
     def send_resched(self, number: int) -> None:
         """Interrupt a processor so that it looks whether another thread is to run (MEL-05)."""
@@ -248,20 +321,25 @@ class BringUp:
         """Start the other processors, then user mode."""
         kernel = self._kernel
         kernel.identity = await identity.read(kernel.symbols, kernel.heap, kernel.space)
-        await self._start_processors()
-        self._start_ipc()
+        story = kernel.story
+        with story.step(Step.PROCESSORS):
+            await self._start_processors()
+        with story.step(Step.IPC):
+            self._start_ipc()
+        with story.step(Step.SYSTEM_CALLS):
+            kernel.open_gates()
         kernel.log.subsystem("SCHED").info("Initializing scheduler...")
         for cpu in kernel.cpus[1:]:
             kernel.scheduler.set_online(cpu.number, online=True)
-        if kernel.profile.self_tests:
-            await self._self_tests()
-        await self._start_first_program()
-        if kernel.profile.self_tests:
-            await self._user_tests()
+        await story.main()
 
     def _start_ipc(self) -> None:
         kernel, profile = self._kernel, self._kernel.profile
         kernel.ports = PortTable(profile.ports, kernel.metrics)
+        kernel.ports.observer = kernel.timeline
+        kernel.messages = Messages(kernel.ports)
+        kernel.capabilities = CapabilityTable() if profile.port_capabilities else OpenPorts()
+        kernel.mailboxes = Mailboxes(profile.ports, kernel.metrics)
         if not profile.system_ports:
             return
         log = kernel.log.subsystem("IPC")
@@ -270,32 +348,6 @@ class BringUp:
         for number in range(profile.ports.ports):
             kernel.ports.create(number)
         log.log(f"Created {profile.system_ports} system ports (0-{profile.system_ports - 1})")
-
-    async def _start_first_program(self) -> None:
-        kernel = self._kernel
-        try:
-            await kernel.usermode.start()
-        except SysError as error:
-            path = kernel.boot.options.get("init", kernel.profile.init)
-            assert kernel.clock.this_cpu is not None
-            kernel.panic(kernel.clock.this_cpu, explain(error, path))
-
-    async def _self_tests(self) -> None:
-        """Run what MelloOS runs before its first program."""
-        kernel, log = self._kernel, self._kernel.log.subsystem("KERNEL")
-        for line in ("=" * 40, "Phase 5 SMP Integration Tests", "=" * 40):
-            log.log(line)
-        await Demonstration(kernel).start()
-
-    async def _user_tests(self) -> None:
-        """Run the tests that need programs, tell the result, and turn the machine off."""
-        kernel, log = self._kernel, self._kernel.log.subsystem("KERNEL")
-        await sleep_until(kernel.clock.now_ns + _SETTLE_NS)
-        kernel.scheduler.narrate(switches=0, interrupts=1)
-        await smp_tests.run(kernel)
-        await legacy_tests.run(kernel)
-        log.log("All tests passed")
-        kernel.power_off()
 
     async def _start_processors(self) -> None:
         kernel, log = self._kernel, self._kernel.log.subsystem("SMP")

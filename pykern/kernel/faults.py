@@ -9,6 +9,7 @@ from pykern.kernel.mm.maps import describe
 from pykern.kernel.mm.pager import BusError
 from pykern.kernel.task.oom import OutOfMemory
 from pykern.kernel.task.sigaction import SIG_DFL, SigInfo, Signal, bit
+from pykern.kernel.x86.fault_analysis import PAGE_FAULT, analyse
 from pykern.kernel.x86.layout import EXCEPTIONS
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Faults:
         space = thread.process.space
         try:
             if space.fault(laddr, error):
+                self._system.metrics.page_faults += 1
                 return
         except BusError:
             self._signal(
@@ -100,6 +102,7 @@ class Faults:
             process.actions.reset(info.signal)
             thread.blocked &= ~bit(info.signal)
             self._explain(process, info, trap, words)
+            self._analyse(cpu, trap)
         thread.pending.add(info)
         self._system.signals.kick(thread)
 
@@ -109,6 +112,15 @@ class Faults:
             f"process {process.pid} ({process.name}): {words}, at rip {rip:#x}: "  # type: ignore[attr-defined]
             f"killed by {Signal(info.signal).name}"
         )
+
+    def _analyse(self, cpu: Processor, trap: TrapFrame) -> None:
+        """Say all that the processor has said of the exception, for who asks for it (MYR-06)."""
+        vector, cr2 = trap["vector"], cpu.vcpu.read_register("cr2")
+        table = cpu.current.process.space.pages.table
+        walk = table.walk(cr2).explain() if vector == PAGE_FAULT else ""
+        log = self._system.log.subsystem("FAULT")
+        for line in analyse(vector, trap["error_code"], cr2, walk):
+            log.debug(line)
 
 
 def _page_fault_words(error: int, laddr: int) -> str:

@@ -10,6 +10,7 @@ from pykern.kernel.core.bug import KernelPanic
 from pykern.kernel.kernel import Kernel
 
 if TYPE_CHECKING:
+    from pykern.kernel.timeline import Timeline
     from pykern_c import Machine
     from pykern_c.exits import Exit
 
@@ -20,6 +21,7 @@ class KernelHost:
     Parameters
     ----------
     machine : the computer
+    timeline : notes what happens in the kernel; None: nobody does
 
     Attributes
     ----------
@@ -27,13 +29,16 @@ class KernelHost:
     kernel : the one that runs, or would
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, timeline: Timeline | None = None) -> None:
         self.machine = machine
-        self.kernel = Kernel(machine)
+        self._timeline = timeline
+        self.reset()
 
     def reset(self) -> None:
         """Forget the kernel; the machine is about to start again."""
         self.kernel = Kernel(self.machine)
+        if self._timeline is not None:
+            self._timeline.watch(self.kernel)
 
     def task_name(self, index: int) -> str:
         """Return what a processor executes at present, for people; empty: not known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.fs.job_control import Caller
+from pykern.kernel.fs.sockets.message import Credentials
 from pykern.kernel.task.sigaction import SIG_IGN, SigInfo, Signal, bit
 
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ class Jobs:
         process, cpu = self._process(), self._kernel.clock.this_cpu
         if process is not None and cpu is not None:
             self._kernel.signals.send_thread(cpu.current, SigInfo(Signal.SIGPIPE, pid=process.pid))
+
+    def credentials(self) -> Credentials:
+        """Return who makes the call, for the other end of a socket."""
+        process = self._process()
+        if process is None:
+            return Credentials(0, 0, 0)
+        who = process.credentials
+        return Credentials(process.pid, who.user.effective, who.group.effective)
 
     def ignores(self, signal: int) -> bool:
         """Tell whether the caller ignores or blocks a signal."""

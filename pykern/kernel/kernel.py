@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pykern.kernel.abi.tables import GATES
@@ -10,26 +11,17 @@ from pykern.kernel.core.bug import KernelPanic
 from pykern.kernel.core.log import STYLES, Level, Log
 from pykern.kernel.drivers import power
 from pykern.kernel.drivers.fbcon import BITS_PER_PIXEL, FramebufferConsole
+from pykern.kernel.drivers.keyboard import Keyboard
 from pykern.kernel.drivers.serial import COM1, Serial
 from pykern.kernel.faults import Faults
+from pykern.kernel.integration import STORIES, Story
+from pykern.kernel.interrupts import Interrupts
 from pykern.kernel.profiles import PROFILES
 from pykern.kernel.sched import Metrics, State
-from pykern.kernel.syscalls import (
-    descriptors,
-    events,
-    files,
-    io,
-    ipc,
-    locks,
-    memory,
-    mounts,
-    process,
-    signal,
-    system,
-    time,
-)
-from pykern.kernel.syscalls.entry import SystemCalls, handlers, logged
+from pykern.kernel.syscalls import modules
+from pykern.kernel.syscalls.entry import SystemCalls, handlers, watched
 from pykern.kernel.task.futex import Futexes
+from pykern.kernel.task.kstack import StackMemory
 from pykern.kernel.task.processes import Processes
 from pykern.kernel.task.sigaction import SigInfo, Signal
 from pykern.kernel.task.signals import Signals
@@ -37,19 +29,22 @@ from pykern.kernel.task.system import System
 from pykern.kernel.task.threads import Threads
 from pykern.kernel.traps import Traps
 from pykern.kernel.usermode import UserMode
-from pykern.kernel.x86 import attach, layout, vectors
+from pykern.kernel.x86 import attach, fault_analysis, layout, vectors
 from pykern.kernel.x86.clock import KernelClock
 from pykern.kernel.x86.hostcall import bound_methods
-from pykern.kernel.x86.processor import CallTables
+from pykern.kernel.x86.processor import NO_CALLS, CallTables
 from pykern.kernel.x86.trapframe import TrapFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pykern.kernel.abi.calls import Call
     from pykern.kernel.drivers.acpi import Acpi
+    from pykern.kernel.drivers.numa import Topology
     from pykern.kernel.fs.tty import Tty
     from pykern.kernel.profiles import Profile
     from pykern.kernel.task.process import Process
+    from pykern.kernel.timeline import Timeline
     from pykern.kernel.x86.boot_parameters import BootParameters
     from pykern.kernel.x86.identity import Identity
     from pykern.kernel.x86.processor import Processor
@@ -66,20 +61,8 @@ _REFRESH_NS = 20_000_000
 HOSTCALL_NS = 100
 """What a hostcall costs of virtual time, beside its instructions."""
 _RUNNING = State.RUNNING
-SYSCALL_MODULES = (
-    descriptors,
-    events,
-    files,
-    io,
-    ipc,
-    locks,
-    memory,
-    mounts,
-    process,
-    signal,
-    system,
-    time,
-)
+_CHOICES = {"heap": "heap", "sched": "policy"}
+"""Option of the command line → what it replaces in the profile."""
 
 
 class Kernel(System):
@@ -88,27 +71,37 @@ class Kernel(System):
     Parameters
     ----------
     machine : with a kernel image loaded in it
+
+    Attributes
+    ----------
+    timeline : notes what happens; None: nobody does
+    attached_ns : virtual time at which the image was entered
     """
 
     boot: BootParameters
     profile: Profile
     acpi: Acpi
+    topology: Topology
     console: Tty
     identity: Identity
+    story: Story
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.profile = PROFILES.get("pykern")
+        self.timeline: Timeline | None = None
         self.image: attach.KernelImage | None = None
         self.cpus = []
         self.acting: Vcpu = machine.vcpus[0]
         self.metrics = Metrics()
         self._random = SplitMix64(machine.seed)
         self.serial = Serial(COM1, lambda: self.acting)
+        self.keyboard = Keyboard(lambda: self.acting, self.restart)
         self.screen: FramebufferConsole | None = None
         self.log = Log(self._print, now_ns=lambda: machine.now)
         self.bringup = BringUp(self)
         self.traps = Traps(self)
+        self.interrupts = Interrupts(self)
         self.threads = Threads(self)
         self.processes = Processes(self)
         self.signals = Signals(self)
@@ -177,6 +170,7 @@ class Kernel(System):
         if self.image is not None or not attach.looks_attached(vcpu):
             return
         self.image = attach.read(vcpu, vcpu.gprs[_RDI])
+        self.attached_ns = self.machine.now
         self.symbols = self.image.symbols
         self.clock = KernelClock(self.machine, vectors.TIMER, _NS_PER_S // self.profile.tick_hz)
         known = {
@@ -190,13 +184,16 @@ class Kernel(System):
                 f"the kernel image calls {missing[0]}, which this pykern does not host: "
                 "build the image anew"
             )
-        self._table = [_no_such_hostcall, *(known[name] for name in self.image.hostcalls)]
+        table = [known[name] for name in self.image.hostcalls]
+        if self.timeline is not None:
+            table = self.timeline.watched(self.image.hostcalls, table)
+        self._table = [_no_such_hostcall, *table]
         vcpu.gprs[_RAX] = layout.HOSTCALL_ATTACHED
 
     def _system_calls(self) -> dict[str, Callable[[Processor], None]]:
         """Return what serves the hostcalls of system calls, by symbol."""
         calls = SystemCalls(self)
-        return {name: calls.bind(name, f) for name, f in handlers(SYSCALL_MODULES).items()}
+        return {name: calls.bind(name, f) for name, f in handlers(modules.ALL).items()}
 
     def needs_input(self) -> bool:
         """Tell whether nothing will happen before something comes from outside the machine."""
@@ -205,17 +202,37 @@ class Kernel(System):
 
     # -- for the handlers
 
-    def choose_profile(self, name: str) -> None:
-        """Become a kernel of that profile; before anything depends on one.
+    def choose_profile(self, options: Mapping[str, str]) -> None:
+        """Become a kernel of a profile; before anything depends on one.
+
+        Parameters
+        ----------
+        options : `profile=`; `heap=` and `sched=` replace what it chooses, `layout=` takes the
+            addresses of another profile's kernel half
 
         Raises
         ------
-        KeyError : there is no such profile
+        UnknownNameError : there is no such profile
+        ProfileError : what is chosen does not fit together
         """
-        self.profile = PROFILES.get(name)
+        self.profile = PROFILES.get(options.get("profile", self.profile.name))
+        instead: dict[str, Any] = {field: options[name] for name, field in _CHOICES.items() if name in options}
+        if "layout" in options:
+            layout_ = PROFILES.get(options["layout"]).layout
+            self.profile = replace(self.profile, layout=layout_, **instead)
+        elif instead:
+            self.profile = replace(self.profile, **instead)
+        self.allow_wx = self.profile.allow_wx
         self.log.style = STYLES.get(self.profile.log_style)
         self.clock.tick_ns = _NS_PER_S // self.profile.tick_hz
         self.clock.resolution_hz = self.profile.timer_hz
+        self.log.level = Level[self.profile.log_level.upper()]
+        self.user_layout = self.profile.user
+        self.tables = NO_CALLS
+        self.story = STORIES.get(self.profile.story)(self)
+
+    def open_gates(self) -> None:
+        """Let programs that start from now on make the system calls of the profile."""
         self.tables = CallTables(
             self._call_table(self.profile.syscall_table),
             self._call_table(self.profile.int80_table),
@@ -226,10 +243,10 @@ class Kernel(System):
 
         Parameters
         ----------
-        options : `loglevel=` debug, info (unless said), warn or error; `strace`: system calls are
-            logged at level debug, as some profiles do anyway
+        options : `loglevel=` debug, info, warn or error; what the profile says unless given;
+            `strace`: system calls are logged at level debug, as some profiles do anyway
         """
-        name = options.get("loglevel", Level.INFO.name)
+        name = options.get("loglevel", self.profile.log_level)
         if name.upper() not in Level.__members__:
             known = ", ".join(level.name.lower() for level in Level)
             self.log.subsystem("KERNEL").warn(f"loglevel={name}: expected one of {known}")
@@ -240,14 +257,22 @@ class Kernel(System):
 
     def _log_system_calls(self) -> None:
         """Have every system call logged; nothing is paid for it unless this is called."""
-        assert self.image is not None
         log = self.log.subsystem("SYSCALL")
+
+        def note(cpu: Processor, call: Call) -> None:
+            words = f"invoked SYS_{call.name.upper()} (id={call.number})"
+            log.log(f"Task {cpu.current.tid} {words}", Level.DEBUG)
+
+        self.watch_system_calls(note)
+
+    def watch_system_calls(self, watch: Callable[[Processor, Call], None]) -> None:
+        """Have a function called at each system call of the profile's gates (MEL-34)."""
+        assert self.image is not None
         for gate in (self.profile.syscall_table, self.profile.int80_table):
-            numbers = {f"sys_{call.name}": call.number for call in GATES.get(gate or "", ())}
+            calls = {call.symbol: call for call in GATES.get(gate or "", ())}
             for index, symbol in enumerate(self.image.hostcalls, 1):
-                if symbol in numbers:
-                    serve = self._table[index]
-                    self._table[index] = logged(symbol, numbers[symbol], serve, log)
+                if symbol in calls:
+                    self._table[index] = watched(self._table[index], calls[symbol], watch)
 
     def _call_table(self, symbol: str | None) -> tuple[int, int]:
         if symbol is None:
@@ -259,7 +284,9 @@ class Kernel(System):
         """Return the trap frame that entry code has pushed on some stack of the kernel."""
         stack = cpu.current.stack
         if stack is not None and stack.bottom <= laddr < stack.top:
-            return TrapFrame(self.machine, stack.physical(laddr))
+            if stack.is_contiguous(laddr, layout.FRAME_SIZE):
+                return TrapFrame(self.machine, stack.physical(laddr))
+            return TrapFrame(StackMemory(self.machine, stack), laddr)
         paddr = self.table.translate(laddr)
         if paddr is None:
             raise ValueError(f"trap frame at {laddr:#x}, which is not mapped")
@@ -276,17 +303,29 @@ class Kernel(System):
         if not power.power_off(self.acting, self.acpi):
             self.machine.stop("power-off")
 
+    def end_with(self, code: int) -> None:
+        """End the machine by the debug-exit port with an odd exit status; with 0 turn it off.
+
+        Raises
+        ------
+        ValueError : another even number, which no guest can end with
+        """
+        if not code:
+            self.power_off()
+            return
+        if not code & 1:
+            raise ValueError(f"exit status {code}, expected 0 or an odd number")
+        self.refresh_screen()
+        power.debug_exit(self.acting, code >> 1)
+
     def restart(self) -> None:
         """Reset the machine."""
         self.refresh_screen()
         power.restart(self.acting, self.acpi)
 
     def first_process_ended(self, process: Process) -> None:
-        """Panic: without its first process a system cannot go on."""
-        assert self.clock.this_cpu is not None
-        status = process.status or 0
-        how = f"signal {status & 0x7F}" if status & 0x7F else f"status {status >> 8}"
-        self.panic(self.clock.this_cpu, f"the first process, {process.last_name}, ended: {how}")
+        """Do what the profile's kernel does without its first process."""
+        self.story.first_process_ended(process)
 
     def oops(self, error: Exception, trace: str) -> None:
         """Panic because hosted code has raised something."""
@@ -327,6 +366,8 @@ class Kernel(System):
                 f"vector {fields['vector']}, error code {fields['error_code']:#x}, "
                 f"rip {fields['rip']:#x}, rsp {fields['rsp']:#x}"
             )
+            for line in fault_analysis.analyse(fields["vector"], fields["error_code"], laddr):
+                log.error(line)
         if laddr is not None:
             for line in cpu.vcpu.translate(laddr).explain().splitlines():
                 log.error(line)

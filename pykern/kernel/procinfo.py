@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pykern.kernel.drivers import pci
 from pykern.kernel.fs.path import path_of
 from pykern.kernel.fs.proc_process import ProcessInfo
 from pykern.kernel.fs.proc_system import (
@@ -19,11 +20,14 @@ from pykern.kernel.fs.proc_system import (
     format_meminfo,
     format_mounts,
     format_stat,
+    format_swaps,
     format_uptime,
+    format_vmstat,
 )
 from pykern.kernel.fs.types import types
 from pykern.kernel.sched import State
 from pykern.kernel.syscalls.system import RELEASE
+from pykern.kernel.task.rlimit import Resource
 from pykern.kernel.task.sigaction import SIG_IGN, bit
 from pykern.kernel.x86 import vectors
 
@@ -46,7 +50,7 @@ _LETTERS = {
     State.STOPPED: "T",
     State.ZOMBIE: "Z",
 }
-_INTERRUPTS = {
+INTERRUPTS = {
     vectors.TIMER: ("LOC", "Local timer interrupts"),
     vectors.RESCHEDULE: ("RES", "Rescheduling interrupts"),
     vectors.APIC_ERROR: ("ERR", "APIC errors"),
@@ -131,10 +135,26 @@ class _View:
             policy=first.sched_class,
             rt_priority=first.rt_priority,
             fd_size=64,
+            **self._identity(process, first),
             umask=process.fs.umask,
             voluntary_switches=sum(t.switches - t.preemptions for t in threads),
             involuntary_switches=sum(t.preemptions for t in threads),
         )
+
+    def _identity(self, process: Process, first: Thread) -> dict[str, Any]:
+        """Return who the process is, and the signals its user has been sent."""
+        user, group, fs = process.credentials.user, process.credentials.group, process.fs
+        most = process.limits.soft(Resource.SIGPENDING)
+        return {
+            "uid": user.effective,
+            "gid": group.effective,
+            "uids": (user.real, user.effective, user.saved, fs.uid),
+            "gids": (group.real, group.effective, group.saved, fs.gid),
+            "groups": tuple(sorted(fs.groups)),
+            "queued": (self._kernel.signals.queued(user.real), most),
+            "no_new_privileges": process.credentials.no_new_privileges,
+            "own_pending": first.pending.mask,
+        }
 
     def maps(self) -> str:
         if self._process is None or not self._process.alive:
@@ -223,8 +243,15 @@ class SystemFiles:
         tree.add("mounts", lambda: format_mounts(root))
         tree.add("filesystems", lambda: format_filesystems(dict(types.items())))
         tree.add("metrics", kernel.metrics.text)
+        tree.add("swaps", lambda: format_swaps(*self._swap()))
+        tree.add("vmstat", self.vmstat)
+        tree.add("numastat", self.numastat)
+        tree.add(
+            "bus/pci/devices", lambda: pci.format_devices(pci.enumerate_functions(kernel.acting))
+        )
+        tree.add("cpuidle", self.cpuidle)
         tree.add("ipc", self.ipc)
-        tree.add("sys/kernel/hostname", lambda: "pykern\n")
+        tree.add("sys/kernel/hostname", lambda: f"{self._kernel.host_name}\n")
         tree.add("sys/kernel/ostype", lambda: "Linux\n")
         tree.add("sys/kernel/osrelease", lambda: f"{RELEASE}\n")
         tree.add("sys/kernel/pid_max", lambda: "4194304\n")
@@ -237,6 +264,7 @@ class SystemFiles:
         spaces = {id(process.space): process.space for process in processes if process.alive}
         used = [space.statistics() for space in spaces.values()]
         threads = sum(thread.stack is not None for thread in kernel.threads.by_tid.values())
+        swap_total, swap_used = self._swap()
         return format_meminfo(
             MemoryInfo(
                 total=memory.total,
@@ -246,8 +274,39 @@ class SystemFiles:
                 page_tables=sum(space.tables for space in used),
                 anonymous=sum(space.anonymous for space in used),
                 mapped=sum(space.rss - space.anonymous for space in used),
+                swap_total=swap_total,
+                swap_free=swap_total - swap_used,
             )
         )
+
+    def _swap(self) -> tuple[int, int]:
+        """Return bytes of swap space, and of it in use."""
+        reclaimer = self._kernel.reclaimer
+        return (reclaimer.swap.total_bytes, reclaimer.swap.used_bytes) if reclaimer else (0, 0)
+
+    def vmstat(self) -> str:
+        """Return what has happened to pages."""
+        metrics, free = self._kernel.metrics, self._kernel.frames.free_bytes
+        return format_vmstat(free >> 12, metrics.swap_ins, metrics.swap_outs, metrics.page_faults)
+
+    def numastat(self) -> str:
+        """Return the nodes: bytes in kB, how far they are apart, frames taken near and far."""
+        kernel, topology = self._kernel, self._kernel.topology
+        lines = []
+        for node in topology.nodes:
+            memory = kernel.frames.statistics(node)
+            cpus = [cpu.number for cpu in kernel.cpus if topology.cpus.get(cpu.apic_id, 0) == node]
+            far = topology.distances[node] if node < len(topology.distances) else ()
+            lines.append(
+                f"node {node}: {memory.total >> 10} kB, {memory.free >> 10} kB free, "
+                f"cpus {' '.join(map(str, cpus))}, distances {' '.join(map(str, far))}\n"
+            )
+        return "".join(lines) + f"near {kernel.frames.near}\nfar {kernel.frames.far}\n"
+
+    def cpuidle(self) -> str:
+        """Return how long each processor was in C0, executing, and in C1, halted; ns."""
+        cpus = enumerate(self._kernel.metrics.cpus)
+        return "".join(f"cpu{n} C0 {cpu.busy_ns} C1 {cpu.idle_ns}\n" for n, cpu in cpus)
 
     def cpuinfo(self) -> str:
         """Return what CPUID says of each processor."""
@@ -267,12 +326,13 @@ class SystemFiles:
         return format_uptime(self._kernel.clock.now_ns, idle)
 
     def loadavg(self) -> str:
-        """Return how many threads want a processor; there are no averages over time."""
+        """Return how many threads ran or could have run on the average, and how many can now."""
         kernel = self._kernel
         threads = kernel.threads.by_tid.values()
         runnable = sum(1 for t in threads if t.state in {State.RUNNABLE, State.RUNNING})
         last = max(kernel.threads.by_tid, default=0)
-        return format_loadavg((runnable, runnable, runnable), runnable, len(threads), last)
+        averages = kernel.scheduler.load_averages()
+        return format_loadavg(averages, runnable, len(threads), last)
 
     def stat(self) -> str:
         """Return where the processors' time went."""
@@ -295,7 +355,7 @@ class SystemFiles:
         numbers = sorted({vector for vector, _ in kernel.traps.counts})
         lines = []
         for vector in numbers:
-            name, text = _INTERRUPTS.get(
+            name, text = INTERRUPTS.get(
                 vector, (str(vector - vectors.FIRST_ISA), f"IO-APIC vector {vector:#x}")
             )
             counts = [kernel.traps.counts.get((vector, cpu.number), 0) for cpu in kernel.cpus]

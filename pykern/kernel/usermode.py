@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pykern.kernel.binfmt import signature
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.log import Level
+from pykern.kernel.drivers import keyboard
 from pykern.kernel.drivers.serial import COM1_IRQ
 from pykern.kernel.fs import entries
 from pykern.kernel.fs.buffer import BytesBuffer
@@ -23,6 +25,8 @@ from pykern.kernel.fs.types import devfs, procfs, tmpfs
 from pykern.kernel.jobs import Jobs
 from pykern.kernel.procinfo import SystemFiles
 from pykern.kernel.task import exec as execution
+from pykern.kernel.task import swapping
+from pykern.kernel.task.rlimit import ResourceLimits
 from pykern.kernel.x86 import vectors
 from pykern.kernel.x86.trapframe import new_user_frame
 
@@ -54,8 +58,24 @@ class UserMode:
         ------
         SysError : there is no first program, or it cannot be run
         """
+        await self.prepare()
         kernel = self._kernel
-        kernel.vfs = Vfs(lambda: kernel.realtime_ns, on_broken_pipe=self.jobs.broken_pipe)
+        path = kernel.boot.options.get("init", kernel.profile.init).encode()
+        return await self.spawn(path, *map(str.encode, kernel.boot.init_arguments))
+
+    async def prepare(self) -> None:
+        """Make the root file system and the console, and unpack the modules."""
+        kernel, profile = self._kernel, self._kernel.profile
+        swapping.start(
+            kernel, *swapping.sizes(kernel.boot.options, profile.swap, profile.replacement)
+        )
+        kernel.trusted_keys = signature.parse_keys(kernel.boot.options.get("trust", profile.trust))
+        kernel.vfs = Vfs(
+            lambda: kernel.realtime_ns,
+            on_broken_pipe=self.jobs.broken_pipe,
+            caller=self.jobs.credentials,
+            monotonic=lambda: kernel.clock.now_ns,
+        )
         kernel.mounts = Mounts(tmpfs.mount_tmpfs(b"", {}, kernel.vfs))
         fs = FsContext.at_root(kernel.vfs, kernel.mounts)
         self._make_console()
@@ -63,8 +83,6 @@ class UserMode:
         SystemFiles(kernel).register(fs)
         for module in kernel.boot.modules:
             await self._unpack(fs, module)
-        path = kernel.boot.options.get("init", kernel.profile.init).encode()
-        return await self.spawn(path, *map(str.encode, kernel.boot.init_arguments))
 
     def _make_console(self) -> None:
         kernel = self._kernel
@@ -78,6 +96,15 @@ class UserMode:
         kernel.traps.handlers[vectors.FIRST_ISA + COM1_IRQ] = kernel.serial.interrupt
         kernel.bringup.route_isa(COM1_IRQ)
         kernel.serial.enable_receiver()
+        self._start_keyboard()
+
+    def _start_keyboard(self) -> None:
+        """Let the keyboard type at the console, whose screen stands beside it."""
+        kernel = self._kernel
+        kernel.keyboard.received = kernel.console.receive
+        kernel.traps.handlers[vectors.FIRST_ISA + keyboard.IRQ] = kernel.keyboard.interrupt
+        kernel.bringup.route_isa(keyboard.IRQ)
+        kernel.keyboard.interrupt()  # what was typed before has had its interrupt
 
     def _mount(self, fs: FsContext) -> None:
         for name, mount in ((b"/dev", devfs.mount_devfs), (b"/proc", procfs.mount_procfs)):
@@ -104,8 +131,14 @@ class UserMode:
             await file.write(buffer)
         file.put()
 
-    async def spawn(self, path: bytes, *arguments: bytes) -> Process:
+    async def spawn(
+        self, path: bytes, *arguments: bytes, console: bytes = b"/dev/console"
+    ) -> Process:
         """Start a program that no program has started; the first one is process 1.
+
+        Parameters
+        ----------
+        console : file of its standard input, output and error
 
         Raises
         ------
@@ -122,10 +155,15 @@ class UserMode:
             space.release()
             raise
         process = kernel.processes.create(None, space, files, fs)
+        process.limits = ResourceLimits.of_first(
+            kernel.frames.statistics().total, kernel.user_layout.stack_size
+        )
+        process.limits.apply(space.limits, files)
         for _ in range(3):
-            files.install(await open_at(fs, b"/dev/console", O_RDWR))
+            files.install(await open_at(fs, console, O_RDWR))
         name = path.rsplit(b"/", 1)[-1].decode("utf-8", "replace")
         thread = kernel.processes.new_thread(process, name, process.pid)
+        thread.priority = kernel.profile.priority
         process.arguments, process.executable = (path, *arguments), start.executable
         process.environment = _ENVIRONMENT
         thread.frame.write(new_user_frame(start.rip, start.rsp))

@@ -14,7 +14,7 @@ from pygdbmi.gdbcontroller import GdbController
 
 ROOT = Path(__file__).resolve().parents[2]
 GDB = os.environ.get("PYKERN_GDB") or shutil.which("gdb")
-_TRIES = 60
+_TRIES = int(os.environ.get("PYKERN_GDB_TRIES", "60"))
 """Seconds before a test gives up on an answer."""
 _SETTINGS = ("confirm off", "pagination off", "debuginfod enabled off", "sysroot target:")
 
@@ -100,10 +100,10 @@ class Gdb:
 class Guest:
     """`pykern boot`, with a doorway for gdb at a unix socket, or where `listen` says."""
 
-    def __init__(self, folder, *arguments, wait=True, listen=None):
+    def __init__(self, folder, *arguments, wait=True, listen=None, view="--gdb"):
         where = listen or f"unix:{folder / 'gdb.sock'}"
         self.serial = folder / "serial"
-        command = [sys.executable, "-m", "pykern", "boot", "--gdb", where]
+        command = [sys.executable, "-m", "pykern", "boot", view, where]
         command += ["--serial", f"file:{self.serial}", *(["-S"] if wait else []), *arguments]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT

@@ -181,7 +181,7 @@ def test_real_mode_as_real_mode(counter):
 def test_nothing_differs_for_being_looked_at(boot, gdb, tmp_path):
     def guest(name, *, wait):
         hashes = f"1000000:{tmp_path / name}"
-        return boot("--timeout", "0.035", "--state-hash-every", hashes, wait=wait)
+        return boot("--timeout", "0.045", "--state-hash-every", hashes, wait=wait)
 
     alone = guest("alone", wait=False)
     assert alone.end()[0] == 36
@@ -225,7 +225,8 @@ def test_monitor(attached):
     attached.go("continue")
     listing = attached.type("monitor help")
     for command in re.findall(r"^(\w+) +[^A-Z]", listing, re.MULTILINE):
-        assert attached.type(f"monitor {command}")
+        if command not in {"power", "reset", "system_reset"}:
+            assert attached.type(f"monitor {command}")
     assert "PML4E" in attached.type("monitor walk 0xffffffff80000000")
     assert "page not present" in attached.type("monitor walk 0x1000")
     assert "usage: monitor walk ADDR" in attached.type("monitor walk")

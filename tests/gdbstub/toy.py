@@ -124,7 +124,7 @@ class Toy:
         here = [b for b in self.breakpoints if b.kind == 0 and b.address == cpu["pc"]]
         if here and not first:
             return Stop(thread, kind=StopKind.SWBREAK)
-        opcode, operand = self.memory[cpu["pc"] : cpu["pc"] + 2]
+        opcode, operand = self.memory[cpu["pc"] : cpu["pc"] + 2].ljust(2, b"\xff")
         if opcode > 2:
             return Exited(1, cpu["a"] & 0xFF)
         cpu["pc"] = operand if opcode == 2 else cpu["pc"] + 2

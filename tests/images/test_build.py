@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,7 @@ def test_inputs_that_are_missing(inputs, change, message):
         (manifest.File("/boot/boot.cat", text=""), "/boot/boot.cat"),
         (manifest.File("/boot/limine/limine.conf", text=""), "cannot be beside /boot/limine"),
         (manifest.File("/l", link="x"), "/l is a link, expected text or source"),
+        (manifest.File("/d", directory=True), "/d is a directory, expected text or source"),
         (manifest.File("/l", source=Path("/nope")), "files, /l: source is /nope: No such file"),
     ],
 )
@@ -104,6 +106,22 @@ def test_paths_that_clash(inputs, file, message):
     small, files = inputs
     with pytest.raises(ImageError, match=message):
         build.build(dataclasses.replace(small, files=(file,)), files)
+
+
+@pytest.mark.skipif(not shutil.which("cpio"), reason="cpio unpacks the archive")
+def test_an_empty_directory_of_the_initrd(tmp_path):
+    """As the host's cpio unpacks it."""
+    wanted = manifest.Initrd(
+        "/initrd",
+        files=(
+            manifest.File("/tmp", directory=True, mode=0o1777),
+            manifest.File("/tmp/a", text="a"),
+        ),
+    )
+    data = build.initrd(wanted, {}, "x.toml")
+    subprocess.run(["cpio", "-idm", "--quiet"], input=data, cwd=tmp_path, check=True)
+    assert stat.S_IMODE((tmp_path / "tmp").stat().st_mode) == 0o1777
+    assert (tmp_path / "tmp/a").read_text() == "a"
 
 
 def test_an_initrd_with_a_path_twice(inputs):

@@ -95,10 +95,17 @@ def test_the_default_and_mellos_are_packaged():
         (MINIMAL + 'protocol = "linux"', "protocol = 'linux', expected limine"),
         (MINIMAL + '[[files]]\npath = "a"\ntext = ""', r"files\[0\].path = 'a', expected an abso"),
         (MINIMAL + '[[files]]\npath = "/../a"\ntext = ""', r"files\[0\].path = '/../a', expected"),
-        (MINIMAL + '[[files]]\npath = "/a"', "one of text, source and link with it; given: -"),
+        (
+            MINIMAL + '[[files]]\npath = "/a"',
+            "one of text, source, link, directory with it; given: -",
+        ),
         (
             MINIMAL + '[[files]]\npath = "/a"\ntext = ""\nsource = "b"',
-            "one of text, source and link with it; given: text, source",
+            "one of text, source, link, directory with it; given: text, source",
+        ),
+        (
+            MINIMAL + '[[files]]\npath = "/a"\ndirectory = false',
+            r"files\[0\].directory = False, expected true",
         ),
         (MINIMAL + '[initrd]\npath = "/i"\nx = 1', "initrd.x = 1, expected no such key; there are"),
         (MINIMAL + "[initrd]\nprograms = 1", "initrd.programs = 1, expected a list of program na"),
@@ -126,7 +133,7 @@ def test_files_that_are_no_manifests(tmp_path):
 
 
 def test_names_that_there_are_not():
-    with pytest.raises(ImageError, match=r"no image 'nope'; there are .*mellos, pykern"):
+    with pytest.raises(ImageError, match=r"no image 'nope'; there are .*mellos, .*pykern"):
         manifest.find("nope")
     assert manifest.find("some/where.toml") == Path("some/where.toml")
 

@@ -112,3 +112,20 @@ def test_what_the_host_computes_does_not_show_in_mxcsr(touch) -> None:
     vcpu.write_register("mxcsr", 0x7F80)  # rounding toward zero
     touch(vcpu)
     assert repr(float("0.1") + float("0.2")) == "0.30000000000000004"
+
+
+def test_who_looks_at_a_halted_processor_sees_the_present():
+    """Its APIC's timer has counted down to now, and one that is set counts from now."""
+    machine = Machine(1 << 20)
+    machine.write(0x1000, b"\xfa\xf4")  # cli; hlt
+    vcpu = machine.vcpus[0]
+    vcpu.write_register("cs.base", 0)
+    vcpu.write_register("rip", 0x1000)
+    machine.run(until_ns=1_000)
+    initial, current, divide = 0xFEE0_0380, 0xFEE0_0390, 0xFEE0_03E0
+    vcpu.physical_write(divide, 4, 0b1011)
+    vcpu.physical_write(initial, 4, 1_000_000)
+    machine.run(until_ns=11_000)
+    assert vcpu.physical_read(current, 4) == 990_000
+    vcpu.physical_write(initial, 4, 500)
+    assert vcpu.physical_read(current, 4) == 500

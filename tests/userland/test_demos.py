@@ -61,7 +61,7 @@ def test_spin_counts(programs):
 
 def test_programs_of_mellos_use_its_gate_only(programs):
     """MEL-12: `int 0x80` and no SYSCALL."""
-    for name in filter(build.is_mellos, programs):
+    for name in (n for n in programs if build.personality(n) == "mellos"):
         shown = subprocess.run(
             ["objdump", "-d", programs[name]], capture_output=True, text=True, check=True
         )

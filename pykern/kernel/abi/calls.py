@@ -18,15 +18,25 @@ class Call(NamedTuple):
         The name in POSIX or Linux, in lower case.
     arguments : tuple of str
         Names of the arguments, in the order of the argument registers.
+    function : str
+        The kernel's name of what serves it, if that is another.
     """
 
     number: int
     name: str
     arguments: tuple[str, ...]
+    function: str = ""
+
+    @property
+    def symbol(self) -> str:
+        """The kernel's function that serves it."""
+        return f"sys_{self.function or self.name}"
 
 
 def parse(rows: str) -> tuple[Call, ...]:
     """Return the calls that a table names, one per line: number, name, names of arguments.
+
+    ``exit=exit_group`` is a call named exit that the kernel's exit_group serves.
 
     Raises
     ------
@@ -48,4 +58,5 @@ def _call(words: list[str]) -> Call:
         raise ValueError(
             f"system call {name!r} has {len(arguments)} arguments, expected at most six"
         )
-    return Call(int(number), name, tuple(arguments))
+    name, _, function = name.partition("=")
+    return Call(int(number), name, tuple(arguments), function)

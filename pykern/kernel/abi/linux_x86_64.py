@@ -127,8 +127,11 @@ CALLS = parse("""
 119 setresgid                rgid egid sgid
 120 getresgid                rgid egid sgid
 121 getpgid                  pid
+122 setfsuid                 uid
+123 setfsgid                 gid
 124 getsid                   pid
 125 capget                   hdrp datap
+126 capset                   hdrp datap
 127 rt_sigpending            set sigsetsize
 128 rt_sigtimedwait          set info timeout sigsetsize
 129 rt_sigqueueinfo          tgid sig info
@@ -150,6 +153,8 @@ CALLS = parse("""
 148 sched_rr_get_interval    pid tp
 149 mlock                    addr len
 150 munlock                  addr len
+151 mlockall                 flags
+152 munlockall
 157 prctl                    option arg2 arg3 arg4 arg5
 158 arch_prctl               code addr
 160 setrlimit                resource rlim
@@ -160,6 +165,7 @@ CALLS = parse("""
 166 umount2                  target flags
 169 reboot                   magic magic2 cmd arg
 170 sethostname              name len
+171 setdomainname            name len
 186 gettid
 187 readahead                fd offset count
 200 tkill                    tid sig
@@ -167,10 +173,16 @@ CALLS = parse("""
 202 futex                    uaddr futex_op val timeout uaddr2 val3
 203 sched_setaffinity        pid cpusetsize mask
 204 sched_getaffinity        pid cpusetsize mask
+213 epoll_create             size
 217 getdents64               fd dirp count
 218 set_tid_address          tidptr
 219 restart_syscall
 221 fadvise64                fd offset len advice
+222 timer_create             clockid sevp timerid
+223 timer_settime            timerid flags new_value old_value
+224 timer_gettime            timerid curr_value
+225 timer_getoverrun         timerid
+226 timer_delete             timerid
 227 clock_settime            clockid tp
 228 clock_gettime            clockid tp
 229 clock_getres             clockid res
@@ -181,6 +193,11 @@ CALLS = parse("""
 234 tgkill                   tgid tid sig
 235 utimes                   filename times
 247 waitid                   which upid infop options ru
+251 ioprio_set               which who ioprio
+252 ioprio_get               which who
+253 inotify_init
+254 inotify_add_watch        fd pathname mask
+255 inotify_rm_watch         fd wd
 257 openat                   dirfd pathname flags mode
 258 mkdirat                  dirfd pathname mode
 259 mknodat                  dirfd pathname mode dev
@@ -199,6 +216,9 @@ CALLS = parse("""
 273 set_robust_list          head len
 274 get_robust_list          pid head_ptr len_ptr
 275 splice                   fd_in off_in fd_out off_out len flags
+276 tee                      fd_in fd_out len flags
+277 sync_file_range          fd offset nbytes flags
+278 vmsplice                 fd iov nr_segs flags
 280 utimensat                dirfd pathname times flags
 281 epoll_pwait              epfd events maxevents timeout sigmask sigsetsize
 282 signalfd                 fd mask sizemask
@@ -216,18 +236,29 @@ CALLS = parse("""
 294 inotify_init1            flags
 295 preadv                   fd iov iovcnt pos_l pos_h
 296 pwritev                  fd iov iovcnt pos_l pos_h
+297 rt_tgsigqueueinfo        tgid tid sig info
+299 recvmmsg                 sockfd msgvec vlen flags timeout
 302 prlimit64                pid resource new_limit old_limit
 306 syncfs                   fd
+307 sendmmsg                 sockfd msgvec vlen flags
 309 getcpu                   cpu node tcache
 316 renameat2                olddirfd oldpath newdirfd newpath flags
 318 getrandom                buf buflen flags
 319 memfd_create             name flags
+322 execveat                 dirfd pathname argv envp flags
+324 membarrier               cmd flags cpu_id
+325 mlock2                   addr len flags
 326 copy_file_range          fd_in off_in fd_out off_out len flags
 327 preadv2                  fd iov iovcnt pos_l pos_h flags
 328 pwritev2                 fd iov iovcnt pos_l pos_h flags
 332 statx                    dirfd pathname flags mask statxbuf
 334 rseq                     rseq rseq_len flags sig
+424 pidfd_send_signal        pidfd sig info flags
+434 pidfd_open               pid flags
 435 clone3                   cl_args size
 436 close_range              first last flags
+437 openat2                  dirfd pathname how size
+438 pidfd_getfd              pidfd targetfd flags
 439 faccessat2               dirfd pathname mode flags
+452 fchmodat2                dirfd pathname mode flags
 """)

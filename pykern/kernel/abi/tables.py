@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pykern.kernel.abi import linux_x86_64, mellos, native
+from pykern.kernel.abi import linux_x86_64, mellos, microkernel, native, rmp, scarlett
 
 GATES = {
     "linux_call_table": (*linux_x86_64.CALLS, *native.CALLS),
     "mellos_call_table": mellos.CALLS,
+    "scarlett_call_table": scarlett.CALLS,
+    "microkernel_call_table": microkernel.CALLS,
+    "rmp_call_table": rmp.CALLS,
 }
 """Symbol of the table in the image → the calls it may hold."""
 
@@ -19,6 +22,6 @@ def gates(symbols: set[str]) -> dict[str, dict[int, str]]:
     symbols : functions that the image defines
     """
     return {
-        table: {call.number: f"sys_{call.name}" for call in calls if f"sys_{call.name}" in symbols}
+        table: {call.number: call.symbol for call in calls if call.symbol in symbols}
         for table, calls in GATES.items()
     }

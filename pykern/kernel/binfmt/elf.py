@@ -248,8 +248,21 @@ def build_stack(
     return rsp
 
 
-def auxiliary_vector(program: Loaded, interpreter: Loaded | None, hwcap: int) -> dict[int, int]:
-    """Return what the kernel tells a program about itself and the machine."""
+def auxiliary_vector(
+    program: Loaded,
+    interpreter: Loaded | None,
+    hwcap: int,
+    ids: tuple[int, int, int, int] = (0, 0, 0, 0),
+    *,
+    secure: bool = False,
+) -> dict[int, int]:
+    """Return what the kernel tells a program about itself and the machine.
+
+    Parameters
+    ----------
+    ids : user, effective user, group, effective group
+    secure : the program has rights that its caller does not have
+    """
     return {
         AT_PHDR: program.phdr,
         AT_PHENT: ef.Elf64_Phdr.sizeof(),
@@ -258,11 +271,8 @@ def auxiliary_vector(program: Loaded, interpreter: Loaded | None, hwcap: int) ->
         AT_BASE: interpreter.base if interpreter else 0,
         AT_FLAGS: 0,
         AT_ENTRY: program.entry,
-        AT_UID: 0,
-        AT_EUID: 0,
-        AT_GID: 0,
-        AT_EGID: 0,
-        AT_SECURE: 0,
+        **dict(zip((AT_UID, AT_EUID, AT_GID, AT_EGID), ids, strict=True)),
+        AT_SECURE: int(secure),
         AT_HWCAP: hwcap,
         AT_CLKTCK: CLOCK_TICKS,
     }

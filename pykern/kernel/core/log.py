@@ -104,6 +104,10 @@ STYLES.register("mello")(LogStyle(tagged_from=Level.DEBUG))
 STYLES.register("scarlett")(LogStyle("{text}", "[{level}] {text}", Level.DEBUG))
 
 
+# Myria names the part that speaks, except in headings.
+STYLES.register("myria")(LogStyle("{text}", "[{subsystem}] {text}", Level.DEBUG))
+
+
 class Subsystem:
     """The log as one part of the kernel sees it.
 

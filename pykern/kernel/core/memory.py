@@ -9,16 +9,20 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class PhysicalMemory(Protocol):
-    """Guest RAM; `pykern_c.Machine` is one."""
+class AddressedBytes(Protocol):
+    """Bytes by address: guest RAM, or a part of it that is addressed otherwise."""
 
-    def read(self, paddr: int, size: int, /) -> bytes:
+    def read(self, address: int, size: int, /) -> bytes:
         """Return `size` bytes."""
         ...
 
-    def write(self, paddr: int, data: bytes | bytearray | memoryview, /) -> None:
+    def write(self, address: int, data: bytes | bytearray | memoryview, /) -> None:
         """Store bytes; decoded code, dirty marks and stale-TLB reports follow."""
         ...
+
+
+class PhysicalMemory(AddressedBytes, Protocol):
+    """Guest RAM; `pykern_c.Machine` is one."""
 
     def view(self, paddr: int, size: int, /) -> memoryview:
         """Return a window on the bytes, for reading; it lives no longer than the memory."""

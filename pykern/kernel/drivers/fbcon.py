@@ -1,7 +1,8 @@
 """A console on a linear framebuffer: text in cells of 8x8 pixels (MEL-30).
 
 What is written changes cells; `refresh` draws the rows that have changed. The kernel lets a few
-milliseconds of virtual time pass between the two, so that a screen that scrolls costs little.
+milliseconds of virtual time pass between the two, so that a screen that scrolls costs little. The
+cursor is a cell with its colours exchanged.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ __all__ = ["BITS_PER_PIXEL", "COLOURS", "FramebufferConsole"]
 
 BITS_PER_PIXEL = 32
 _TAB = 8
+_DECTCEM = 25
 _LONGEST_SEQUENCE = 64
 _ZERO_WIDTH = {"\ufe0f", "\u200d"}
 
@@ -50,6 +52,7 @@ class FramebufferConsole:
     ----------
     columns, rows : size in cells
     column, row : of the cursor, from 0; `column == columns` behind the last cell of a row
+    cursor_visible : whether it is drawn
 
     Raises
     ------
@@ -77,6 +80,8 @@ class FramebufferConsole:
         self._unfinished = ""
         self._saved = (0, 0)
         self.column = self.row = 0
+        self.cursor_visible = True
+        self._cursor_row = 0
         shape = (self.rows, self.columns)
         self._glyphs = np.full(shape, BLANK, dtype=np.uint16)
         self._inks, self._papers = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
@@ -99,6 +104,8 @@ class FramebufferConsole:
                 self._put(token["text"])
             elif token["control"] is not None:
                 self._control(token["control"])
+            elif token["final"] is not None and token["parameters"].startswith("?"):
+                self._private(token["final"], numbers(token["parameters"]))
             elif token["final"] is not None:
                 self._sequence(token["final"], numbers(token["parameters"]))
         if not self._waiting:
@@ -162,6 +169,11 @@ class FramebufferConsole:
         elif final == "u":
             self.row, self.column = self._saved
 
+    def _private(self, final: str, values: list[int]) -> None:
+        """DECSET and DECRST: of all modes only the cursor's (DECTCEM) means anything here."""
+        if final in "hl" and _DECTCEM in values:
+            self.cursor_visible = final == "h"
+
     def _move(self, final: str, count: int, second: int) -> None:
         """Move the cursor: CUU, CUD, CUF, CUB, CNL, CPL, CHA, CUP, VPA, HVP."""
         row, column = self.row, min(self.column, self.columns - 1)
@@ -201,6 +213,8 @@ class FramebufferConsole:
     def refresh(self) -> None:
         """Draw what has changed."""
         self._waiting = False
+        self._changed[[self._cursor_row, self.row]] = True
+        self._cursor_row = self.row
         for row in np.flatnonzero(self._changed).tolist():
             self._draw(row)
         self._changed[:] = False
@@ -208,6 +222,9 @@ class FramebufferConsole:
     def _draw(self, row: int) -> None:
         """Draw a row of cells: eight lines of the picture."""
         inks, papers = COLOURS[self._inks[row]], COLOURS[self._papers[row]]
+        if row == self.row and self.cursor_visible:
+            column = min(self.column, self.columns - 1)
+            inks[column], papers[column] = papers[column], inks[column]
         ink = GLYPHS[self._glyphs[row]].transpose(1, 0, 2)  # (line, cell, pixel)
         pixels = np.where(ink, inks[:, None], papers[:, None]).astype("<u4").tobytes()
         size, pitch = self.columns * CELL * BITS_PER_PIXEL // 8, self._framebuffer.pitch

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SLP_EN = 1 << 13
 _SLP_TYP_SHIFT = 10
+_DEBUG_EXIT = 0xF4
 _KEYBOARD_COMMAND, _PULSE_RESET = 0x64, 0xFE
 
 
@@ -36,3 +37,8 @@ def restart(vcpu: Vcpu, tables: acpi.Acpi) -> None:
         vcpu.port_write(fadt.RESET_REG.Address, 1, fadt.RESET_VALUE)
         return
     vcpu.port_write(_KEYBOARD_COMMAND, 1, _PULSE_RESET)
+
+
+def debug_exit(vcpu: Vcpu, value: int) -> None:
+    """End an emulated machine with the exit status (value << 1) | 1, where it has that port."""
+    vcpu.port_write(_DEBUG_EXIT, 1, value)

@@ -13,10 +13,11 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.registry import UnknownNameError
 from pykern.kernel.fs.flags import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
 from pykern.kernel.fs.path import walk
-from pykern.kernel.fs.types import types
+from pykern.kernel.fs.types import types, volume_types
 
 if TYPE_CHECKING:
     from pykern.kernel.fs.context import FsContext
+    from pykern.kernel.fs.inode import FileSystem
     from pykern.kernel.fs.location import Location
 
 __all__ = ["attach", "detach", "parse_options"]
@@ -41,6 +42,7 @@ def attach(
     ------
     SysError(EPERM) : the caller is not uid 0
     SysError(ENODEV) : no such type
+    SysError(ENOTBLK) : `source` of a volume is no file
     SysError(EINVAL) : a wrong option, or to remount what is no mount
     SysError(EBUSY, ENOTDIR) : as `Mounts.mount`
     """
@@ -55,12 +57,23 @@ def attach(
     elif flags & MS_MOVE:
         raise SysError(Errno.EINVAL)
     else:
-        try:
-            make = types.get(type_name)
-        except UnknownNameError as error:
-            raise SysError(Errno.ENODEV) from error
-        fs = make(source, parse_options(options), ctx.vfs)
+        fs = _new(ctx, source, type_name, parse_options(options))
         ctx.mounts.mount(at, fs, source=source or b"none", flags=flags & KEPT)
+
+
+def _new(ctx: FsContext, source: bytes, type_name: str, options: dict[str, str]) -> FileSystem:
+    """Return an instance of a type; a type of volume reads it from a file."""
+    if type_name in volume_types:
+        content = walk(ctx, source).inode
+        if not content.is_regular():
+            raise SysError(Errno.ENOTBLK)
+        content.users += 1  # as a loop device has it open: it stays as long as the kernel
+        return volume_types.get(type_name)(content, options, ctx.vfs)
+    try:
+        make = types.get(type_name)
+    except UnknownNameError as error:
+        raise SysError(Errno.ENODEV) from error
+    return make(source, options, ctx.vfs)
 
 
 def detach(ctx: FsContext, path: bytes, flags: int) -> None:

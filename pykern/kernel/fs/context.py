@@ -11,12 +11,14 @@ from pykern.kernel.fs.devices import DeviceTable
 from pykern.kernel.fs.inode import FileSystem, Inode
 from pykern.kernel.fs.mount import Mount
 from pykern.kernel.fs.proc_tree import ProcTree
+from pykern.kernel.fs.sockets.message import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pykern.kernel.fs.location import Location
     from pykern.kernel.fs.mount import Mounts
+    from pykern.kernel.fs.sockets.socket import Socket
 
 __all__ = ["FsContext", "Vfs"]
 
@@ -46,6 +48,9 @@ class Vfs:
     devices : drivers behind device nodes
     proc : who tells what in /proc
     on_broken_pipe : called when a write finds no reader, for SIGPIPE to the caller
+    caller : who makes the call, for the other end of a socket
+    monotonic : ns since boot, for waits that end
+    abstract_sockets : sockets with a name that is no path
     unnamed : where pipes and other files without a path live
     """
 
@@ -53,6 +58,9 @@ class Vfs:
     devices: DeviceTable = field(default_factory=DeviceTable)
     proc: ProcTree = field(default_factory=ProcTree)
     on_broken_pipe: Callable[[], None] = _nobody
+    caller: Callable[[], Credentials] = lambda: Credentials(0, 0, 0)
+    monotonic: Callable[[], int] = lambda: 0
+    abstract_sockets: dict[bytes, Socket] = field(default_factory=dict)
     unnamed: Mount = field(init=False)
     _last_dev: int = 0
 
@@ -75,6 +83,7 @@ class FsContext:
     root : where `/` is
     cwd : where relative paths start
     umask : permissions that new files do not get
+    resolve : RESOLVE_*, where paths may not lead (openat2)
     uid, gid, groups : checked against permissions; uid 0 passes
     """
 
@@ -86,6 +95,7 @@ class FsContext:
     uid: int = 0
     gid: int = 0
     groups: frozenset[int] = frozenset()
+    resolve: int = 0
 
     @classmethod
     def at_root(cls, vfs: Vfs, mounts: Mounts) -> FsContext:

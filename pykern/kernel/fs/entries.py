@@ -15,6 +15,14 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.fs.flags import PATH_MAX, RENAME_EXCHANGE, RENAME_NOREPLACE, W_OK, X_OK
 from pykern.kernel.fs.location import Location
+from pykern.kernel.fs.notify import (
+    IN_ATTRIB,
+    IN_CREATE,
+    IN_DELETE,
+    moved,
+    tell_entry,
+    tell_self,
+)
 from pykern.kernel.fs.path import LastName, lookup, walk_parent
 
 if TYPE_CHECKING:
@@ -99,6 +107,8 @@ def link(ctx: FsContext, old: Location, path: bytes, start: Location | None = No
     if old.inode.nlink == 0:
         raise SysError(Errno.ENOENT)
     last.parent.inode.link(last.name, old.inode)
+    tell_self(old.inode, IN_ATTRIB)
+    tell_entry(last.parent.inode, IN_CREATE, last.name, is_directory=False)
 
 
 def unlink(ctx: FsContext, path: bytes, start: Location | None = None) -> None:
@@ -120,7 +130,9 @@ def unlink(ctx: FsContext, path: bytes, start: Location | None = None) -> None:
     if victim.is_directory():
         raise SysError(Errno.EISDIR)
     _require_unmounted(ctx, victim)
+    tell_self(victim, IN_ATTRIB)
     last.parent.inode.unlink(last.name)
+    tell_entry(last.parent.inode, IN_DELETE, last.name, is_directory=False)
 
 
 def rmdir(ctx: FsContext, path: bytes, start: Location | None = None) -> None:
@@ -143,6 +155,7 @@ def rmdir(ctx: FsContext, path: bytes, start: Location | None = None) -> None:
         raise SysError(Errno.ENOTDIR)
     _require_unmounted(ctx, victim)
     last.parent.inode.rmdir(last.name)
+    tell_entry(last.parent.inode, IN_DELETE, last.name, is_directory=True)
 
 
 def rename(
@@ -189,7 +202,17 @@ def rename(
         _require_unmounted(ctx, victim)
     _require_unmounted(ctx, source)
     move = old.parent.inode.exchange if flags & RENAME_EXCHANGE else old.parent.inode.rename
-    move(old.name, new.parent.inode, new.name)
+    names = (old.parent.inode, old.name), (new.parent.inode, new.name)
+    if victim is not None:
+        victim.users += 1
+    try:
+        move(old.name, new.parent.inode, new.name)
+        moved(source, *names, None if flags & RENAME_EXCHANGE else victim)
+        if flags & RENAME_EXCHANGE and victim is not None:
+            moved(victim, names[1], names[0], None)
+    finally:
+        if victim is not None:
+            victim.drop()
 
 
 def _check_flags(victim: Inode | None, flags: int) -> None:
@@ -282,4 +305,5 @@ def _masked(ctx: FsContext, mode: int) -> int:
 
 def _own(ctx: FsContext, last: LastName, inode: Inode) -> Location:
     inode.uid, inode.gid = ctx.uid, ctx.gid
+    tell_entry(last.parent.inode, IN_CREATE, last.name, is_directory=inode.is_directory())
     return Location(last.parent.mount, inode)

@@ -23,6 +23,7 @@ from pykern.kernel.fs.flags import (
     WRITABLE,
 )
 from pykern.kernel.fs.locks import forget
+from pykern.kernel.fs.notify import IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +98,8 @@ class File:  # noqa: PLR0904 - one method per operation
         self.location.mount.users -= 1
         forget(self.inode, self)
         self.release()
+        if not self.flags & O_PATH:
+            tell(self.inode, IN_CLOSE_WRITE if self.writable else IN_CLOSE_NOWRITE)
         self.inode.drop()
 
     def __enter__(self) -> Self:
@@ -231,8 +234,12 @@ class File:  # noqa: PLR0904 - one method per operation
         """
         raise SysError(Errno.EINVAL)
 
-    def getdents(self, dst: Buffer) -> int:
+    def getdents(self, dst: Buffer, *, old: bool = False) -> int:
         """Fill with directory records and return their bytes, 0 at the end.
+
+        Parameters
+        ----------
+        old : in the form of the first getdents
 
         Raises
         ------

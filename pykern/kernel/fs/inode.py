@@ -15,6 +15,7 @@ from stat import S_IFMT, S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
+from pykern.kernel.fs.notify import IN_ATTRIB, IN_MODIFY, tell, tell_gone
 from pykern.kernel.fs.stat import DirEntry, Stat, StatFs
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from pykern.kernel.fs.file import File
     from pykern.kernel.fs.location import Location
     from pykern.kernel.fs.locks import Locks
+    from pykern.kernel.fs.notify import Watch
     from pykern.kernel.fs.pipe import Pipe
+    from pykern.kernel.fs.sockets.socket import Socket
     from pykern.kernel.mm.file_pager import FilePager
 
 __all__ = ["BLOCK_SIZE", "FileSystem", "Inode"]
@@ -45,6 +48,8 @@ class FileSystem:
     root : its root directory
     type_name : as in /proc/mounts
     magic : `f_type` of statfs
+    watching : watches of its files (inotify)
+    moves : names that were changed while something was watched
     """
 
     type_name = "none"
@@ -55,6 +60,8 @@ class FileSystem:
         self.dev = dev
         self.now = now
         self._last_ino = 0
+        self.watching = 0
+        self.moves = 0
 
     def next_ino(self) -> int:
         """Return an inode number that was not in use before."""
@@ -81,6 +88,9 @@ class Inode:  # noqa: PLR0904 - one method per operation
     parent : the directory that holds this directory; itself for a root
     nlink : names; 0 once the last is gone
     users : open files; content without a name lives as long as they do
+    watches : who is told what is done with it
+    entry : directory and name that it was last given, where the file system says so
+    socket : who is bound to a name of it
     pipe : what the openers of a FIFO share
     locks : advisory locks; None: there never was one
     pager : its pages while it is mapped; whoever changes the content tells it
@@ -97,6 +107,9 @@ class Inode:  # noqa: PLR0904 - one method per operation
         self.parent: Inode = self
         self.users = 0
         self.pipe: Pipe | None = None
+        self.socket: Socket | None = None
+        self.watches: tuple[Watch, ...] = ()
+        self.entry: tuple[Inode, bytes] | None = None
         self.pager: FilePager | None = None
         self.locks: Locks | None = None
         self.atime_ns = self.mtime_ns = self.ctime_ns = fs.now()
@@ -126,6 +139,7 @@ class Inode:  # noqa: PLR0904 - one method per operation
         """Count one open file less."""
         self.users -= 1
         if not self.users and not self.nlink:
+            tell_gone(self)
             self.evict()
 
     def unname(self) -> None:
@@ -133,6 +147,7 @@ class Inode:  # noqa: PLR0904 - one method per operation
         self.nlink = 0 if self.is_directory() else self.nlink - 1
         self.changed()
         if not self.users and not self.nlink:
+            tell_gone(self)
             self.evict()
 
     def evict(self) -> None:
@@ -165,16 +180,19 @@ class Inode:  # noqa: PLR0904 - one method per operation
         """Take new permissions."""
         self.mode = S_IFMT(self.mode) | mode & 0o7777
         self.changed()
+        tell(self, IN_ATTRIB)
 
     def set_owner(self, uid: int, gid: int) -> None:
         """Take a new owner."""
         self.uid, self.gid = uid, gid
         self.changed()
+        tell(self, IN_ATTRIB)
 
     def set_times(self, atime_ns: int, mtime_ns: int) -> None:
         """Take new times."""
         self.atime_ns, self.mtime_ns = atime_ns, mtime_ns
         self.changed()
+        tell(self, IN_ATTRIB)
 
     # --- content ------------------------------------------------------------------------------
 
@@ -212,6 +230,34 @@ class Inode:  # noqa: PLR0904 - one method per operation
         """
         raise SysError(Errno.EISDIR if S_ISDIR(self.mode) else Errno.EINVAL)
 
+    def allocate(self, offset: int, size: int) -> None:
+        """Give a range its storage; the size of the file stays.
+
+        Raises
+        ------
+        SysError(ENOSPC) : no room; some of it may have been given
+        SysError(EOPNOTSUPP) : not in this type of file system
+        """
+        raise SysError(Errno.EOPNOTSUPP)
+
+    def clear_at(self, offset: int, size: int, *, keep_space: bool) -> None:
+        """Fill a range with zeroes, or make a hole of it; the size of the file stays.
+
+        Raises
+        ------
+        SysError(ENOSPC, EOPNOTSUPP) : as `allocate`
+        """
+        raise SysError(Errno.EOPNOTSUPP)
+
+    def clear(self, offset: int, size: int, *, keep_space: bool) -> None:
+        """Fill a range with zeroes as `clear_at`, also where it is mapped."""
+        if self.pager is None:
+            self.clear_at(offset, size, keep_space=keep_space)
+            return
+        self.pager.write_back(offset, size)
+        self.clear_at(offset, size, keep_space=keep_space)
+        self.pager.written(offset, size)
+
     def load(self, offset: int, size: int) -> bytes:
         """Return content as `read_at`, with what programs have written to it where it is mapped."""
         if self.pager is not None:
@@ -234,6 +280,7 @@ class Inode:  # noqa: PLR0904 - one method per operation
         self.truncate(size)
         if self.pager is not None:
             self.pager.truncated()
+        tell(self, IN_MODIFY)
 
     def next_data(self, offset: int) -> int | None:
         """Return where data begins at or behind `offset`; None: a hole up to the end."""

@@ -30,6 +30,7 @@ from pykern.kernel.fs.flags import (
     R_OK,
     W_OK,
 )
+from pykern.kernel.fs.notify import IN_OPEN, tell
 from pykern.kernel.fs.path import LastName, Walk, path_of, step
 from pykern.kernel.fs.pipe import open_fifo
 from pykern.kernel.fs.regular import DirectoryFile, RegularFile
@@ -103,6 +104,7 @@ async def open_location(
     status |= flags & O_NOCTTY
     file = location.inode.open(location, status) or await _open_kind(ctx, location, status)
     file.flags &= ~O_NOCTTY
+    tell(location.inode, IN_OPEN)
     return file
 
 

@@ -11,7 +11,17 @@ from stat import S_ISDIR, S_ISLNK
 from typing import TYPE_CHECKING, NamedTuple
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.fs.flags import NAME_MAX, PATH_MAX, SYMLINKS_MAX, X_OK
+from pykern.kernel.fs.flags import (
+    NAME_MAX,
+    PATH_MAX,
+    RESOLVE_BENEATH,
+    RESOLVE_IN_ROOT,
+    RESOLVE_NO_MAGICLINKS,
+    RESOLVE_NO_SYMLINKS,
+    RESOLVE_NO_XDEV,
+    SYMLINKS_MAX,
+    X_OK,
+)
 from pykern.kernel.fs.location import Location
 
 if TYPE_CHECKING:
@@ -87,8 +97,14 @@ def step(ctx: FsContext, here: Location, name: bytes) -> Location:
     if name == b".":
         return here
     if name == b"..":
-        return here if here.same(ctx.root) else ctx.mounts.up(here)
-    return ctx.mounts.down(Location(here.mount, lookup(inode, name)))
+        there = here if here.same(ctx.root) else ctx.mounts.up(here)
+        if ctx.resolve & RESOLVE_BENEATH and there is here:
+            raise SysError(Errno.EXDEV)
+    else:
+        there = ctx.mounts.down(Location(here.mount, lookup(inode, name)))
+    if ctx.resolve & RESOLVE_NO_XDEV and there.mount is not here.mount:
+        raise SysError(Errno.EXDEV)
+    return there
 
 
 def lookup(directory: Inode, name: bytes) -> Inode:
@@ -145,19 +161,32 @@ class Walk:
 
         Raises
         ------
-        SysError(ELOOP) : it is one too many
+        SysError(ELOOP) : it is one too many, or none is to be followed
+        SysError(EXDEV) : it leads out of bounds (openat2)
         """
         self._links += 1
         if self._links > SYMLINKS_MAX:
             raise SysError(Errno.ELOOP)
-        return link.inode.follow()
+        there = link.inode.follow()
+        bounds = self._ctx.resolve
+        if bounds & RESOLVE_NO_SYMLINKS or (there and bounds & RESOLVE_NO_MAGICLINKS):
+            raise SysError(Errno.ELOOP)
+        if there and bounds & (RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_XDEV):
+            raise SysError(Errno.EXDEV)
+        if not there and bounds & RESOLVE_NO_XDEV and link.inode.readlink().startswith(b"/"):
+            raise SysError(Errno.EXDEV)  # as Linux, on whichever mount the root is
+        return there
 
     def _start(self, path: bytes, start: Location) -> Location:
         if not path:
             raise SysError(Errno.ENOENT)
         if len(path) >= PATH_MAX:
             raise SysError(Errno.ENAMETOOLONG)
-        return self._ctx.root if path.startswith(b"/") else start
+        if not path.startswith(b"/"):
+            return start
+        if self._ctx.resolve & RESOLVE_BENEATH:
+            raise SysError(Errno.EXDEV)
+        return self._ctx.root
 
 
 def _names(path: bytes) -> list[bytes]:

@@ -147,17 +147,40 @@ class PipeFile(File):
             return 0
         if not self.pipe.data:
             with self:
-                await self._wait_for_data()
+                await self.wait_for_data()
         data = self.pipe.take(dst.remaining)
         dst.put(data)
         return len(data)
 
-    async def _wait_for_data(self) -> None:
-        """Sleep until there is something, or no writer."""
+    async def wait_for_data(self, *, nonblock: bool = False) -> None:
+        """Sleep until there is something, or no writer.
+
+        Raises
+        ------
+        SysError(EAGAIN) : it would sleep, and O_NONBLOCK is set or `nonblock` given
+        """
         while not self.pipe.data and self.pipe.writers:
-            if self.flags & O_NONBLOCK:
+            if nonblock or self.flags & O_NONBLOCK:
                 raise SysError(Errno.EAGAIN)
             await self.pipe.readable.wait()
+
+    async def wait_for_room(self, *, nonblock: bool = False) -> None:
+        """Sleep until something can be put into the pipe.
+
+        Raises
+        ------
+        SysError(EAGAIN) : as `wait_for_data`
+        SysError(EPIPE) : no reader
+        """
+        while True:
+            if not self.pipe.readers:
+                self._on_broken_pipe()
+                raise SysError(Errno.EPIPE)
+            if self.pipe.room:
+                return
+            if nonblock or self.flags & O_NONBLOCK:
+                raise SysError(Errno.EAGAIN)
+            await self.pipe.writable.wait()
 
     async def write(self, src: Buffer) -> int:
         """Write all; up to PIPE_BUF bytes are never mixed with those of others.

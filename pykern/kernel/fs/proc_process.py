@@ -80,6 +80,12 @@ class ProcessInfo:
     policy: int = 0
     uid: int = 0
     gid: int = 0
+    uids: tuple[int, ...] = (0, 0, 0, 0)
+    gids: tuple[int, ...] = (0, 0, 0, 0)
+    groups: tuple[int, ...] = ()
+    queued: tuple[int, int] = (0, 0)
+    own_pending: int = 0
+    no_new_privileges: bool = False
     umask: int = 0o022
     fd_size: int = 0
     voluntary_switches: int = 0
@@ -121,12 +127,15 @@ def format_status(info: ProcessInfo) -> str:
         ("Name", info.comm), ("Umask", f"{info.umask:04o}"),
         ("State", f"{info.state} ({STATES[info.state]})"),
         ("Tgid", info.tgid or info.pid), ("Ngid", 0), ("Pid", info.pid), ("PPid", info.ppid),
-        ("TracerPid", 0), ("Uid", "\t".join([str(info.uid)] * 4)),
-        ("Gid", "\t".join([str(info.gid)] * 4)), ("FDSize", info.fd_size), ("Groups", " "),
+        ("TracerPid", 0), ("Uid", "\t".join(map(str, info.uids))),
+        ("Gid", "\t".join(map(str, info.gids))), ("FDSize", info.fd_size),
+        ("Groups", " ".join(map(str, info.groups)) + " "),
         *_memory_rows(info),
-        ("Threads", info.threads), ("SigQ", "0/0"), ("SigPnd", f"{0:016x}"),
+        ("Threads", info.threads), ("SigQ", "{}/{}".format(*info.queued)),
+        ("SigPnd", f"{info.own_pending:016x}"),
         ("ShdPnd", f"{info.pending:016x}"), ("SigBlk", f"{info.blocked:016x}"),
         ("SigIgn", f"{info.ignored:016x}"), ("SigCgt", f"{info.caught:016x}"),
+        ("NoNewPrivs", int(info.no_new_privileges)),
         ("Cpus_allowed", f"{info.cpus:x}"), ("Cpus_allowed_list", cpu_list(info.cpus)),
         ("voluntary_ctxt_switches", info.voluntary_switches),
         ("nonvoluntary_ctxt_switches", info.involuntary_switches),

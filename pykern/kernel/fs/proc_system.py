@@ -32,7 +32,9 @@ __all__ = [
     "format_meminfo",
     "format_mounts",
     "format_stat",
+    "format_swaps",
     "format_uptime",
+    "format_vmstat",
 ]
 
 
@@ -184,6 +186,20 @@ def format_stat(stat: SystemStat) -> str:
 
 def _words(numbers: Iterable[int]) -> str:
     return " ".join(map(str, numbers))
+
+
+def format_swaps(total: int, used: int) -> str:
+    """Return /proc/swaps: the device that pages go to, sizes in bytes; none where it has no room."""
+    head = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+    if not total:
+        return head
+    return f"{head}{'/dev/swap':<40}partition\t{total >> 10}\t\t{used >> 10}\t\t-2\n"
+
+
+def format_vmstat(free: int, swapped_in: int, swapped_out: int, faults: int) -> str:
+    """Return /proc/vmstat: pages, and how often something happened to one."""
+    rows = {"nr_free_pages": free, "pswpin": swapped_in, "pswpout": swapped_out, "pgfault": faults}
+    return "".join(f"{name} {count}\n" for name, count in rows.items())
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from pykern.kernel.fs.flags import (
     SEEK_HOLE,
     SEEK_SET,
 )
+from pykern.kernel.fs.notify import IN_ACCESS, IN_MODIFY, tell
 from pykern.kernel.fs.stat import DirEntry
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class RegularFile(File):
         dst.put(data)
         if not self.flags & O_NOATIME:
             self.inode.accessed()
+        if data:
+            tell(self.inode, IN_ACCESS)
         return len(data)
 
     async def write(self, src: Buffer) -> int:
@@ -81,7 +84,9 @@ class RegularFile(File):
         room = FILE_SIZE_MAX - offset
         if room <= 0:
             raise SysError(Errno.EFBIG)
-        return self.inode.store(offset, src.take(min(src.remaining, room)))
+        count = self.inode.store(offset, src.take(min(src.remaining, room)))
+        tell(self.inode, IN_MODIFY)
+        return count
 
     def lseek(self, offset: int, whence: int) -> int:
         """Move to another place and return it."""
@@ -149,12 +154,12 @@ class DirectoryFile(File):
             self._entries = None
         return place
 
-    def getdents(self, dst: Buffer) -> int:
+    def getdents(self, dst: Buffer, *, old: bool = False) -> int:
         """Fill with `struct linux_dirent64` and return their bytes, 0 at the end."""
         self.require_readable()
-        written = 0
+        written, pack = 0, dirent if old else dirent64
         for entry in self._listing()[self.offset :]:
-            record = dirent64(entry, self.offset + 1)
+            record = pack(entry, self.offset + 1)
             if len(record) > dst.remaining:
                 if not written:
                     raise SysError(Errno.EINVAL)
@@ -163,6 +168,7 @@ class DirectoryFile(File):
             written += len(record)
             self.offset += 1
         self.inode.accessed()
+        tell(self.inode, IN_ACCESS)
         return written
 
     def sync(self) -> None:
@@ -204,6 +210,22 @@ def dirent64(entry: DirEntry, next_offset: int) -> bytes:
         + (entry.kind >> 12).to_bytes(1, "little")
     )
     return (head + entry.name).ljust(size, b"\0")
+
+
+def dirent(entry: DirEntry, next_offset: int) -> bytes:
+    """Return one record of the first getdents: the kind stands behind the name.
+
+    References
+    ----------
+    Linux fs/readdir.c, struct linux_dirent.
+    """
+    size = (18 + len(entry.name) + 2 + 7) & ~7
+    head = (
+        entry.ino.to_bytes(8, "little")
+        + next_offset.to_bytes(8, "little")
+        + size.to_bytes(2, "little")
+    )
+    return (head + entry.name).ljust(size - 1, b"\0") + bytes([entry.kind >> 12])
 
 
 def _require_place(offset: int) -> None:

@@ -41,6 +41,7 @@ class FileTable:
         # Free numbers below `_next`; one may be stale after `dup2` took it.
         self._free: list[int] = []
         self._next = 0
+        self._users = 1
 
     def __len__(self) -> int:
         return len(self._files)
@@ -76,6 +77,11 @@ class FileTable:
             raise SysError(Errno.EMFILE)
         self._set(fd, file, cloexec=cloexec)
         return fd
+
+    def require_free(self) -> None:
+        """Check that there is a free number; SysError(EMFILE) if there is none."""
+        if self._lowest(0) >= self.limit:
+            raise SysError(Errno.EMFILE)
 
     def _lowest(self, minimum: int) -> int:
         if minimum > 0:
@@ -132,8 +138,16 @@ class FileTable:
         forget(file.inode, self)
         file.put()
 
+    def share(self) -> FileTable:
+        """Count one more process that uses the table, and return it."""
+        self._users += 1
+        return self
+
     def close_all(self) -> None:
-        """Free all numbers, lowest first (exit)."""
+        """Count one process less (exit); the last one frees all numbers, lowest first."""
+        self._users -= 1
+        if self._users:
+            return
         for fd in sorted(self._files):
             self.close(fd)
 

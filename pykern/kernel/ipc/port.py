@@ -14,6 +14,8 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.wait import WaitQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pykern.kernel.core.wait import Wait
 
 __all__ = ["IpcCounters", "Message", "Port", "PortLimits", "PortStatistics", "PortTable"]
@@ -180,6 +182,16 @@ class Port:
             self._queue.appendleft(message)
 
 
+class PortObserver(Protocol):
+    """Looks at what goes through ports."""
+
+    def sent(self, port: int, size: int, /) -> None:
+        """Note a message of so many bytes."""
+
+    def received(self, port: int, /) -> None:
+        """Note that a port's first message has been taken."""
+
+
 class PortTable:
     """All ports of a kernel.
 
@@ -187,13 +199,20 @@ class PortTable:
     ----------
     limits : how many and how large
     counters : where sends and receives are counted
+
+    Attributes
+    ----------
+    observer : hears of every message; None: nobody does
+    on_close : called with the number of a port that was closed
     """
 
     def __init__(self, limits: PortLimits, counters: IpcCounters) -> None:
         self.limits = limits
+        self.on_close: Callable[[int], object] = lambda _number: None
         self._counters = counters
         self._ports: dict[int, Port] = {}
         self._free = (1 << limits.ports) - 1
+        self.observer: PortObserver | None = None
 
     def create(self, number: int | None = None, *, owner: int | None = None) -> int:
         """Make a port, with the lowest free number unless one is given; return its number.
@@ -226,6 +245,7 @@ class PortTable:
         del self._ports[number]
         self._free |= 1 << number
         port.close()
+        self.on_close(number)
 
     def release(self, owner: int) -> int:
         """Close the ports of a process that ends; return how many."""
@@ -263,6 +283,8 @@ class PortTable:
             self._counters.ipc_queue_full += 1
             raise SysError(Errno.EAGAIN, f"port {number} holds {self.limits.messages} messages")
         self._counters.ipc_sends += 1
+        if self.observer is not None:
+            self.observer.sent(number, len(data))
 
     async def receive(
         self, number: int, capacity: int | None = None, *, deadline_ns: int | None = None
@@ -286,7 +308,7 @@ class PortTable:
         message = await self.get(number).get(room, deadline_ns)
         if message is None:
             raise SysError(Errno.ETIMEDOUT)
-        self._counters.ipc_recvs += 1
+        self._note_received(number)
         return message
 
     def try_receive(self, number: int, capacity: int | None = None) -> Message | None:
@@ -299,8 +321,14 @@ class PortTable:
         """
         room = self.limits.message_size if capacity is None else capacity
         message = self.get(number).try_get(room)
-        self._counters.ipc_recvs += message is not None
+        if message is not None:
+            self._note_received(number)
         return message
+
+    def _note_received(self, number: int) -> None:
+        self._counters.ipc_recvs += 1
+        if self.observer is not None:
+            self.observer.received(number)
 
     def statistics(self) -> list[PortStatistics]:
         """Return the figures of all ports, by number."""

@@ -1,4 +1,4 @@
-"""Page faults: demand-zero memory, copy-on-write, stacks that grow, pages of files.
+"""Page faults: demand-zero memory, copy-on-write, stacks that grow, pages of files, swapped ones.
 
 References
 ----------
@@ -86,15 +86,22 @@ class PagedMemory(UserMemory):
         if vma is None or not vma.permits(write=write, fetch=fetch):
             return False
         page = page_down(laddr)
+        with self.pages.holding(page, page + PAGE_SIZE):
+            self._give(vma, page, write=write)
+        return True
+
+    def _give(self, vma: Vma, page: int, *, write: bool) -> None:
+        """Let a page be accessed as its area permits."""
         entry = self.pages.entry(page)
         if not entry:
             self._bring_in(vma, page, write=write)
             self.peak = max(self.peak, self.pages.resident)
+        elif self.pages.table.is_swapped(entry):
+            self.pages.swap_in(page, vma.prot)
         elif write and not self.pages.table.is_writable(entry):
             self._make_writable(vma, page, self.pages.table.paddr_of(entry))
         else:  # another processor was faster, or ours remembers narrower rights
             self.pages.table.invalidate(page, PAGE_SIZE)
-        return True
 
     def _bring_in(self, vma: Vma, page: int, *, write: bool) -> None:
         """Map a page that is not resident."""

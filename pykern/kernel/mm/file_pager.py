@@ -19,6 +19,7 @@ from pykern.kernel.mm.pager import BusError
 if TYPE_CHECKING:
     from pykern.kernel.core.memory import PhysicalMemory
     from pykern.kernel.mm.frames import FrameAllocator
+    from pykern.kernel.mm.pager import Mapper
 
 
 class Content(Protocol):
@@ -86,7 +87,7 @@ class FilePager:
         self.name, self.identity = name, identity
         self._pages: dict[int, int] = {}
         self._dirty: set[int] = set()
-        self._spaces = 0
+        self._spaces: dict[Mapper, None] = {}
 
     @property
     def resident(self) -> int:
@@ -110,6 +111,15 @@ class FilePager:
             self._memory.write(paddr, self._content.read_at(offset, PAGE_SIZE))
             self._pages[offset] = paddr
         return paddr
+
+    def peek(self, offset: int, memory: PhysicalMemory) -> bytes:
+        """Return a page's contents, of the file itself where the page was not read yet."""
+        if offset >= page_up(self._content.size):
+            raise BusError(f"offset {offset:#x} of {self.name}")
+        paddr = self._pages.get(offset)
+        if paddr is not None:
+            return memory.read(paddr, PAGE_SIZE)
+        return self._content.read_at(offset, PAGE_SIZE).ljust(PAGE_SIZE, b"\0")
 
     async def load(self, offset: int) -> None:
         """Do nothing: `frame` never asks for it, files of this kernel are read at once."""
@@ -151,11 +161,10 @@ class FilePager:
                 self._memory.write(self._pages[page] + start - page, data)
 
     def truncated(self) -> None:
-        """Forget what lies behind the end of a file that has become shorter.
-
-        Pages that are mapped stay with those who have them; nobody else gets them.
-        """
+        """Take back what lies behind the end of a file that has become shorter."""
         size = self._content.size
+        for space in self._spaces:
+            space.lost(self, page_up(size))
         for page in [page for page in self._pages if page + PAGE_SIZE > size]:
             if page >= size:
                 self._frames.put(self._pages.pop(page))
@@ -164,15 +173,15 @@ class FilePager:
             rest = PAGE_SIZE - (size - page)
             self._memory.write(self._pages[page] + size - page, bytes(rest))
 
-    def opened(self) -> None:
+    def opened(self, space: Mapper) -> None:
         """Count one more address space."""
         if not self._spaces:
             self._content.users += 1
-        self._spaces += 1
+        self._spaces[space] = None
 
-    def closed(self) -> None:
+    def closed(self, space: Mapper) -> None:
         """Count one address space fewer; write back and free everything with the last one."""
-        self._spaces -= 1
+        self._spaces.pop(space, None)
         if self._spaces:
             return
         self.write_back()

@@ -22,9 +22,10 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import MIB, PAGE_SHIFT, PAGE_SIZE, page_down, page_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pykern.kernel.core.memory import PhysicalMemory
+    from pykern.kernel.mm.reclaim import Reclaimer
 
     _Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
     _Counts = np.ndarray[tuple[int], np.dtype[np.uint32]]
@@ -205,6 +206,12 @@ class FrameAllocator:
     regions : usable RAM as (base, size) in bytes, or (base, size, node); partial pages are left out
     distances : `distances[a][b]`, the SLIT: how far memory of node b is from node a
 
+    Attributes
+    ----------
+    reclaimer : who takes frames back from processes when none is free; None: nobody
+    home : says which NUMA node to take from where nobody does; None: any
+    near, far : frames taken from the node that was wanted, and from others
+
     References
     ----------
     ACPI, System Resource Affinity Table and System Locality Information Table.
@@ -219,6 +226,9 @@ class FrameAllocator:
     ) -> None:
         self._memory = memory
         self.regions = _regions(regions)
+        self.reclaimer: Reclaimer | None = None
+        self.home: Callable[[], int | None] = lambda: None
+        self.near = self.far = 0
         self._reserved = 0
         self._last = self.regions[0]
         self._orders: dict[int | None, list[Region]] = {
@@ -245,7 +255,8 @@ class FrameAllocator:
         align : the address is a multiple of it; a power of two, bytes
         below : the run ends at or below this physical address (a DMA limit)
         zero : clear the memory
-        node : NUMA node to take from; when it is full, the nearest one that is not
+        node : NUMA node to take from, by default the one of `home`; when it is full, the nearest
+            one that is not
 
         Returns
         -------
@@ -257,14 +268,35 @@ class FrameAllocator:
         """
         if count < 1 or align & (align - 1):
             raise KernelBug(f"alloc of {count} frames aligned to {align:#x}")
-        for region in self._orders.get(node, self.regions):
+        paddr = self._find(count, align, below, node)
+        while paddr is None:
+            if self.reclaimer is None or not self.reclaimer.relieve(count):
+                raise SysError(Errno.ENOMEM)
+            paddr = self._find(count, align, below, node)
+        if zero:
+            self.zero(paddr, count)
+        return paddr
+
+    def _find(self, count: int, align: int, below: int | None, node: int | None) -> int | None:
+        """Take frames, of the nearest node first; return where they begin."""
+        wanted = self.home() if node is None else node
+        for region in self._orders.get(wanted, self.regions):
             frame = _take(region, count, align, below)
             if frame is not None:
-                paddr = region.base + (frame << PAGE_SHIFT)
-                if zero:
-                    self.zero(paddr, count)
-                return paddr
-        raise SysError(Errno.ENOMEM)
+                if wanted is None or region.node == wanted:
+                    self.near += count
+                else:
+                    self.far += count
+                return region.base + (frame << PAGE_SHIFT)
+        return None
+
+    def node_of(self, paddr: int) -> int:
+        """Return the NUMA node that a frame is on."""
+        return self._region_of(paddr).node
+
+    def take_free(self, count: int) -> int | None:
+        """Take frames as `alloc` does, none from processes, without clearing them; None: no run."""
+        return self._find(count, PAGE_SIZE, None, None)
 
     def free(self, paddr: int, count: int = 1) -> None:
         """Give back frames nobody else refers to.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.registry import Registry
 from pykern.kernel.mm.first_fit import FirstFitHeap
 from pykern.kernel.mm.heap import BuddyHeap
+from pykern.kernel.mm.slab import SlabHeap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,3 +17,4 @@ if TYPE_CHECKING:
 HEAPS: Registry[Callable[..., HeapAllocator]] = Registry("kernel heap")
 HEAPS.register("buddy")(BuddyHeap)
 HEAPS.register("first-fit")(FirstFitHeap)
+HEAPS.register("slab")(SlabHeap)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.bug import KernelBug
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.units import MIB, PAGE_SHIFT, PAGE_SIZE, page_down, page_up
-from pykern.kernel.x86.paging import NX, PAGE_2M, PCD, RW, G, PageTable
+from pykern.kernel.x86.paging import NX, PAGE_2M, PAT, PCD, RW, G, PageTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -117,7 +117,13 @@ class KernelSpace:
         """Map the kernel with the rights of each section.
 
         What is not writable there is not writable in the direct map either.
+
+        Where entry 511 of the PML4 is recursive, the image, which is linked behind it, has its page
+        directory in entry 510 and its page table below that. Addresses that begin with 510 see the
+        same tables one level higher, where bit 7 says that an entry is a page of 2 MiB. It is set,
+        so that no instruction of the kernel is ever taken for a page table.
         """
+        extra = G | (PAT if self.table.recursive else 0)
         for section in sections:
             if (section.laddr ^ section.paddr) & _OFFSET:
                 raise KernelBug(
@@ -126,7 +132,7 @@ class KernelSpace:
                 )
             laddr, paddr = page_down(section.laddr), page_down(section.paddr)
             size = page_up(section.laddr + section.size) - laddr
-            self.table.map(laddr, paddr, size, section.flags | G)
+            self.table.map(laddr, paddr, size, section.flags | extra)
             self.sections.append(section)
             alias = self.layout.hhdm + paddr
             if not section.writable and self.table.lookup(alias):

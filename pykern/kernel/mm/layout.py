@@ -16,11 +16,18 @@ class UserLayout:
     bottom : lowest address that may be mapped; what lies below catches null pointers
     top : end of the user half and of the stack of a program
     mmap_top : areas without an address are put below it, downward
+    stack_top, stack_size : of a program's first stack
+    stack_guards : pages on both sides of it are taken, and nothing may be done with them
+    program : where programs are loaded that may be anywhere
     """
 
     bottom: int = 0x1_0000
     top: int = 0x7FFF_FFFF_F000
     mmap_top: int = 0x7FFF_F7FF_F000
+    stack_top: int = 0x7FFF_FFFF_F000
+    stack_size: int = 8 * MIB
+    stack_guards: bool = False
+    program: int = 0x5555_5555_4000
 
 
 @dataclass

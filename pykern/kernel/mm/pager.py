@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from pykern.kernel.core.units import PAGE_SIZE
 
 if TYPE_CHECKING:
+    from pykern.kernel.core.memory import PhysicalMemory
     from pykern.kernel.mm.frames import FrameAllocator
 
 
@@ -24,6 +25,14 @@ class NotResident(Exception):  # noqa: N818 - a condition, not an error
     def __init__(self, pager: Pager, offset: int) -> None:
         super().__init__(f"page at offset {offset:#x} of {pager.name} is not in memory")
         self.pager, self.offset = pager, offset
+
+
+class Mapper(Protocol):
+    """An address space, as a pager sees it."""
+
+    def lost(self, pager: Pager, offset: int, /) -> None:
+        """Take note that a pager has nothing from `offset` on any more."""
+        ...
 
 
 class Pager(Protocol):
@@ -52,6 +61,15 @@ class Pager(Protocol):
         """
         ...
 
+    def peek(self, offset: int, memory: PhysicalMemory, /) -> bytes:
+        """Return the contents of the page at `offset`; whether it is in memory stays as it is.
+
+        Raises
+        ------
+        BusError : the object does not reach so far
+        """
+        ...
+
     async def load(self, offset: int, /) -> None:
         """Bring the page at `offset` into memory; may sleep.
 
@@ -65,12 +83,12 @@ class Pager(Protocol):
         """Take note that a shared mapping is about to write to the page at `offset`."""
         ...
 
-    def opened(self) -> None:
-        """Take note of one more area that maps this object."""
+    def opened(self, space: Mapper, /) -> None:
+        """Take note of one more address space that maps this object."""
         ...
 
-    def closed(self) -> None:
-        """Take note that one area fewer maps this object; the last one may free its pages."""
+    def closed(self, space: Mapper, /) -> None:
+        """Take note of one address space fewer; the last one may free the pages."""
         ...
 
 
@@ -106,18 +124,25 @@ class SharedMemory:
             paddr = self._pages[offset] = self._frames.alloc()
         return paddr
 
+    def peek(self, offset: int, memory: PhysicalMemory) -> bytes:
+        """Return a page's contents, zeros where nobody has touched it."""
+        if offset >= self.size:
+            raise BusError(f"offset {offset:#x} of {self.name} with {self.size:#x} bytes")
+        paddr = self._pages.get(offset)
+        return bytes(PAGE_SIZE) if paddr is None else memory.read(paddr, PAGE_SIZE)
+
     async def load(self, offset: int) -> None:
         """Do nothing: `frame` never asks for it."""
 
     def dirtied(self, offset: int) -> None:
         """Do nothing: there is no file to write to."""
 
-    def opened(self) -> None:
-        """Count one more area."""
+    def opened(self, _space: Mapper) -> None:
+        """Count one more address space."""
         self._users += 1
 
-    def closed(self) -> None:
-        """Count one area fewer; free the pages with the last one."""
+    def closed(self, _space: Mapper) -> None:
+        """Count one address space fewer; free the pages with the last one."""
         self._users -= 1
         if self._users == 0:
             for paddr in self._pages.values():

@@ -12,7 +12,7 @@ class PageTable(Protocol):
     """One translation tree with pages of 4 KiB; entries and flags are opaque integers.
 
     An entry of 0 is empty. One that is not 0 and not present still has a frame, which no access
-    reaches. `pykern.kernel.x86.paging.PageTable` says more about each method.
+    reaches, unless it is swapped: then it has a slot of swap space. `pykern.kernel.x86.paging.PageTable` says more about each method.
     """
 
     root: int
@@ -54,6 +54,26 @@ class PageTable(Protocol):
 
     def read_only(self, entry: int, /) -> int:
         """Return an entry without the right to write."""
+        ...
+
+    def is_accessed(self, entry: int, /) -> bool:
+        """Say whether the page was used since `unaccessed`."""
+        ...
+
+    def unaccessed(self, entry: int, /) -> int:
+        """Return an entry whose next use will be seen."""
+        ...
+
+    def swap_entry(self, slot: int, /) -> int:
+        """Return the entry of a page that has a slot of swap space instead of a frame."""
+        ...
+
+    def is_swapped(self, entry: int, /) -> bool:
+        """Say whether a page has a slot instead of a frame."""
+        ...
+
+    def slot_of(self, entry: int, /) -> int:
+        """Return the slot of such an entry."""
         ...
 
     def paddr_of(self, entry: int, /) -> int:

@@ -90,7 +90,7 @@ def resident(space: AddressSpace, laddr: int, size: int) -> bytes:
     end = laddr + page_up(size)
     if not space.vmas.covers(laddr, end):
         raise SysError(Errno.ENOMEM)
-    return bytes(bool(space.pages.entry(page)) for page in range(laddr, end, PAGE_SIZE))
+    return bytes(space.pages.has_frame(page) for page in range(laddr, end, PAGE_SIZE))
 
 
 def _check_target(space: AddressSpace, laddr: int, old_size: int, target: int, size: int) -> None:

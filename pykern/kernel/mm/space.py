@@ -18,6 +18,7 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import PAGE_SIZE, page_down, page_up
 from pykern.kernel.mm.fault import PagedMemory
 from pykern.kernel.mm.layout import Limits, UserLayout
+from pykern.kernel.mm.locking import unlock
 from pykern.kernel.mm.maps import describe, maps
 from pykern.kernel.mm.pager import SharedMemory
 from pykern.kernel.mm.vma import (
@@ -78,7 +79,7 @@ class SpaceStatistics:
     tables: int
 
 
-class AddressSpace(PagedMemory):
+class AddressSpace(PagedMemory):  # noqa: PLR0904 - one method per operation
     """The memory of a process.
 
     Parameters
@@ -87,8 +88,13 @@ class AddressSpace(PagedMemory):
     memory : guest RAM
     kernel_half : physical address of the PML4 whose upper half is taken over; None: empty
     layout, limits : addresses and bounds
+    new_table : makes its page table, of whatever processor; as `x86.paging.user_table`
     on_unmap : called with (space, laddr, pages) when processors that use the space must forget
     on_release : called with the space when processors that still have its CR3 must get another
+
+    Attributes
+    ----------
+    locked : page number → frame that is kept in memory (mlock)
     """
 
     def __init__(
@@ -99,18 +105,21 @@ class AddressSpace(PagedMemory):
         *,
         layout: UserLayout | None = None,
         limits: Limits | None = None,
+        new_table: Callable[..., PageTable] = user_table,
         on_unmap: Callable[[AddressSpace, int, int], object] | None = None,
         on_release: Callable[[AddressSpace], object] | None = None,
     ) -> None:
         limits = limits or Limits()
-        table: PageTable = user_table(memory, frames, kernel_half)
+        table = new_table(memory, frames, kernel_half)
         table.allow_wx = limits.allow_wx
         table.invalidate = self._invalidate
         super().__init__(frames, memory, table, layout or UserLayout(), limits)
-        self._kernel_half = kernel_half
+        self._kernel_half, self._new_table = kernel_half, new_table
         self._on_unmap, self._on_release = on_unmap, on_release
         self._pagers: Counter[Pager] = Counter()
         self.start_brk = self.end_brk = 0
+        self.locked: dict[int, int] = {}
+        self._users = 1
 
     @property
     def pml4(self) -> int:
@@ -235,9 +244,14 @@ class AddressSpace(PagedMemory):
 
     def map_stack(self, size: int, prot: int = PROT_READ | PROT_WRITE) -> int:
         """Map the stack of a program, which grows on demand; return its top."""
-        top = self.layout.top
+        top = self.layout.stack_top
         flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN
-        self.mmap(top - page_up(size), size, prot, flags, name="[stack]")
+        bottom = top - page_up(size)
+        self.mmap(bottom, size, prot, flags, name="[stack]")
+        if self.layout.stack_guards:
+            for guard in (bottom - PAGE_SIZE, top):
+                flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
+                self.mmap(guard, PAGE_SIZE, 0, flags, name="[guard]")
         return top
 
     def discard(self, laddr: int, size: int) -> None:
@@ -245,7 +259,7 @@ class AddressSpace(PagedMemory):
 
         Raises
         ------
-        SysError(EINVAL) : unaligned
+        SysError(EINVAL) : unaligned, or some page is locked
         SysError(ENOMEM) : some page is not mapped
         """
         size = self._check_range(laddr, size)
@@ -253,7 +267,18 @@ class AddressSpace(PagedMemory):
             return
         if not self.vmas.covers(laddr, laddr + size):
             raise SysError(Errno.ENOMEM)
+        if any(laddr <= number * PAGE_SIZE < laddr + size for number in self.locked):
+            raise SysError(Errno.EINVAL)
         self.pages.remove(laddr, laddr + size)
+
+    def lost(self, pager: Pager, offset: int) -> None:
+        """Unmap the pages that show what a pager had from `offset` on: it has become shorter.
+
+        The next access finds nothing there (SIGBUS). Private copies go as well, as in Linux.
+        """
+        for vma in self.vmas:
+            if vma.pager is pager and vma.offset + vma.size > offset:
+                self.pages.remove(max(vma.start, vma.start + offset - vma.offset), vma.end)
 
     # -- life
 
@@ -270,6 +295,7 @@ class AddressSpace(PagedMemory):
             self._kernel_half,
             layout=self.layout,
             limits=replace(self.limits),
+            new_table=self._new_table,
             on_unmap=self._on_unmap,
             on_release=self._on_release,
         )
@@ -290,11 +316,23 @@ class AddressSpace(PagedMemory):
         self.remove(0, page_up(self.layout.top))
         self.start_brk = self.end_brk = 0
 
+    def share(self) -> AddressSpace:
+        """Count one more process that lives in it, and return it."""
+        self._users += 1
+        return self
+
     def release(self) -> None:
-        """Unmap everything and free the page tables, once no processor walks them any more."""
+        """Count one process less; the last one frees everything.
+
+        The page tables go once no processor walks them any more.
+        """
+        self._users -= 1
+        if self._users:
+            return
         if self._on_release is not None:
             self._on_release(self)
         self.clear()
+        self.pages.detach()
         self.pages.table.release()
 
     # -- reports
@@ -341,7 +379,7 @@ class AddressSpace(PagedMemory):
         if vma.pager is None:
             return
         if vma.pager not in self._pagers:
-            vma.pager.opened()
+            vma.pager.opened(self)
         self._pagers[vma.pager] += vma.size
 
     def remove(self, start: int, end: int) -> None:
@@ -349,6 +387,7 @@ class AddressSpace(PagedMemory):
         cut = self.vmas.remove(start, end)
         if not cut:
             return
+        unlock(self, start, end)
         self.pages.remove(cut[0].start, cut[-1].end)
         for vma in cut:
             if vma.pager is None:
@@ -356,7 +395,7 @@ class AddressSpace(PagedMemory):
             self._pagers[vma.pager] -= vma.size
             if not self._pagers[vma.pager]:
                 del self._pagers[vma.pager]
-                vma.pager.closed()
+                vma.pager.closed(self)
 
     def place(self, hint: int | None, size: int) -> int:
         """Choose an address for a new area; SysError(ENOMEM) if there is none."""

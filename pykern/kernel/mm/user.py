@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pykern.kernel.core.bug import KernelBug
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.core.units import PAGE_SHIFT, PAGE_SIZE
+from pykern.kernel.core.units import PAGE_SHIFT, PAGE_SIZE, page_down
 from pykern.kernel.mm.pager import BusError, NotResident
 
 if TYPE_CHECKING:
@@ -273,7 +273,14 @@ class UserMemory:
                 raise SysError(Errno.EFAULT) from None
 
     def _parts(self, uaddr: int, size: int, write: bool) -> list[tuple[int, int]]:
-        """Return (physical address, bytes) of each page's part of a range, all accessible."""
+        """Return (physical address, bytes) of each page's part of a range, all accessible.
+
+        They stay so until the next frame is taken.
+        """
+        with self.pages.holding(page_down(uaddr), uaddr + size):
+            return self._find_parts(uaddr, size, write)
+
+    def _find_parts(self, uaddr: int, size: int, write: bool) -> list[tuple[int, int]]:
         pages = self.pages
         cache = pages.writable if write else pages.readable
         parts = []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.units import PAGE_SHIFT, PAGE_SIZE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pykern.kernel.mm.frames import FrameAllocator
     from pykern.kernel.mm.pagetable import PageTable
 
@@ -30,10 +33,61 @@ class UserPages:
         self.writable: dict[int, int] = {}
         self.pinned: dict[int, int] = {}
         self.resident = 0
+        self._held: list[tuple[int, int]] = []
+        if frames.reclaimer is not None:
+            frames.reclaimer.attach(self)
+
+    def detach(self) -> None:
+        """Leave: nothing is mapped, nor will be."""
+        if self.frames.reclaimer is not None:
+            self.frames.reclaimer.detach(self)
+
+    # -- pages that must stay, and pages that went
+
+    @contextmanager
+    def holding(self, start: int, end: int) -> Iterator[None]:
+        """Let no page of a range lose its frame meanwhile: somebody knows where it is."""
+        self._held.append((start, end))
+        try:
+            yield
+        finally:
+            self._held.pop()
+
+    def is_held(self, laddr: int) -> bool:
+        """Say whether a page must keep its frame now."""
+        return any(start <= laddr < end for start, end in self._held)
+
+    def swap_out(self, laddr: int, slot: int) -> None:
+        """Give up a page's frame, whose content is in a slot of swap space."""
+        paddr = self.table.paddr_of(self.table.entry(laddr))
+        self.table.set_span(laddr, [self.table.swap_entry(slot)])
+        self.forget(laddr, laddr + PAGE_SIZE)
+        self.table.invalidate(laddr, PAGE_SIZE)
+        self.resident -= 1
+        self.frames.put(paddr)
+
+    def swap_in(self, laddr: int, prot: int) -> None:
+        """Give a swapped page a frame again, its own; nobody else writes to it.
+
+        Raises
+        ------
+        SysError(ENOMEM) : no frame is free; nothing has changed
+        """
+        reclaimer, table = self.frames.reclaimer, self.table
+        assert reclaimer is not None  # else nothing would be swapped
+        paddr = reclaimer.bring_back(table.slot_of(table.entry(laddr)))
+        table.set_entry(laddr, paddr, table.user_flags(prot))
+        self.resident += 1
+        reclaimer.admit(self, laddr)
 
     def entry(self, laddr: int) -> int:
         """Return the entry of a page, or 0."""
         return self.table.entry(laddr)
+
+    def has_frame(self, laddr: int) -> bool:
+        """Say whether a page is in memory."""
+        entry = self.table.entry(laddr)
+        return bool(entry) and not self.table.is_swapped(entry)
 
     def accessible(self, laddr: int, *, write: bool) -> int | None:
         """Return the physical address of a page the user may access now, or None."""
@@ -57,6 +111,8 @@ class UserPages:
         """
         self.table.set_entry(laddr, paddr, self.table.user_flags(prot))
         self.resident += 1
+        if self.frames.reclaimer is not None:
+            self.frames.reclaimer.admit(self, laddr)
 
     def exchange(self, laddr: int, paddr: int, prot: int) -> None:
         """Map another frame, or the same with other rights, in the place of a resident page."""
@@ -74,16 +130,23 @@ class UserPages:
     def remove(self, start: int, end: int) -> None:
         """Unmap a range; its frames lose their reference after the processors forgot them."""
         gone: list[int] = []
-        paddr_of = self.table.paddr_of
+        slots: list[int] = []
+        table = self.table
 
         def take(_laddr: int, entry: int) -> int:
-            gone.append(paddr_of(entry))
+            if table.is_swapped(entry):
+                slots.append(table.slot_of(entry))
+            else:
+                gone.append(table.paddr_of(entry))
             return 0
 
         self.forget(start, end)
-        self.table.change(start, end - start, take)
+        table.change(start, end - start, take)
         self.resident -= len(gone)
         self.frames.put_each(gone)
+        if self.frames.reclaimer is not None:
+            for slot in slots:
+                self.frames.reclaimer.swap.put(slot)
 
     def move(self, start: int, end: int, target: int) -> None:
         """Map resident pages of a range elsewhere, where nothing is.
@@ -92,6 +155,10 @@ class UserPages:
         ------
         SysError(ENOMEM) : no frame for a table; nothing has changed
         """
+        with self.holding(start, end), self.holding(target, target + end - start):
+            self._move(start, end, target)
+
+    def _move(self, start: int, end: int, target: int) -> None:
         entries = {
             laddr + i * PAGE_SIZE: entry
             for laddr, span in self.table.spans(start, end - start)
@@ -120,6 +187,8 @@ class UserPages:
         narrow = table.read_only(flags)
 
         def change(_laddr: int, entry: int) -> int:
+            if table.is_swapped(entry):  # gets its rights when it comes back
+                return entry
             return table.paddr_of(entry) | (flags if table.is_writable(entry) else narrow)
 
         self.forget(start, end)
@@ -138,12 +207,14 @@ class UserPages:
         self.forget(start, end)
         for laddr, entries in self.table.spans(start, end - start):
             if any(entries):
-                self._share_span(child, laddr, entries)
+                with self.holding(laddr, laddr + len(entries) * PAGE_SIZE):
+                    self._share_span(child, laddr, entries)
         self.table.invalidate(start, end - start)
 
     def _share_span(self, child: UserPages, laddr: int, entries: list[int]) -> None:
         """Share the pages of one table."""
         frames, paddr_of, read_only = self.frames, self.table.paddr_of, self.table.read_only
+        is_swapped = self.table.is_swapped
         narrow = [read_only(entry) for entry in entries]
         mine, theirs = narrow.copy(), narrow
         first = laddr >> PAGE_SHIFT
@@ -160,16 +231,20 @@ class UserPages:
             frames.put_each(copies)
             raise
         own = set(copies)
-        held = [paddr_of(entry) for entry in theirs if entry]
+        held = [paddr_of(entry) for entry in theirs if entry and not is_swapped(entry)]
         frames.get_each([paddr for paddr in held if paddr not in own])
+        if frames.reclaimer is not None:
+            for entry in filter(is_swapped, theirs):
+                frames.reclaimer.swap.get(self.table.slot_of(entry))
         child.resident += len(held)
         if mine != entries:
             self.table.set_span(laddr, mine)
 
     def count(self, start: int, end: int) -> int:
         """Return how many pages of a range are resident."""
+        is_swapped = self.table.is_swapped
         return sum(
-            sum(1 for entry in entries if entry)
+            sum(1 for entry in entries if entry and not is_swapped(entry))
             for _, entries in self.table.spans(start, end - start)
         )
 

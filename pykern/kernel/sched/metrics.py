@@ -22,6 +22,9 @@ _COUNTERS = (
     "sleep_count",
     "wake_count",
     "timer_ticks",
+    "page_faults",
+    "swap_ins",
+    "swap_outs",
 )
 _CPU_COUNTERS = ("busy_ns", "idle_ns", "ctx_switches", "migrations", "resched_ipis", "timer_ticks")
 
@@ -67,6 +70,8 @@ class Metrics:
     ipc_queue_full : messages refused because the port's queue was full
     sleep_count, wake_count : threads that went to sleep until a time, and those that awoke from it
     timer_ticks : of all CPUs
+    page_faults : of programs, those that were served
+    swap_ins, swap_outs : pages that got a frame back, and that lost one
     syscall_count : calls by name; those known beforehand stand first, in the order of their numbers
     cpus : by CPU
     """
@@ -81,6 +86,9 @@ class Metrics:
     sleep_count: int = 0
     wake_count: int = 0
     timer_ticks: int = 0
+    page_faults: int = 0
+    swap_ins: int = 0
+    swap_outs: int = 0
     syscall_count: dict[str, int] = field(default_factory=dict)
     cpus: list[CpuTimes] = field(default_factory=list)
 

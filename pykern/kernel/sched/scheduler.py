@@ -235,6 +235,11 @@ class Scheduler(RunQueues):
         if self.waiting:
             self._balancer.tick(rq)
 
+    def load_averages(self) -> tuple[float, float, float]:
+        """Return how many threads ran or could have run, over 1, 5 and 15 minutes."""
+        self.load.sample(self.clock.now_ns, self.active)
+        return self.load.averages
+
     def yield_now(self, cpu: int) -> None:
         """Let the running thread go behind those as urgent as itself."""
         rq = self.queues[cpu]

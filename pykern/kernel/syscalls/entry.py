@@ -12,7 +12,6 @@ from collections import UserDict
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.core.log import Level
 from pykern.kernel.core.wait import Interrupted
 from pykern.kernel.syscalls.arguments import Kind
 from pykern.kernel.task.signals import ERESTARTNOHAND, ERESTARTSYS
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import ModuleType
 
-    from pykern.kernel.core.log import Subsystem
+    from pykern.kernel.abi.calls import Call
     from pykern.kernel.task.system import System
     from pykern.kernel.x86.processor import Processor
 
@@ -165,17 +164,16 @@ class SystemCalls:
         return finish
 
 
-def logged(
-    symbol: str, number: int, serve: Callable[[Processor], None], log: Subsystem
+def watched(
+    serve: Callable[[Processor], None], call: Call, watch: Callable[[Processor, Call], None]
 ) -> Callable[[Processor], None]:
-    """Return what serves a call and says so before, at level debug (MEL-34)."""
-    text = f"SYS_{symbol.removeprefix('sys_').upper()} (id={number})"
+    """Return what serves a call and lets somebody know before."""
 
-    def call(cpu: Processor) -> None:
-        log.log(f"Task {cpu.current.tid} invoked {text}", Level.DEBUG)
+    def watch_and_serve(cpu: Processor) -> None:
+        watch(cpu, call)
         serve(cpu)
 
-    return call
+    return watch_and_serve
 
 
 def not_implemented(_cpu: Processor) -> int:

@@ -1,17 +1,18 @@
-"""Paths: opening, attributes, directories."""
+"""Files by their paths: opening, attributes."""
 
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pykern.kernel.abi.linux_structs import pack_stat, pack_statfs, pack_statx
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.fs import attributes, entries
+from pykern.kernel.fs import attributes
 from pykern.kernel.fs.flags import (
+    AT_EACCESS,
+    AT_EMPTY_PATH,
     AT_FDCWD,
-    AT_REMOVEDIR,
-    AT_SYMLINK_FOLLOW,
     AT_SYMLINK_NOFOLLOW,
     O_CLOEXEC,
     O_CREAT,
@@ -19,50 +20,25 @@ from pykern.kernel.fs.flags import (
     O_WRONLY,
 )
 from pykern.kernel.fs.open import open_at
-from pykern.kernel.fs.path import path_of, walk
-from pykern.kernel.fs.table import base
-from pykern.kernel.syscalls.arguments import Fd, Id, Int, Long, Size, UInt, UserPtr, UserStr
+from pykern.kernel.syscalls.arguments import Fd, Id, Int, Long, UInt, UserPtr, UserStr
 from pykern.kernel.syscalls.entry import syscall
+from pykern.kernel.syscalls.paths import check_flags, locate, read_path, start_of
 
 if TYPE_CHECKING:
-    from pykern.kernel.fs.location import Location
     from pykern.kernel.task.thread import UserThread
 
-AT_EMPTY_PATH = 0x1000
+AT_NO_AUTOMOUNT, _STATX_SYNC, _STATX_RESERVED = 0x800, 0x6000, 0x8000_0000
 _GETDENTS_MOST = 1 << 20
 _UTIME_NOW, _UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
-_NS_PER_S = 1_000_000_000
-
-
-def _path(thread: UserThread, uaddr: int) -> bytes:
-    """Return a path from user memory."""
-    return thread.process.space.read_cstring(uaddr)
-
-
-def _start(thread: UserThread, dirfd: int, path: bytes) -> Location:
-    return base(thread.process.fs, thread.process.files, dirfd, path)
-
-
-def _locate(
-    thread: UserThread, dirfd: int, uaddr: int, flags: int = 0, *, follow: bool = True
-) -> Location:
-    """Return the place that the path of an …at call leads to."""
-    path = _path(thread, uaddr)
-    if not path and flags & AT_EMPTY_PATH:
-        if dirfd == AT_FDCWD:
-            return thread.process.fs.cwd
-        return thread.process.files.get(dirfd).location
-    if flags & AT_SYMLINK_NOFOLLOW:
-        follow = False
-    return walk(thread.process.fs, path, _start(thread, dirfd, path), follow=follow)
+_NS_PER_S, _US_PER_S = 1_000_000_000, 1_000_000
 
 
 # -- opening
 
 
 async def _open(thread: UserThread, dirfd: int, uaddr: int, flags: int, mode: int) -> int:
-    process, path = thread.process, _path(thread, uaddr)
-    file = await open_at(process.fs, path, flags, mode & 0o7777, _start(thread, dirfd, path))
+    process, path = thread.process, read_path(thread, uaddr)
+    file = await open_at(process.fs, path, flags, mode & 0o7777, start_of(thread, dirfd, path))
     try:
         return process.files.install(file, cloexec=bool(flags & O_CLOEXEC))
     except SysError:
@@ -94,7 +70,7 @@ async def creat(thread: UserThread, pathname: UserStr, mode: UInt) -> int:
 @syscall
 def stat(thread: UserThread, pathname: UserStr, statbuf: UserPtr) -> int:
     """Tell the attributes of a file."""
-    found = _locate(thread, AT_FDCWD, pathname)
+    found = locate(thread, AT_FDCWD, pathname)
     thread.process.space.copy_out(statbuf, pack_stat(found.inode.stat()))
     return 0
 
@@ -102,7 +78,7 @@ def stat(thread: UserThread, pathname: UserStr, statbuf: UserPtr) -> int:
 @syscall
 def lstat(thread: UserThread, pathname: UserStr, statbuf: UserPtr) -> int:
     """Tell the attributes of a file, or of the symbolic link that it is."""
-    found = _locate(thread, AT_FDCWD, pathname, follow=False)
+    found = locate(thread, AT_FDCWD, pathname, follow=False)
     thread.process.space.copy_out(statbuf, pack_stat(found.inode.stat()))
     return 0
 
@@ -120,7 +96,8 @@ def newfstatat(
     thread: UserThread, dirfd: Fd, pathname: UserStr, statbuf: UserPtr, flags: UInt
 ) -> int:
     """Tell the attributes of a file below a directory."""
-    found = _locate(thread, dirfd, pathname, flags)
+    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)
+    found = locate(thread, dirfd, pathname, flags)
     thread.process.space.copy_out(statbuf, pack_stat(found.inode.stat()))
     return 0
 
@@ -130,8 +107,10 @@ def statx(
     thread: UserThread, dirfd: Fd, pathname: UserStr, flags: UInt, mask: UInt, statxbuf: UserPtr
 ) -> int:
     """Tell the attributes of a file in the newer form; always all of them."""
-    del mask
-    found = _locate(thread, dirfd, pathname, flags)
+    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | _STATX_SYNC)
+    if mask & _STATX_RESERVED or flags & _STATX_SYNC == _STATX_SYNC:
+        raise SysError(Errno.EINVAL)
+    found = locate(thread, dirfd, pathname, flags)
     thread.process.space.copy_out(statxbuf, pack_statx(found.inode.stat()))
     return 0
 
@@ -139,7 +118,7 @@ def statx(
 @syscall
 def statfs(thread: UserThread, path: UserStr, buf: UserPtr) -> int:
     """Tell the attributes of a file system."""
-    found = _locate(thread, AT_FDCWD, path)
+    found = locate(thread, AT_FDCWD, path)
     thread.process.space.copy_out(buf, pack_statfs(found.mount.fs.statfs()))
     return 0
 
@@ -152,31 +131,39 @@ def fstatfs(thread: UserThread, fd: Fd, buf: UserPtr) -> int:
     return 0
 
 
+def _access(thread: UserThread, dirfd: int, pathname: int, mode: int, flags: int) -> int:
+    """Check permissions: those of the real user, unless AT_EACCESS is given."""
+    if flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
+        raise SysError(Errno.EINVAL)
+    who, fs = thread.process.credentials, thread.process.fs
+    if not flags & AT_EACCESS:
+        fs = replace(fs, uid=who.user.real, gid=who.group.real)
+    attributes.access(fs, locate(thread, dirfd, pathname, flags, fs=fs), mode)
+    return 0
+
+
 @syscall
 def access(thread: UserThread, pathname: UserStr, mode: Int) -> int:
     """Tell whether a file may be used so."""
-    attributes.access(thread.process.fs, _locate(thread, AT_FDCWD, pathname), mode)
-    return 0
+    return _access(thread, AT_FDCWD, pathname, mode, 0)
 
 
 @syscall
 def faccessat(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: Int) -> int:
     """Tell whether a file below a directory may be used so."""
-    attributes.access(thread.process.fs, _locate(thread, dirfd, pathname), mode)
-    return 0
+    return _access(thread, dirfd, pathname, mode, 0)
 
 
 @syscall
 def faccessat2(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: Int, flags: UInt) -> int:
     """Tell whether a file below a directory may be used so, with flags."""
-    attributes.access(thread.process.fs, _locate(thread, dirfd, pathname, flags), mode)
-    return 0
+    return _access(thread, dirfd, pathname, mode, flags)
 
 
 @syscall
 def chmod(thread: UserThread, pathname: UserStr, mode: UInt) -> int:
     """Set permissions."""
-    attributes.chmod(thread.process.fs, _locate(thread, AT_FDCWD, pathname), mode & 0o7777)
+    attributes.chmod(thread.process.fs, locate(thread, AT_FDCWD, pathname), mode & 0o7777)
     return 0
 
 
@@ -191,21 +178,30 @@ def fchmod(thread: UserThread, fd: Fd, mode: UInt) -> int:
 @syscall
 def fchmodat(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: UInt) -> int:
     """Set permissions of a file below a directory."""
-    attributes.chmod(thread.process.fs, _locate(thread, dirfd, pathname), mode & 0o7777)
+    attributes.chmod(thread.process.fs, locate(thread, dirfd, pathname), mode & 0o7777)
+    return 0
+
+
+@syscall
+def fchmodat2(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: UInt, flags: UInt) -> int:
+    """Set permissions of a file below a directory, with flags."""
+    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
+    where = locate(thread, dirfd, pathname, flags)
+    attributes.chmod(thread.process.fs, where, mode & 0o7777)
     return 0
 
 
 @syscall
 def chown(thread: UserThread, pathname: UserStr, owner: Id, group: Id) -> int:
     """Set owner and group."""
-    attributes.chown(thread.process.fs, _locate(thread, AT_FDCWD, pathname), owner, group)
+    attributes.chown(thread.process.fs, locate(thread, AT_FDCWD, pathname), owner, group)
     return 0
 
 
 @syscall
 def lchown(thread: UserThread, pathname: UserStr, owner: Id, group: Id) -> int:
     """Set owner and group, of a symbolic link too."""
-    where = _locate(thread, AT_FDCWD, pathname, follow=False)
+    where = locate(thread, AT_FDCWD, pathname, follow=False)
     attributes.chown(thread.process.fs, where, owner, group)
     return 0
 
@@ -223,7 +219,8 @@ def fchownat(
     thread: UserThread, dirfd: Fd, pathname: UserStr, owner: Id, group: Id, flags: UInt
 ) -> int:
     """Set owner and group of a file below a directory."""
-    where = _locate(thread, dirfd, pathname, flags)
+    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
+    where = locate(thread, dirfd, pathname, flags)
     attributes.chown(thread.process.fs, where, owner, group)
     return 0
 
@@ -232,8 +229,9 @@ def fchownat(
 def utimensat(thread: UserThread, dirfd: Fd, pathname: UserStr, times: UserPtr, flags: UInt) -> int:
     """Set times of access and modification."""
     process = thread.process
+    check_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
     if pathname:
-        where = _locate(thread, dirfd, pathname, flags)
+        where = locate(thread, dirfd, pathname, flags)
     else:
         where = process.files.get(dirfd).location
     if not times:
@@ -257,9 +255,53 @@ def _time(seconds: int, ns: int, now: int) -> int | None:
 
 
 @syscall
+def utime(thread: UserThread, filename: UserStr, times: UserPtr) -> int:
+    """Set times of access and modification in seconds."""
+    pair = struct.unpack("<qq", thread.process.space.copy_in(times, 16)) if times else None
+    return _utimes(thread, AT_FDCWD, filename, pair and (pair[0], 0, pair[1], 0))
+
+
+@syscall
+def utimes(thread: UserThread, filename: UserStr, times: UserPtr) -> int:
+    """Set times of access and modification in microseconds."""
+    return _utimes(thread, AT_FDCWD, filename, _timevals(thread, times))
+
+
+@syscall
+def futimesat(thread: UserThread, dirfd: Fd, pathname: UserStr, times: UserPtr) -> int:
+    """Set times of access and modification of a file below a directory, in microseconds."""
+    return _utimes(thread, dirfd, pathname, _timevals(thread, times))
+
+
+def _timevals(thread: UserThread, uaddr: int) -> tuple[int, int, int, int] | None:
+    """Return two struct timeval; None: now."""
+    if not uaddr:
+        return None
+    values = struct.unpack("<qqqq", thread.process.space.copy_in(uaddr, 32))
+    if any(not 0 <= us < _US_PER_S for us in values[1::2]):
+        raise SysError(Errno.EINVAL)
+    return values[0], values[1], values[2], values[3]
+
+
+def _utimes(
+    thread: UserThread, dirfd: int, pathname: int, times: tuple[int, int, int, int] | None
+) -> int:
+    fs = thread.process.fs
+    where = (
+        locate(thread, dirfd, pathname) if pathname else thread.process.files.get(dirfd).location
+    )
+    if times is None:
+        attributes.touch(fs, where)
+        return 0
+    first, second = (times[i] * _NS_PER_S + times[i + 1] * 1000 for i in (0, 2))
+    attributes.utimens(fs, where, first, second)
+    return 0
+
+
+@syscall
 def truncate(thread: UserThread, path: UserStr, length: Long) -> int:
     """Set the size of a file."""
-    attributes.truncate(thread.process.fs, _locate(thread, AT_FDCWD, path), length)
+    attributes.truncate(thread.process.fs, locate(thread, AT_FDCWD, path), length)
     return 0
 
 
@@ -267,208 +309,4 @@ def truncate(thread: UserThread, path: UserStr, length: Long) -> int:
 def ftruncate(thread: UserThread, fd: Fd, length: Long) -> int:
     """Set the size of an open file."""
     thread.process.files.get(fd).truncate(length)
-    return 0
-
-
-# -- directories
-
-
-@syscall
-async def getdents64(thread: UserThread, fd: Fd, dirp: UserPtr, count: UInt) -> int:
-    """Read entries of a directory."""
-    file = thread.process.files.get(fd)
-    buffer = await thread.process.space.pin(dirp, min(count, _GETDENTS_MOST), write=True)
-    try:
-        return file.getdents(buffer)
-    finally:
-        buffer.release()
-
-
-@syscall
-def getcwd(thread: UserThread, buf: UserPtr, size: Size) -> int:
-    """Tell the working directory; the result is its length, NUL included."""
-    fs = thread.process.fs
-    path = path_of(fs, fs.cwd) + b"\0"
-    if len(path) > size:
-        raise SysError(Errno.ERANGE)
-    thread.process.space.copy_out(buf, path)
-    return len(path)
-
-
-@syscall
-def chdir(thread: UserThread, path: UserStr) -> int:
-    """Set the working directory."""
-    _enter(thread, _locate(thread, AT_FDCWD, path))
-    return 0
-
-
-@syscall
-def fchdir(thread: UserThread, fd: Fd) -> int:
-    """Set the working directory to an open one."""
-    _enter(thread, thread.process.files.get(fd).location)
-    return 0
-
-
-def _enter(thread: UserThread, where: Location) -> None:
-    if not where.inode.is_directory():
-        raise SysError(Errno.ENOTDIR)
-    thread.process.fs.require(where.inode, 1)
-    thread.process.fs.cwd = where
-
-
-@syscall
-def chroot(thread: UserThread, path: UserStr) -> int:
-    """Set the root directory."""
-    where = _locate(thread, AT_FDCWD, path)
-    if not where.inode.is_directory():
-        raise SysError(Errno.ENOTDIR)
-    thread.process.fs.root = where
-    return 0
-
-
-@syscall
-def mkdir(thread: UserThread, pathname: UserStr, mode: UInt) -> int:
-    """Make a directory."""
-    entries.mkdir(thread.process.fs, _path(thread, pathname), mode & 0o7777)
-    return 0
-
-
-@syscall
-def mkdirat(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: UInt) -> int:
-    """Make a directory below a directory."""
-    path = _path(thread, pathname)
-    entries.mkdir(thread.process.fs, path, mode & 0o7777, _start(thread, dirfd, path))
-    return 0
-
-
-@syscall
-def rmdir(thread: UserThread, pathname: UserStr) -> int:
-    """Remove an empty directory."""
-    entries.rmdir(thread.process.fs, _path(thread, pathname))
-    return 0
-
-
-@syscall
-def unlink(thread: UserThread, pathname: UserStr) -> int:
-    """Remove a name."""
-    entries.unlink(thread.process.fs, _path(thread, pathname))
-    return 0
-
-
-@syscall
-def unlinkat(thread: UserThread, dirfd: Fd, pathname: UserStr, flags: UInt) -> int:
-    """Remove a name below a directory."""
-    if flags & ~AT_REMOVEDIR:
-        raise SysError(Errno.EINVAL)
-    path = _path(thread, pathname)
-    remove = entries.rmdir if flags & AT_REMOVEDIR else entries.unlink
-    remove(thread.process.fs, path, _start(thread, dirfd, path))
-    return 0
-
-
-@syscall
-def link(thread: UserThread, oldpath: UserStr, newpath: UserStr) -> int:
-    """Give a file another name."""
-    old = _locate(thread, AT_FDCWD, oldpath, follow=False)
-    entries.link(thread.process.fs, old, _path(thread, newpath))
-    return 0
-
-
-@syscall
-def linkat(
-    thread: UserThread, olddirfd: Fd, oldpath: UserStr, newdirfd: Fd, newpath: UserStr, flags: UInt
-) -> int:
-    """Give a file another name, below directories."""
-    follow = bool(flags & AT_SYMLINK_FOLLOW)
-    old = _locate(thread, olddirfd, oldpath, flags & AT_EMPTY_PATH, follow=follow)
-    path = _path(thread, newpath)
-    entries.link(thread.process.fs, old, path, _start(thread, newdirfd, path))
-    return 0
-
-
-@syscall
-def symlink(thread: UserThread, target: UserStr, linkpath: UserStr) -> int:
-    """Make a symbolic link."""
-    entries.symlink(thread.process.fs, _path(thread, target), _path(thread, linkpath))
-    return 0
-
-
-@syscall
-def symlinkat(thread: UserThread, target: UserStr, newdirfd: Fd, linkpath: UserStr) -> int:
-    """Make a symbolic link below a directory."""
-    path = _path(thread, linkpath)
-    start = _start(thread, newdirfd, path)
-    entries.symlink(thread.process.fs, _path(thread, target), path, start)
-    return 0
-
-
-def _readlink(thread: UserThread, dirfd: int, pathname: int, buf: int, size: int) -> int:
-    where = _locate(thread, dirfd, pathname, AT_EMPTY_PATH, follow=False)
-    if not size:
-        raise SysError(Errno.EINVAL)
-    target = where.inode.readlink()[:size]
-    thread.process.space.copy_out(buf, target)
-    return len(target)
-
-
-@syscall
-def readlink(thread: UserThread, pathname: UserStr, buf: UserPtr, bufsiz: Size) -> int:
-    """Tell where a symbolic link leads."""
-    return _readlink(thread, AT_FDCWD, pathname, buf, bufsiz)
-
-
-@syscall
-def readlinkat(thread: UserThread, dirfd: Fd, pathname: UserStr, buf: UserPtr, bufsiz: Size) -> int:
-    """Tell where a symbolic link below a directory leads."""
-    return _readlink(thread, dirfd, pathname, buf, bufsiz)
-
-
-@syscall
-def rename(thread: UserThread, oldpath: UserStr, newpath: UserStr) -> int:
-    """Move a file to another name."""
-    entries.rename(thread.process.fs, _path(thread, oldpath), _path(thread, newpath))
-    return 0
-
-
-@syscall
-def renameat(
-    thread: UserThread, olddirfd: Fd, oldpath: UserStr, newdirfd: Fd, newpath: UserStr
-) -> int:
-    """Move a file to another name, below directories."""
-    return _renameat(thread, (olddirfd, oldpath), (newdirfd, newpath), 0)
-
-
-@syscall
-def renameat2(
-    thread: UserThread, olddirfd: Fd, oldpath: UserStr, newdirfd: Fd, newpath: UserStr, flags: UInt
-) -> int:
-    """Move a file to another name, with flags."""
-    return _renameat(thread, (olddirfd, oldpath), (newdirfd, newpath), flags)
-
-
-def _renameat(thread: UserThread, old: tuple[int, int], new: tuple[int, int], flags: int) -> int:
-    old_path, new_path = _path(thread, old[1]), _path(thread, new[1])
-    entries.rename(
-        thread.process.fs,
-        old_path,
-        new_path,
-        old_start=_start(thread, old[0], old_path),
-        new_start=_start(thread, new[0], new_path),
-        flags=flags,
-    )
-    return 0
-
-
-@syscall
-def mknod(thread: UserThread, pathname: UserStr, mode: UInt, dev: UInt) -> int:
-    """Make a file of any kind."""
-    entries.mknod(thread.process.fs, _path(thread, pathname), mode, dev)
-    return 0
-
-
-@syscall
-def mknodat(thread: UserThread, dirfd: Fd, pathname: UserStr, mode: UInt, dev: UInt) -> int:
-    """Make a file of any kind below a directory."""
-    path = _path(thread, pathname)
-    entries.mknod(thread.process.fs, path, mode, dev, _start(thread, dirfd, path))
     return 0

@@ -6,7 +6,6 @@ import struct
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.fs.buffer import BytesBuffer
 from pykern.kernel.fs.fcntl import fcntl as change_descriptor
 from pykern.kernel.fs.flags import O_CLOEXEC, O_NONBLOCK
 from pykern.kernel.fs.ioctl import ioctl as control
@@ -37,7 +36,7 @@ _POLLIN, _POLLPRI, _POLLOUT, _POLLERR, _POLLHUP = 1, 2, 4, 8, 0x10
 _READ_SET, _WRITE_SET, _EXCEPT_SET = _POLLIN | _POLLHUP | _POLLERR, _POLLOUT | _POLLERR, _POLLPRI
 
 
-async def _transfer(
+async def transfer(
     pin: Awaitable[UserBuffer], operation: Callable[..., Awaitable[int]], *place: int
 ) -> int:
     """Hold user memory while a file fills or drains it; return the bytes."""
@@ -54,7 +53,7 @@ async def read(thread: UserThread, fd: Fd, buf: UserPtr, count: Size) -> int:
     file = thread.process.files.get(fd)
     file.require_readable()
     pin = thread.process.space.pin(buf, min(count, _CHUNK), write=True)
-    return await _transfer(pin, file.read)
+    return await transfer(pin, file.read)
 
 
 @syscall
@@ -63,7 +62,7 @@ async def write(thread: UserThread, fd: Fd, buf: UserPtr, count: Size) -> int:
     file = thread.process.files.get(fd)
     file.require_writable()
     pin = thread.process.space.pin(buf, min(count, _CHUNK), write=False)
-    return await _transfer(pin, file.write)
+    return await transfer(pin, file.write)
 
 
 @syscall
@@ -74,7 +73,7 @@ async def pread64(thread: UserThread, fd: Fd, buf: UserPtr, count: Size, offset:
         raise SysError(Errno.EINVAL)
     file.require_readable()
     pin = thread.process.space.pin(buf, min(count, _CHUNK), write=True)
-    return await _transfer(pin, file.pread, offset)
+    return await transfer(pin, file.pread, offset)
 
 
 @syscall
@@ -85,10 +84,10 @@ async def pwrite64(thread: UserThread, fd: Fd, buf: UserPtr, count: Size, offset
         raise SysError(Errno.EINVAL)
     file.require_writable()
     pin = thread.process.space.pin(buf, min(count, _CHUNK), write=False)
-    return await _transfer(pin, file.pwrite, offset)
+    return await transfer(pin, file.pwrite, offset)
 
 
-def _vector(thread: UserThread, iov: int, count: int) -> list[tuple[int, int]]:
+def read_vector(thread: UserThread, iov: int, count: int) -> list[tuple[int, int]]:
     """Return the ranges of a struct iovec array."""
     if not 0 <= count <= IOV_MAX:
         raise SysError(Errno.EINVAL)
@@ -104,9 +103,9 @@ async def readv(thread: UserThread, fd: Fd, iov: UserPtr, iovcnt: Int) -> int:
     """Read into several buffers."""
     file = thread.process.files.get(fd)
     file.require_readable()
-    ranges = _vector(thread, iov, iovcnt)
+    ranges = read_vector(thread, iov, iovcnt)
     pin = thread.process.space.pin_vector(ranges, write=True)
-    return await _transfer(pin, file.read)
+    return await transfer(pin, file.read)
 
 
 @syscall
@@ -114,25 +113,9 @@ async def writev(thread: UserThread, fd: Fd, iov: UserPtr, iovcnt: Int) -> int:
     """Write from several buffers."""
     file = thread.process.files.get(fd)
     file.require_writable()
-    ranges = _vector(thread, iov, iovcnt)
+    ranges = read_vector(thread, iov, iovcnt)
     pin = thread.process.space.pin_vector(ranges, write=False)
-    return await _transfer(pin, file.write)
-
-
-@syscall
-async def sendfile(thread: UserThread, out_fd: Fd, in_fd: Fd, offset: UserPtr, count: Size) -> int:
-    """Copy from one file to another."""
-    files, space = thread.process.files, thread.process.space
-    source, target = files.get(in_fd), files.get(out_fd)
-    source.require_readable()
-    target.require_writable()
-    place = struct.unpack("<q", space.copy_in(offset, 8))[0] if offset else None
-    buffer = BytesBuffer(size=min(count, _CHUNK))
-    size = await (source.read(buffer) if place is None else source.pread(buffer, place))
-    written = await target.write(BytesBuffer(buffer.done)) if size else 0
-    if place is not None:
-        space.copy_out(offset, struct.pack("<q", place + written))
-    return written
+    return await transfer(pin, file.write)
 
 
 @syscall
@@ -225,27 +208,6 @@ class _Argument:
 async def ioctl(thread: UserThread, fd: Fd, request: UInt, argp: UserPtr) -> int:
     """Do what every descriptor can, or what is particular to a device."""
     return await control(thread.process.files, fd, request, _Argument(thread, argp))
-
-
-@syscall
-def fsync(thread: UserThread, fd: Fd) -> int:
-    """Write a file back."""
-    thread.process.files.get(fd).sync()
-    return 0
-
-
-@syscall
-def fdatasync(thread: UserThread, fd: Fd) -> int:
-    """Write a file's content back."""
-    thread.process.files.get(fd).sync()
-    return 0
-
-
-@syscall
-def sync(thread: UserThread) -> int:
-    """Write everything back: all of it is memory."""
-    del thread
-    return 0
 
 
 # -- poll and select

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
+from pykern.kernel.ipc.capabilities import KERNEL, Right
 from pykern.kernel.syscalls.arguments import Int, Long, Size, UserPtr
 from pykern.kernel.syscalls.entry import syscall
 
@@ -17,7 +18,15 @@ def ipc_port_create(thread: UserThread, flags: Int) -> int:
     """Make a port that is closed when the process ends."""
     if flags:
         raise SysError(Errno.EINVAL)
-    return thread.system.ports.create(owner=thread.process.pid)
+    return create_port(thread)
+
+
+def create_port(thread: UserThread) -> int:
+    """Make a port that the calling process owns, and may do everything with."""
+    system, pid = thread.system, thread.process.pid
+    port = system.ports.create(owner=pid)
+    system.capabilities.grant(KERNEL, pid, port, Right.everything())
+    return port
 
 
 @syscall
@@ -33,6 +42,7 @@ def ipc_port_close(thread: UserThread, port: Int) -> int:
 def ipc_send(thread: UserThread, port: Int, buf: UserPtr, len_: Size) -> int:
     """Send a message; a full queue is an error at once."""
     system = thread.system
+    system.capabilities.require(thread.process.pid, port, Right.SEND)
     if len_ > system.ports.limits.message_size:
         raise SysError(Errno.EMSGSIZE)
     system.ports.send(port, thread.process.space.copy_in(buf, len_), sender=thread.tid)
@@ -56,6 +66,7 @@ async def ipc_receive(
 
 async def _receive(thread: UserThread, port: int, buf: int, size: int, deadline: int | None) -> int:
     system = thread.system
+    system.capabilities.require(thread.process.pid, port, Right.RECEIVE)
     room = min(size, system.ports.limits.message_size)
     buffer = await thread.process.space.pin(buf, room, write=True)
     try:

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.syscalls.arguments import Int, Long, UInt, UserPtr, UserStr
+from pykern.kernel.syscalls.arguments import Int, UInt
 from pykern.kernel.syscalls.entry import syscall
-from pykern.kernel.task import clone as cloning
-from pykern.kernel.task.exec import execute
-from pykern.kernel.task.exit import exit_group as end_process
-from pykern.kernel.task.exit import exit_status, exit_thread
-from pykern.kernel.task.sigaction import Signal
-from pykern.kernel.task.wait import wait
 
 if TYPE_CHECKING:
     from pykern.kernel.task.process import Process
     from pykern.kernel.task.thread import UserThread
-
-_RUSAGE = struct.Struct("<4q14q")
-_STRINGS_LIMIT = 128 * 1024
-ARCH_SET_GS, ARCH_SET_FS, ARCH_GET_FS, ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
-_USER_TOP = 1 << 47
-PR_SET_NAME, PR_GET_NAME = 15, 16
-_COMM = 16
 
 
 @syscall
@@ -46,161 +32,6 @@ def getppid(thread: UserThread) -> int:
     return parent.pid if parent else 0
 
 
-@syscall
-async def fork(thread: UserThread) -> int:
-    """Make a copy of the process."""
-    return await cloning.clone(thread.system, thread, Signal.SIGCHLD, 0, 0, 0, 0)
-
-
-@syscall
-async def vfork(thread: UserThread) -> int:
-    """Make a process that borrows the memory until it runs a program or ends."""
-    flags = cloning.CLONE_VFORK | cloning.CLONE_VM | Signal.SIGCHLD
-    return await cloning.clone(thread.system, thread, flags, 0, 0, 0, 0)
-
-
-@syscall
-async def clone(
-    thread: UserThread,
-    flags: Long,
-    stack: UserPtr,
-    parent_tid: UserPtr,
-    child_tid: UserPtr,
-    tls: UserPtr,
-) -> int:
-    """Make a process or a thread."""
-    return await cloning.clone(thread.system, thread, flags, stack, parent_tid, child_tid, tls)
-
-
-@syscall
-async def execve(thread: UserThread, pathname: UserStr, argv: UserPtr, envp: UserPtr) -> None:
-    """Run another program in this process."""
-    space = thread.process.space
-    path = space.read_cstring(pathname)
-    arguments, environment = _strings(thread, argv), _strings(thread, envp)
-    await execute(thread.system, thread, path, arguments or [path], environment)
-
-
-def _strings(thread: UserThread, uaddr: int) -> list[bytes]:
-    """Return the strings that an array of pointers in user memory leads to."""
-    if not uaddr:
-        return []
-    space, out, left = thread.process.space, [], _STRINGS_LIMIT
-    for pointer in space.read_pointers(uaddr):
-        out.append(space.read_cstring(pointer, left))
-        left -= len(out[-1]) + 1
-        if left <= 0:
-            raise SysError(Errno.E2BIG)
-    return out
-
-
-@syscall
-def exit_(thread: UserThread, status: Int) -> None:
-    """End the thread."""
-    exit_thread(thread.system, thread, exit_status(status))
-
-
-@syscall
-def exit_group(thread: UserThread, status: Int) -> None:
-    """End the process."""
-    end_process(thread.system, thread.process, exit_status(status))
-
-
-@syscall
-async def wait4(
-    thread: UserThread, pid: Int, wstatus: UserPtr, options: Int, rusage: UserPtr
-) -> int:
-    """Wait for a child."""
-    found, status, zombie = await wait(thread.system, thread.process, pid, options)
-    space = thread.process.space
-    if found and wstatus:
-        space.copy_out(wstatus, struct.pack("<i", status))
-    if found and rusage:
-        space.copy_out(rusage, _usage(zombie.cpu_ns if zombie else 0))
-    return found
-
-
-def _usage(cpu_ns: int) -> bytes:
-    """Return a struct rusage; all time counts as user time."""
-    seconds, ns = divmod(cpu_ns, 1_000_000_000)
-    return _RUSAGE.pack(seconds, ns // 1000, 0, 0, *[0] * 14)
-
-
-@syscall
-def getrusage(thread: UserThread, who: Int, usage: UserPtr) -> int:
-    """Tell how much CPU time was used."""
-    process = thread.process
-    spent = {0: _spent(process), -1: process.child_cpu_ns, 1: thread.cpu_ns}
-    if who not in spent:
-        raise SysError(Errno.EINVAL)
-    process.space.copy_out(usage, _usage(spent[who]))
-    return 0
-
-
-def _spent(process: Process) -> int:
-    return process.cpu_ns + sum(thread.cpu_ns for thread in process.threads)
-
-
-@syscall
-def times(thread: UserThread, buf: UserPtr) -> int:
-    """Tell CPU times in ticks of 10 ms."""
-    process = thread.process
-    if buf:
-        ticks = [_spent(process) // 10_000_000, 0, process.child_cpu_ns // 10_000_000, 0]
-        process.space.copy_out(buf, struct.pack("<4q", *ticks))
-    return thread.system.clock.now_ns // 10_000_000
-
-
-@syscall
-def set_tid_address(thread: UserThread, tidptr: UserPtr) -> int:
-    """Say where a 0 is written when the thread ends."""
-    thread.clear_child_tid = tidptr
-    return thread.tid
-
-
-@syscall
-def set_robust_list(thread: UserThread, head: UserPtr, size: Long) -> int:
-    """Accept the list of locks to release at the thread's end; only its size is checked."""
-    if size != 24:
-        raise SysError(Errno.EINVAL)
-    return 0
-
-
-@syscall
-def arch_prctl(thread: UserThread, op: Int, addr: UserPtr) -> int:
-    """Set or get the base of FS or GS."""
-    cpu = thread.system.cpus[thread.cpu]
-    names = {
-        ARCH_SET_FS: "fs.base",
-        ARCH_SET_GS: "kernel_gs_base",
-        ARCH_GET_FS: "fs.base",
-        ARCH_GET_GS: "kernel_gs_base",
-    }
-    if op not in names:
-        raise SysError(Errno.EINVAL)
-    if op in {ARCH_GET_FS, ARCH_GET_GS}:
-        value = cpu.vcpu.read_register(names[op])
-        thread.process.space.copy_out(addr, struct.pack("<Q", value))
-        return 0
-    if addr >= _USER_TOP:
-        raise SysError(Errno.EPERM)
-    cpu.vcpu.write_register(names[op], addr)
-    return 0
-
-
-@syscall
-def prctl(thread: UserThread, op: Int, arg2: UserPtr) -> int:
-    """Set or get the thread's name."""
-    space = thread.process.space
-    if op == PR_SET_NAME:
-        thread.name = space.read_cstring(arg2, _COMM)[: _COMM - 1].decode("utf-8", "replace")
-        return 0
-    if op == PR_GET_NAME:
-        space.copy_out(arg2, thread.name.encode()[: _COMM - 1].ljust(_COMM, b"\0"))
-        return 0
-    raise SysError(Errno.EINVAL)
-
-
 # -- groups and sessions
 
 
@@ -216,6 +47,8 @@ def setpgid(thread: UserThread, pid: Int, pgid: Int) -> int:
     me, process = thread.process, _target(thread, pid)
     if process is not me and process.parent is not me:
         raise SysError(Errno.ESRCH)
+    if process is not me and process.has_executed:
+        raise SysError(Errno.EACCES)
     group = pgid or process.pid
     if process.sid != me.sid or process.sid == process.pid:
         raise SysError(Errno.EPERM)
@@ -252,44 +85,6 @@ def setsid(thread: UserThread) -> int:
 def getsid(thread: UserThread, pid: Int) -> int:
     """Return the session of a process."""
     return _target(thread, pid).sid
-
-
-# -- who: everybody is root
-
-
-@syscall
-def getuid(thread: UserThread) -> int:
-    """Return the user."""
-    return thread.process.fs.uid
-
-
-@syscall
-def geteuid(thread: UserThread) -> int:
-    """Return the effective user."""
-    return thread.process.fs.uid
-
-
-@syscall
-def getgid(thread: UserThread) -> int:
-    """Return the group."""
-    return thread.process.fs.gid
-
-
-@syscall
-def getegid(thread: UserThread) -> int:
-    """Return the effective group."""
-    return thread.process.fs.gid
-
-
-@syscall
-def getgroups(thread: UserThread, size: Int, grouplist: UserPtr) -> int:
-    """Return the supplementary groups."""
-    groups = sorted(thread.process.fs.groups)
-    if size and size < len(groups):
-        raise SysError(Errno.EINVAL)
-    if size:
-        thread.process.space.copy_out(grouplist, struct.pack(f"<{len(groups)}I", *groups))
-    return len(groups)
 
 
 @syscall

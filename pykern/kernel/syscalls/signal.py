@@ -13,6 +13,8 @@ from pykern.kernel.syscalls.entry import ended_by_handlers, syscall
 from pykern.kernel.task import sigframe
 from pykern.kernel.task.sigaction import (
     LAST,
+    SI_TKILL,
+    SI_USER,
     UNBLOCKABLE,
     SigAction,
     SigInfo,
@@ -24,13 +26,13 @@ from pykern.kernel.task.thread import SignalStack
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from pykern.kernel.task.process import Process
     from pykern.kernel.task.thread import UserThread
 
 _SIGACTION = struct.Struct("<QQQQ")
-_STACK = struct.Struct("<Qi4xQ")
-_SET_SIZE = 8
+_STACK = struct.Struct("<QI4xQ")
+SET_SIZE = 8
 SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK = 0, 1, 2
-SI_USER, SI_TKILL = 0, -6
 MINSIGSTKSZ = 2048
 
 
@@ -45,7 +47,7 @@ def rt_sigaction(
 ) -> int:
     """Set or get what happens at a signal."""
     _check_number(signum)
-    if sigsetsize != _SET_SIZE:
+    if sigsetsize != SET_SIZE:
         raise SysError(Errno.EINVAL)
     if act and bit(signum) & UNBLOCKABLE:
         raise SysError(Errno.EINVAL)
@@ -67,7 +69,7 @@ def rt_sigprocmask(
     thread: UserThread, how: Int, set_: UserPtr, oldset: UserPtr, sigsetsize: Size
 ) -> int:
     """Set or get the signals that are blocked."""
-    if sigsetsize != _SET_SIZE:
+    if sigsetsize != SET_SIZE:
         raise SysError(Errno.EINVAL)
     space, old = thread.process.space, thread.blocked
     if set_:
@@ -76,13 +78,13 @@ def rt_sigprocmask(
         if how not in masks:
             raise SysError(Errno.EINVAL)
         thread.blocked = masks[how] & ~UNBLOCKABLE
-        _look(thread)
+        look(thread)
     if oldset:
         space.copy_out(oldset, struct.pack("<Q", old))
     return 0
 
 
-def _look(thread: UserThread) -> None:
+def look(thread: UserThread) -> None:
     """Have signals delivered that are not blocked any more."""
     if thread.system.signals.pending(thread):
         thread.system.signals.kick(thread)
@@ -91,7 +93,7 @@ def _look(thread: UserThread) -> None:
 @syscall
 def rt_sigpending(thread: UserThread, uset: UserPtr, sigsetsize: Size) -> int:
     """Tell which blocked signals have been sent."""
-    if sigsetsize > _SET_SIZE:
+    if sigsetsize > SET_SIZE:
         raise SysError(Errno.EINVAL)
     mask = (thread.pending.mask | thread.process.pending.mask) & thread.blocked
     thread.process.space.copy_out(uset, struct.pack("<Q", mask)[:sigsetsize])
@@ -117,7 +119,7 @@ def rt_sigreturn(thread: UserThread) -> None:
 @ended_by_handlers
 async def rt_sigsuspend(thread: UserThread, mask: UserPtr, sigsetsize: Size) -> int:
     """Wait for a signal with another mask."""
-    if sigsetsize != _SET_SIZE:
+    if sigsetsize != SET_SIZE:
         raise SysError(Errno.EINVAL)
     new = thread.process.space.read_u64(mask) & ~UNBLOCKABLE
     thread.saved_mask, thread.blocked = thread.blocked, new
@@ -165,35 +167,56 @@ def masked(thread: UserThread, mask: UserPtr) -> Generator[None]:
 def _unmask(thread: UserThread) -> None:
     if thread.saved_mask is not None:
         thread.blocked, thread.saved_mask = thread.saved_mask, None
-    _look(thread)
+    look(thread)
 
 
 @syscall
 def sigaltstack(thread: UserThread, ss: UserPtr, old_ss: UserPtr) -> int:
     """Set or get the stack of handlers with SA_ONSTACK."""
     space, stack = thread.process.space, thread.signal_stack
+    rsp = thread.frame["rsp"]
     new = _STACK.unpack(space.copy_in(ss, _STACK.size)) if ss else None
-    on_it = stack.size and stack.holds(thread.frame["rsp"])
     if old_ss:
-        flags = sigframe.SS_ONSTACK if on_it else 0 if stack.size else sigframe.SS_DISABLE
-        space.copy_out(old_ss, _STACK.pack(stack.base, flags, stack.size))
+        space.copy_out(old_ss, _STACK.pack(*sigframe.stack_fields(stack, rsp)))
     if new is not None:
-        base, flags, size = new
-        if on_it:
+        if stack.size and stack.holds(rsp):
             raise SysError(Errno.EPERM)
-        if flags & ~sigframe.SS_DISABLE:
-            raise SysError(Errno.EINVAL)
-        if not flags and size < MINSIGSTKSZ:
-            raise SysError(Errno.ENOMEM)
-        thread.signal_stack = SignalStack() if flags else SignalStack(base, size)
+        thread.signal_stack = _new_stack(*new)
     return 0
+
+
+def _new_stack(base: int, flags: int, size: int) -> SignalStack:
+    """Return the stack that a stack_t describes."""
+    mode = flags & ~sigframe.SS_AUTODISARM
+    if mode not in {0, sigframe.SS_ONSTACK, sigframe.SS_DISABLE}:
+        raise SysError(Errno.EINVAL)
+    if mode == sigframe.SS_DISABLE:
+        return SignalStack()
+    if size < MINSIGSTKSZ:
+        raise SysError(Errno.ENOMEM)
+    return SignalStack(base, size, bool(flags & sigframe.SS_AUTODISARM))
+
+
+def check_allowed(thread: UserThread, target: Process, sig: int) -> None:
+    """Check that a process may be sent a signal; 0 is none.
+
+    Raises
+    ------
+    SysError(EINVAL) : there is no such signal
+    SysError(EPERM) : the process belongs to somebody else
+    """
+    if not 0 <= sig <= LAST:
+        raise SysError(Errno.EINVAL)
+    me = thread.process
+    if target is me or me.credentials.may_signal(target.credentials):
+        return
+    if sig != Signal.SIGCONT or target.sid != me.sid:
+        raise SysError(Errno.EPERM)
 
 
 @syscall
 def kill(thread: UserThread, pid: Int, sig: Int) -> int:
     """Send a signal to a process (pid > 0), its own group (0), group -pid, or all others (-1)."""
-    if sig:
-        _check_number(sig)
     system, me = thread.system, thread.process
     if pid > 0:
         targets = [system.processes.get(pid)]
@@ -202,35 +225,53 @@ def kill(thread: UserThread, pid: Int, sig: Int) -> int:
         targets = [p for p in system.processes.by_pid.values() if p is not me and p is not first]
     else:
         targets = list(system.processes.group(-pid if pid else me.pgid))
-    if not targets:
-        raise SysError(Errno.ESRCH)
-    if sig:
-        for target in targets:
-            system.signals.send(target, SigInfo(sig, SI_USER, me.pid))
+    refusal, sent = Errno.ESRCH, False
+    for target in targets:
+        try:
+            check_allowed(thread, target, sig)
+            if sig:
+                system.signals.send(target, SigInfo(sig, SI_USER, me.pid, me.credentials.user.real))
+            sent = True
+        except SysError as error:
+            refusal = error.errno
+    if not sent:
+        raise SysError(refusal)
     return 0
 
 
 @syscall
 def tkill(thread: UserThread, tid: Int, sig: Int) -> int:
     """Send a signal to a thread."""
-    return _send_thread(thread, tid, sig)
+    return _send_thread(thread, tid, sig, None)
 
 
 @syscall
 def tgkill(thread: UserThread, tgid: Int, tid: Int, sig: Int) -> int:
     """Send a signal to a thread of a process."""
-    target = thread.system.threads.user(tid)
-    if target is None or target.process.pid != tgid:
-        raise SysError(Errno.ESRCH)
-    return _send_thread(thread, tid, sig)
+    if tgid <= 0:
+        raise SysError(Errno.EINVAL)
+    return _send_thread(thread, tid, sig, tgid)
 
 
-def _send_thread(thread: UserThread, tid: int, sig: int) -> int:
-    if sig:
-        _check_number(sig)
+def thread_of(thread: UserThread, tid: int, tgid: int | None) -> UserThread:
+    """Return a thread, of a certain process if one is given.
+
+    Raises
+    ------
+    SysError(ESRCH) : there is none
+    """
     target = thread.system.threads.user(tid)
-    if target is None:
+    if target is None or (tgid is not None and target.process.pid != tgid):
         raise SysError(Errno.ESRCH)
+    return target
+
+
+def _send_thread(thread: UserThread, tid: int, sig: int, tgid: int | None) -> int:
+    if tid <= 0:
+        raise SysError(Errno.EINVAL)
+    target, me = thread_of(thread, tid, tgid), thread.process
+    check_allowed(thread, target.process, sig)
     if sig:
-        thread.system.signals.send_thread(target, SigInfo(sig, SI_TKILL, thread.process.pid))
+        info = SigInfo(sig, SI_TKILL, me.pid, me.credentials.user.real)
+        thread.system.signals.send_thread(target, info)
     return 0

@@ -86,6 +86,33 @@ def clock_gettime(thread: UserThread, clockid: Int, tp: UserPtr) -> int:
     return 0
 
 
+def _set_realtime(thread: UserThread, ns: int) -> int:
+    if not thread.process.credentials.privileged:
+        raise SysError(Errno.EPERM)
+    thread.system.boot_ns += ns - thread.system.realtime_ns
+    return 0
+
+
+@syscall
+def clock_settime(thread: UserThread, clockid: Int, tp: UserPtr) -> int:
+    """Set the clock of real time; timers that wait for it are not set anew."""
+    if clockid != CLOCK_REALTIME:
+        raise SysError(Errno.EINVAL)
+    return _set_realtime(thread, read_timespec(thread, tp))
+
+
+@syscall
+def settimeofday(thread: UserThread, tv: UserPtr, tz: UserPtr) -> int:
+    """Set the clock of real time in microseconds; the time zone stays UTC."""
+    del tz
+    if not tv:
+        return 0
+    seconds, us = struct.unpack("<qq", thread.process.space.copy_in(tv, 16))
+    if seconds < 0 or not 0 <= us < NS_PER_S // 1000:
+        raise SysError(Errno.EINVAL)
+    return _set_realtime(thread, seconds * NS_PER_S + us * 1000)
+
+
 @syscall
 def clock_getres(thread: UserThread, clockid: Int, res: UserPtr) -> int:
     """Tell how fine a clock is: 1 ns."""

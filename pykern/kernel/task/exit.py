@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.sched.schedulable import State
 from pykern.kernel.task.exec import release_space
-from pykern.kernel.task.sigaction import SA_NOCLDWAIT, SIG_IGN, SigInfo, Signal
+from pykern.kernel.task.robust import release_robust_list
+from pykern.kernel.task.sigaction import SA_NOCLDWAIT, SI_USER, SIG_IGN, SigInfo, Signal
 
 if TYPE_CHECKING:
     from pykern.kernel.task.process import Process
@@ -40,6 +41,7 @@ def exit_thread(system: System, thread: UserThread, status: int) -> None:
     if thread.state is State.ZOMBIE:
         return
     _abandon_hosted(thread)
+    release_robust_list(system, thread)
     _clear_child_tid(system, thread)
     system.scheduler.exit(thread)
     process.cpu_ns += thread.cpu_ns
@@ -103,11 +105,14 @@ def _end(system: System, process: Process, status: int) -> None:
     process.files.close_all()
     release_space(process, process.space)
     process.alarm.stop()
+    process.timers.delete_all()
     process.status = status
     process.ended.wake_all()
     system.ports.release(process.pid)
+    system.capabilities.forget_holder(process.pid)
+    system.mailboxes.release(process.pid)
     for child in list(process.children.values()):
-        _orphan(system, child)
+        _orphan(system, child, process)
     parent = process.parent
     if parent is None:
         system.processes.forget(process)
@@ -116,14 +121,17 @@ def _end(system: System, process: Process, status: int) -> None:
         return
     tell_parent(system, process)
     chld = parent.actions.get(Signal.SIGCHLD)
-    if chld.handler == SIG_IGN or chld.flags & SA_NOCLDWAIT:
+    ignored = chld.handler == SIG_IGN or chld.flags & SA_NOCLDWAIT
+    if ignored and process.exit_signal == Signal.SIGCHLD:
         system.processes.forget(process)
     parent.child_events.wake_all()
 
 
-def _orphan(system: System, child: Process) -> None:
-    """Give a child to the first process."""
-    first = system.processes.first
+def _orphan(system: System, child: Process, parent: Process) -> None:
+    """Give a child to the nearest of its ancestors that asks for orphans, or the first process."""
+    first = _reaper(system, parent)
+    if child.pdeath_signal and child.alive:
+        system.signals.send(child, SigInfo(child.pdeath_signal, SI_USER, parent.pid))
     if child.parent is not None:
         child.parent.children.pop(child.pid, None)
     if first is None or first.status is not None:
@@ -131,19 +139,29 @@ def _orphan(system: System, child: Process) -> None:
         if child.status is not None:
             system.processes.by_pid.pop(child.pid, None)
         return
-    child.parent = first
+    child.parent, child.exit_signal = first, Signal.SIGCHLD
     first.children[child.pid] = child
     if child.status is not None:
         first.child_events.wake_all()
 
 
+def _reaper(system: System, process: Process) -> Process | None:
+    """Return who takes the orphans of a process."""
+    ancestor = process.parent
+    while ancestor is not None and not (ancestor.subreaper and ancestor.alive):
+        ancestor = ancestor.parent
+    return ancestor or system.processes.first
+
+
 def tell_parent(system: System, process: Process) -> None:
-    """Send SIGCHLD for what a process has come to."""
+    """Send SIGCHLD, or what clone has said, for what a process has come to."""
     parent = process.parent
-    if parent is None:
+    if parent is None or not process.exit_signal:
         return
     status = process.status or 0
     killed = status & 0x7F
     code = (CLD_DUMPED if status & 0x80 else CLD_KILLED) if killed else CLD_EXITED
-    info = SigInfo(Signal.SIGCHLD, code, process.pid, 0, 0, killed or status >> 8 & 0xFF)
+    uid = process.credentials.user.real
+    result = killed or status >> 8 & 0xFF
+    info = SigInfo(process.exit_signal, code, process.pid, uid, 0, result)
     system.signals.send(parent, info)

@@ -32,6 +32,10 @@ class Futexes:
         space.read_u32(uaddr)
         return space.shared_key(uaddr)
 
+    def sleepers(self) -> list[tuple[int, int]]:
+        """Return (user address, how many sleep on it) of each word, for people."""
+        return [(address, len(queue)) for (_, address), queue in self._queues.items()]
+
     async def wait(
         self, space: AddressSpace, uaddr: int, expected: int, deadline_ns: int | None
     ) -> None:

@@ -15,6 +15,9 @@ from pykern.kernel.mm.kernel_space import KernelLayout
 from pykern.kernel.x86 import paging
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pykern.kernel.core.memory import PhysicalMemory
     from pykern.kernel.mm.frames import FrameAllocator
 
 DEFAULT_SIZE = 8192
@@ -28,12 +31,12 @@ class KernelStack:
     ----------
     bottom : lowest linear address
     size : bytes
-    paddr : physical address of `bottom`; its pages are contiguous
+    pages : physical addresses of its pages, the lowest first; neighbours where memory allows it
     """
 
     bottom: int
     size: int
-    paddr: int
+    pages: tuple[int, ...]
 
     @property
     def top(self) -> int:
@@ -42,7 +45,45 @@ class KernelStack:
 
     def physical(self, laddr: int) -> int:
         """Return the physical address of a place in the stack."""
-        return self.paddr + laddr - self.bottom
+        page, offset = divmod(laddr - self.bottom, PAGE_SIZE)
+        return self.pages[page] + offset
+
+    def is_contiguous(self, laddr: int, size: int) -> bool:
+        """Tell whether a range of it lies in one piece of physical memory."""
+        last = laddr + size - 1
+        return self.physical(last) - self.physical(laddr) == last - laddr
+
+
+class StackMemory:
+    """A stack by its linear addresses, for what crosses pages that are no neighbours.
+
+    Parameters
+    ----------
+    memory : guest RAM
+    """
+
+    def __init__(self, memory: PhysicalMemory, stack: KernelStack) -> None:
+        self._memory, self._stack = memory, stack
+
+    def read(self, laddr: int, size: int) -> bytes:
+        """Return bytes."""
+        return b"".join(
+            self._memory.read(self._stack.physical(at), count) for at, count in _parts(laddr, size)
+        )
+
+    def write(self, laddr: int, data: bytes | bytearray | memoryview) -> None:
+        """Store bytes."""
+        for at, count in _parts(laddr, len(data)):
+            part = bytes(data[at - laddr : at - laddr + count])
+            self._memory.write(self._stack.physical(at), part)
+
+
+def _parts(laddr: int, size: int) -> Iterator[tuple[int, int]]:
+    """Return (address, bytes) of each page's part of a range."""
+    while size:
+        count = min(size, PAGE_SIZE - laddr % PAGE_SIZE)
+        yield laddr, count
+        laddr, size = laddr + count, size - count
 
 
 class KernelStacks:
@@ -52,15 +93,21 @@ class KernelStacks:
     ----------
     table : the kernel's page table; its upper half is every address space's
     size : bytes of each stack, a multiple of the page size
+    base : linear address of the guard page below the first one
     """
 
     def __init__(
-        self, table: paging.PageTable, frames: FrameAllocator, size: int = DEFAULT_SIZE
+        self,
+        table: paging.PageTable,
+        frames: FrameAllocator,
+        size: int = DEFAULT_SIZE,
+        *,
+        base: int = KernelLayout.stacks,
     ) -> None:
         self._table = table
         self._frames = frames
         self.size = size
-        self._base = self._next = KernelLayout().stacks
+        self._base = self._next = base
         self._free: list[int] = []
 
     def alloc(self) -> KernelStack:
@@ -70,15 +117,40 @@ class KernelStacks:
         ------
         SysError(ENOMEM) : no frames; nothing has changed
         """
-        paddr = self._frames.alloc(self.size // PAGE_SIZE)
+        pages = self._frames_for_one()
         bottom = self._free.pop() if self._free else self._new_range()
+        done = 0
         try:
-            self._table.map(bottom, paddr, self.size, paging.RW | paging.NX | paging.G)
+            for paddr in pages:
+                where = bottom + done * PAGE_SIZE
+                self._table.map(where, paddr, PAGE_SIZE, paging.RW | paging.NX | paging.G)
+                done += 1
         except SysError:
+            if done:
+                self._table.unmap(bottom, done * PAGE_SIZE)
             self._free.append(bottom)
-            self._frames.free(paddr, self.size // PAGE_SIZE)
+            self._give_back(pages)
             raise
-        return KernelStack(bottom, self.size, paddr)
+        return KernelStack(bottom, self.size, tuple(pages))
+
+    def _frames_for_one(self) -> list[int]:
+        """Return frames side by side, or if there are none, any: memory is full of holes."""
+        count = self.size // PAGE_SIZE
+        try:
+            first = self._frames.alloc(count)
+        except SysError:
+            pages: list[int] = []
+            try:
+                pages.extend(self._frames.alloc() for _ in range(count))
+            except SysError:
+                self._give_back(pages)
+                raise
+            return pages
+        return [first + n * PAGE_SIZE for n in range(count)]
+
+    def _give_back(self, pages: Iterable[int]) -> None:
+        for paddr in pages:
+            self._frames.free(paddr)
 
     def _new_range(self) -> int:
         bottom = self._next + PAGE_SIZE
@@ -88,7 +160,7 @@ class KernelStacks:
     def free(self, stack: KernelStack) -> None:
         """Unmap a stack that no thread uses any more."""
         self._table.unmap(stack.bottom, stack.size)
-        self._frames.free(stack.paddr, stack.size // PAGE_SIZE)
+        self._give_back(stack.pages)
         self._free.append(stack.bottom)
 
     def guards(self, laddr: int) -> bool:

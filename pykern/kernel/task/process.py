@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.wait import WaitQueue
+from pykern.kernel.task.credentials import Credentials
 from pykern.kernel.task.itimer import IntervalTimer
-from pykern.kernel.task.sigaction import PendingSignals, SignalActions
+from pykern.kernel.task.posix_timer import PosixTimers
+from pykern.kernel.task.rlimit import ResourceLimits
+from pykern.kernel.task.sigaction import PendingSignals, Signal, SignalActions
 
 if TYPE_CHECKING:
     from pykern.kernel.fs.context import FsContext
@@ -28,13 +31,21 @@ class Process:
     pgid, sid : process group and session
     arguments, environment : as given to execve
     executable : absolute path and place of its program
+    has_executed : it has called execve since its birth: no more setpgid by its parent
     children : living ones, and zombies
     status : as wait4 gives it, once all threads have ended; None: it lives
     group_status : the status it ends with, from when that is decided
     stop_status, continued : what wait4 has not been told yet of job control
+    exit_signal : what its parent gets when it ends; 0: nothing
+    signal_arrived : woken when a signal was sent, for signalfd
     child_events : woken when a child ends, stops or goes on
     ended : woken when it has ended, for the kernel
     thread_ended : woken when a thread has ended
+    sharing_parent_space : its parent sleeps until it has a program of its own, or has ended
+    pdeath_signal : what it gets when its parent ends; 0: nothing
+    subreaper : orphans below it become its children
+    dumpable, personality : kept for prctl and personality
+    barriers : kinds of membarrier that it has announced
     vfork_done : woken when it has its own address space, or none any more
     child_cpu_ns : CPU time of children that were waited for
     """
@@ -49,11 +60,16 @@ class Process:
     actions: SignalActions = field(default_factory=SignalActions)
     pending: PendingSignals = field(default_factory=PendingSignals)
     alarm: IntervalTimer = field(default_factory=IntervalTimer)
+    timers: PosixTimers = field(default_factory=PosixTimers)
+    credentials: Credentials = field(default_factory=Credentials)
+    limits: ResourceLimits = field(default_factory=ResourceLimits)
+    exit_signal: int = Signal.SIGCHLD
     threads: list[UserThread] = field(default_factory=list)
     children: dict[int, Process] = field(default_factory=dict)
     arguments: tuple[bytes, ...] = ()
     environment: tuple[bytes, ...] = ()
     executable: tuple[bytes, Location] | None = None
+    has_executed: bool = False
     start_ns: int = 0
     status: int | None = None
     stop_status: int | None = None
@@ -62,10 +78,16 @@ class Process:
     group_status: int | None = None
     last_name: str = "?"
     child_events: WaitQueue = field(default_factory=WaitQueue)
+    signal_arrived: WaitQueue = field(default_factory=WaitQueue)
     ended: WaitQueue = field(default_factory=WaitQueue)
     thread_ended: WaitQueue = field(default_factory=WaitQueue)
     vfork_done: WaitQueue = field(default_factory=WaitQueue)
     sharing_parent_space: bool = False
+    pdeath_signal: int = 0
+    subreaper: bool = False
+    dumpable: int = 1
+    personality: int = 0
+    barriers: int = 0
     cpu_ns: int = 0
     child_cpu_ns: int = 0
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import PAGE_SIZE
+from pykern.kernel.mm.layout import Limits
 from pykern.kernel.mm.space import AddressSpace
 from pykern.kernel.task.exit import kill_thread
 from pykern.kernel.task.process import Process
@@ -67,6 +68,8 @@ class Processes:
             system.frames,
             system.machine,
             system.table.root,
+            layout=system.user_layout,
+            limits=Limits(stack=system.user_layout.stack_size, allow_wx=system.allow_wx),
             on_unmap=self.invalidate,
             on_release=self.leave,
         )
@@ -92,7 +95,8 @@ class Processes:
         self, parent: Process | None, space: AddressSpace, files: FileTable, fs: FsContext
     ) -> Process:
         """Make a process without threads; its family is as fork has it."""
-        pid = FIRST_PID if self.first is None else self._system.threads.new_tid()
+        taken = self.first is not None or FIRST_PID in self._system.threads.by_tid
+        pid = self._system.threads.new_tid() if taken else FIRST_PID
         process = Process(
             pid,
             parent,

@@ -36,6 +36,10 @@ class Runner:
     memory : guest RAM
     guest_call_return : address of the image's code that ends a guest call
     on_dead : called with a thread that has ended, once no processor is on its stack any more
+
+    Attributes
+    ----------
+    switch_ns, charge : what each switch costs of virtual time, and what takes it
     """
 
     def __init__(
@@ -52,6 +56,9 @@ class Runner:
         self._guest_call_return = guest_call_return
         self._on_dead = on_dead
         self.signal_pending: Callable[[Thread], bool] = lambda _thread: False
+        self.on_switch: Callable[[Processor, Thread], None] | None = None
+        self.switch_ns = 0
+        self.charge: Callable[[int], object] = lambda _ns: None
 
     # -- which thread
 
@@ -74,7 +81,11 @@ class Runner:
             return
         thread.context.gs_base = cpu.base
         previous.context.switch(cpu.vcpu, thread.context)
+        if self.switch_ns:
+            self.charge(self.switch_ns)
         cpu.current = thread
+        if self.on_switch is not None:
+            self.on_switch(cpu, thread)
         if thread.stack is not None:
             cpu.enter_thread(thread.tid, thread.stack.top, thread.tables)
             self._clock.start_tick(cpu)

@@ -7,9 +7,12 @@ POSIX.1-2017, Signal Concepts; Linux, signal(7), sigaction(2).
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Signal(IntEnum):
@@ -72,6 +75,19 @@ def bit(number: int) -> int:
 
 
 UNBLOCKABLE = bit(Signal.SIGKILL) | bit(Signal.SIGSTOP)
+FIRST_REAL_TIME = 32
+"""Signals from here on are queued: each one that is sent is delivered."""
+SI_USER, SI_KERNEL, SI_QUEUE, SI_TIMER, SI_TKILL = 0, 0x80, -1, -2, -6
+
+
+def _set_of(numbers: Iterable[int]) -> int:
+    return sum(bit(number) for number in numbers)
+
+
+_SYNCHRONOUS = _set_of(
+    (Signal.SIGSEGV, Signal.SIGBUS, Signal.SIGILL, Signal.SIGTRAP, Signal.SIGFPE, Signal.SIGSYS)
+)
+"""Signals that an instruction has caused: they come before all others."""
 
 
 def name_of(number: int) -> str:
@@ -91,6 +107,13 @@ class SigAction:
     mask: int = 0
 
 
+class SendingTimer(Protocol):
+    """A timer, as its signal shows it: identifier, and how often it has expired since."""
+
+    number: int
+    overrun: int
+
+
 @dataclass(frozen=True)
 class SigInfo:
     """Why a signal was sent (siginfo_t).
@@ -101,6 +124,9 @@ class SigInfo:
     pid, uid : the sender
     address : where a fault was
     status : of a child
+    value : sigval of a timer
+    timer : which has sent it
+    raw : all of it, as a program has given it to rt_sigqueueinfo; the rest says nothing then
     """
 
     signal: int
@@ -109,6 +135,9 @@ class SigInfo:
     uid: int = 0
     address: int = 0
     status: int = 0
+    value: int = 0
+    timer: SendingTimer | None = None
+    raw: bytes = b""
 
 
 @dataclass
@@ -147,26 +176,48 @@ _DEFAULT = SigAction()
 
 
 class PendingSignals:
-    """Signals that were sent and not yet delivered, one of each."""
+    """Signals that were sent and not yet delivered: one of each, of real-time signals all."""
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[int, SigInfo] = OrderedDict()
+        self._waiting: dict[int, list[SigInfo]] = {}
         self.mask = 0
 
+    def __len__(self) -> int:
+        """Return how many signals there are."""
+        return sum(map(len, self._waiting.values()))
+
     def add(self, info: SigInfo) -> None:
-        """Note a signal; one that is pending already stays as it is."""
-        if not self.mask & bit(info.signal):
-            self._waiting[info.signal] = info
+        """Note a signal; a standard one that is pending already stays as it is."""
+        if info.signal >= FIRST_REAL_TIME or not self.mask & bit(info.signal):
+            self._waiting.setdefault(info.signal, []).append(info)
             self.mask |= bit(info.signal)
 
-    def take(self, blocked: int) -> SigInfo | None:
-        """Take the signal with the lowest number that is not blocked."""
+    def holds(self, info: SigInfo) -> bool:
+        """Tell whether this very signal is not delivered yet."""
+        return any(waiting is info for waiting in self._waiting.get(info.signal, ()))
+
+    def first(self, blocked: int) -> SigInfo | None:
+        """Return the oldest signal with the lowest number that is not blocked.
+
+        Those that an instruction has caused come first.
+        """
         ready = self.mask & ~blocked
         if not ready:
             return None
-        number = (ready & -ready).bit_length()
-        self.mask &= ~bit(number)
-        return self._waiting.pop(number)
+        ready = ready & _SYNCHRONOUS or ready
+        return self._waiting[(ready & -ready).bit_length()][0]
+
+    def take(self, blocked: int) -> SigInfo | None:
+        """Take the first signal off."""
+        info = self.first(blocked)
+        if info is None:
+            return None
+        queue = self._waiting[info.signal]
+        del queue[0]
+        if not queue:
+            del self._waiting[info.signal]
+            self.mask &= ~bit(info.signal)
+        return info
 
     def discard(self, numbers: int) -> None:
         """Forget the signals of a set."""

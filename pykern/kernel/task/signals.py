@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pykern.kernel.core.errno import SysError
+from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.sched.schedulable import State
 from pykern.kernel.task import sigframe
 from pykern.kernel.task.exit import CLD_CONTINUED, CLD_STOPPED, exit_group, exit_thread
+from pykern.kernel.task.rlimit import INFINITY, Resource
 from pykern.kernel.task.sigaction import (
+    FIRST_REAL_TIME,
     IGNORED,
     SA_NOCLDSTOP,
     SA_NODEFER,
     SA_RESETHAND,
     SA_RESTART,
+    SI_USER,
     SIG_DFL,
     SIG_IGN,
     STOPPING,
@@ -31,8 +34,10 @@ from pykern.kernel.task.sigaction import (
 from pykern.kernel.x86.layout import VECTOR_SYSCALL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pykern.kernel.task.process import Process
-    from pykern.kernel.task.sigaction import SigAction
+    from pykern.kernel.task.sigaction import PendingSignals, SigAction
     from pykern.kernel.task.system import System
     from pykern.kernel.task.thread import Thread, UserThread
     from pykern.kernel.x86.processor import Processor
@@ -61,21 +66,26 @@ class Signals:
     # -- sending
 
     def send(self, process: Process, info: SigInfo) -> None:
-        """Send a signal to a process; some thread that does not block it takes it."""
-        if not process.alive or not self._prepare(process, info.signal):
+        """Send a signal to a process; some thread that does not block it takes it.
+
+        Raises
+        ------
+        SysError(EAGAIN) : a real-time signal, and the receiver's user has too many
+        """
+        if not process.alive or not self._prepare(process, info.signal, process.threads):
             return
-        process.pending.add(info)
+        self._add(process, process.pending, info)
         for thread in process.threads:
             if not thread.blocked & bit(info.signal) or info.signal == Signal.SIGKILL:
                 self._notify(thread, fatal=self._is_fatal(process, info.signal))
                 return
 
     def send_thread(self, thread: UserThread, info: SigInfo) -> None:
-        """Send a signal to one thread."""
+        """Send a signal to one thread; as `send`."""
         process = thread.process
-        if not self._prepare(process, info.signal):
+        if not self._prepare(process, info.signal, [thread]):
             return
-        thread.pending.add(info)
+        self._add(process, thread.pending, info)
         if not thread.blocked & bit(info.signal):
             self._notify(thread, fatal=self._is_fatal(process, info.signal))
 
@@ -87,14 +97,49 @@ class Signals:
             count += 1
         return count
 
-    def _prepare(self, process: Process, number: int) -> bool:
+    def _add(self, process: Process, pending: PendingSignals, info: SigInfo) -> None:
+        """Make a signal pending, as long as there is room for what is known of it.
+
+        A signal of kill() arrives in any case, without anything about its sender.
+
+        References
+        ----------
+        Linux, getrlimit(2), RLIMIT_SIGPENDING.
+        """
+        limited = info.signal >= FIRST_REAL_TIME or info.code < 0
+        if limited and info.timer is None and self._is_full(process):
+            if info.signal >= FIRST_REAL_TIME and info.code != SI_USER:
+                raise SysError(Errno.EAGAIN)
+            if pending.mask & bit(info.signal):
+                return
+            info = SigInfo(info.signal)
+        pending.add(info)
+        process.signal_arrived.wake_all()
+
+    def queued(self, uid: int) -> int:
+        """Return how many signals wait for the processes of a user."""
+        processes = self._system.processes.by_pid.values()
+        return sum(
+            len(p.pending) + sum(len(thread.pending) for thread in p.threads)
+            for p in processes
+            if p.credentials.user.real == uid
+        )
+
+    def _is_full(self, process: Process) -> bool:
+        most = process.limits.soft(Resource.SIGPENDING)
+        return most != INFINITY and self.queued(process.credentials.user.real) >= most
+
+    def _prepare(self, process: Process, number: int, threads: Sequence[UserThread]) -> bool:
         """Do what a signal does at once; return whether it is to become pending."""
+        default = process.actions.get(number).handler == SIG_DFL
+        if default and process is self._system.processes.first:
+            return False  # nothing that it does not ask for happens to the first process
         if number in {Signal.SIGCONT, Signal.SIGKILL}:
             self._discard(process, _STOPS)
             self._resume(process, tell=number == Signal.SIGCONT)
         elif number in STOPPING:
             self._discard(process, bit(Signal.SIGCONT))
-        blocked = all(thread.blocked & bit(number) for thread in process.threads)
+        blocked = all((t.blocked | t.really_blocked) & bit(number) for t in threads)
         return blocked or not process.actions.ignores(number)
 
     @staticmethod
@@ -247,8 +292,9 @@ class Signals:
         if parent is None:
             return
         parent.child_events.wake_all()
+        uid = process.credentials.user.real
         if not parent.actions.get(Signal.SIGCHLD).flags & SA_NOCLDSTOP:
-            self.send(parent, SigInfo(Signal.SIGCHLD, code, process.pid, 0, 0, status))
+            self.send(parent, SigInfo(Signal.SIGCHLD, code, process.pid, uid, 0, status))
 
 
 def describe(process: Process, number: int) -> str:

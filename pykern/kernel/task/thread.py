@@ -25,14 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SignalStack:
-    """Where handlers with SA_ONSTACK run (sigaltstack); size 0: nowhere."""
+    """Where handlers with SA_ONSTACK run (sigaltstack); size 0: nowhere.
+
+    `auto_disarm`: nowhere while a handler runs that was entered on it, so that it may switch away.
+    """
 
     base: int = 0
     size: int = 0
+    auto_disarm: bool = False
 
     def holds(self, rsp: int) -> bool:
         """Tell whether a stack pointer is in it."""
-        return self.base < rsp <= self.base + self.size
+        return not self.auto_disarm and self.base < rsp <= self.base + self.size
 
 
 @dataclass
@@ -71,8 +75,13 @@ class Thread(Schedulable):
     exiting : it has been told to end, and does so before it returns to user mode
     need_work : something is to be done before its user code goes on
     blocked : signals it does not take now
+    really_blocked : signals that it lets through only to fetch them (rt_sigtimedwait)
     saved_mask : what to block again after the handler, while a call has changed `blocked`
     clear_child_tid : where a 0 is written when it ends; 0: nowhere
+    io_priority : kept for ioprio_get
+    robust_list : where the list of locks is that are released when it ends; 0: nowhere
+    timer_slack_ns : kept for prctl: timers are exact
+    reset_on_fork : its children begin without its real-time class
     restart_deadline_ns : when the wait ends that a signal without a handler has interrupted
     """
 
@@ -102,10 +111,15 @@ class Thread(Schedulable):
         self.need_work = False
         self.blocked = 0
         self.saved_mask: int | None = None
+        self.really_blocked = 0
         self.restart_deadline_ns: int | None = None
         self.pending = PendingSignals()
         self.signal_stack = SignalStack()
         self.clear_child_tid = 0
+        self.robust_list = 0
+        self.io_priority = 0
+        self.timer_slack_ns = 50_000
+        self.reset_on_fork = False
         self._memory = memory
 
     @property

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pykern.kernel.sched.schedulable import ANY_CPU
 from pykern.kernel.task.thread import Thread, UserThread
+from pykern.kernel.x86.guest_call import guest_call
 from pykern.kernel.x86.hostcall import hostcall
 from pykern.kernel.x86.layout import RFLAGS
 
@@ -44,6 +45,10 @@ class Threads:
         self._next_tid += 1
         return tid
 
+    def skip_tid(self, tid: int) -> None:
+        """Never hand an identifier out: somebody has chosen it for a thread."""
+        self._next_tid = max(self._next_tid, tid + 1)
+
     def user(self, tid: int) -> UserThread | None:
         """Return a thread of a process; None: there is none."""
         thread = self.by_tid.get(tid)
@@ -57,6 +62,7 @@ class Threads:
         priority: int = 0,
         cpu: int | None = None,
         affinity: int = ANY_CPU,
+        tid: int | None = None,
     ) -> Thread:
         """Make a thread of the kernel that runs a coroutine, and let it run.
 
@@ -64,6 +70,7 @@ class Threads:
         ----------
         cpu : where it begins; None: wherever there is most room
         affinity : mask of the processors it may run on
+        tid : one that no thread has; None: the next one
 
         Raises
         ------
@@ -71,7 +78,8 @@ class Threads:
         """
         system = self._system
         stack = system.stacks.alloc()
-        thread = Thread(self.new_tid(), name, system.machine, stack, system.tables)
+        number = self.new_tid() if tid is None else tid
+        thread = Thread(number, name, system.machine, stack, system.tables)
         thread.system = system
         thread.priority, thread.affinity = priority, affinity
         thread.context.rip = system.symbols["kthread_start"]
@@ -98,6 +106,16 @@ class Threads:
     def kthread_exit(self, cpu: Processor) -> None:
         """End a kernel thread."""
         self._system.scheduler.exit(cpu.current)
+
+    @hostcall
+    def kthread_yield(self, cpu: Processor) -> None:
+        """Let other threads go first; what called this goes on when it has the processor again."""
+        self._system.scheduler.yield_now(cpu.number)
+        self._system.runner.reschedule(cpu)
+
+    async def give_way(self) -> None:
+        """Let other threads go first: a kernel thread's own coroutine awaits this."""
+        await guest_call(self._system.symbols["kthread_yield"])
 
     @hostcall
     def guest_call_done(self, cpu: Processor, result: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pykern.config import BUILT_IN_MARK, BUILT_IN_SIZE
 from pykern.machine.boot import limine_structs as ls
 
 if TYPE_CHECKING:
@@ -98,24 +99,26 @@ class BootParameters:
         return sum(entry.length for entry in self.memory_map if entry.type in _RAM)
 
 
-def read(vcpu: Vcpu, requests: int) -> BootParameters:
+def read(vcpu: Vcpu, requests: int, built_in: int = 0) -> BootParameters:
     """Read the loader's answers, through the page tables it has left.
 
     Parameters
     ----------
     requests : linear address of `limine_requests`
+    built_in : linear address of `built_in_command_line`; 0: there is none
 
     Raises
     ------
     BootParametersError : the loader left out the memory map, the HHDM or the kernel's address
     """
-    return _Reader(vcpu, requests).read()
+    return _Reader(vcpu, requests, built_in).read()
 
 
 class _Reader:
-    def __init__(self, vcpu: Vcpu, requests: int) -> None:
+    def __init__(self, vcpu: Vcpu, requests: int, built_in: int) -> None:
         self._vcpu = vcpu
         self._requests = requests
+        self._built_in = built_in
 
     def read(self) -> BootParameters:
         hhdm = self._needed(_HHDM, "HHDM", ls.hhdm_response)
@@ -179,7 +182,14 @@ class _Reader:
 
     def _command_line(self) -> str:
         answer = self._answer(_CMDLINE, ls.executable_cmdline_response)
-        return self._text(answer.cmdline) if answer else ""
+        given = self._text(answer.cmdline) if answer else ""
+        return f"{self._built_in_line()} {given}".strip()
+
+    def _built_in_line(self) -> str:
+        if not self._built_in:
+            return ""
+        raw = self._vcpu.read_linear(self._built_in, BUILT_IN_SIZE)
+        return raw.removeprefix(BUILT_IN_MARK).split(b"\0", 1)[0].decode("utf-8", "replace")
 
     def _framebuffer(self, hhdm: int) -> Framebuffer | None:
         answer = self._answer(_FRAMEBUFFER, ls.framebuffer_response)

@@ -44,9 +44,10 @@ class KernelTimer:
 class _CpuTimers:
     """The timers of one processor."""
 
-    __slots__ = ("armed_ns", "heap", "tick_due_ns")
+    __slots__ = ("armed_ns", "heap", "tick_due_ns", "ticks")
 
-    def __init__(self) -> None:
+    def __init__(self, *, ticks: bool) -> None:
+        self.ticks = ticks
         self.heap: list[KernelTimer] = []
         self.armed_ns: int | None = None
         self.tick_due_ns: int | None = None
@@ -64,7 +65,8 @@ class KernelClock:
     Attributes
     ----------
     this_cpu : the processor on whose behalf the kernel acts; timers that are set are its
-    ticks_per_second : of the APIC timer's clock on this board; it is not measured against the PIT
+    ticks_per_second : of the APIC timer's clock, as `calibration` has measured it;
+        0: not yet, no timer can be set
     resolution_hz : how finely the timer is set; times are rounded up to it
     """
 
@@ -75,7 +77,7 @@ class KernelClock:
         self._count = 0
         self.tick_ns = tick_ns
         self.this_cpu: Processor | None = None
-        self.ticks_per_second = _NS_PER_S
+        self.ticks_per_second = 0
         self.resolution_hz = _NS_PER_S
 
     @property
@@ -93,9 +95,9 @@ class KernelClock:
         """Whether any timer is set."""
         return any(not t.cancelled for timers in self._cpus.values() for t in timers.heap)
 
-    def add_cpu(self, cpu: Processor) -> None:
-        """Let a processor have timers; its local APIC is enabled."""
-        self._cpus[cpu.number] = _CpuTimers()
+    def add_cpu(self, cpu: Processor, *, ticks: bool = True) -> None:
+        """Let a processor have timers, and perhaps ticks; its local APIC is enabled."""
+        self._cpus[cpu.number] = _CpuTimers(ticks=ticks)
         self._arm(cpu)
 
     def at(self, deadline_ns: int, function: Callable[[], None], /) -> KernelTimer:
@@ -114,7 +116,7 @@ class KernelClock:
     def start_tick(self, cpu: Processor) -> None:
         """Let a processor have ticks; it has a thread to run."""
         timers = self._cpus[cpu.number]
-        if timers.tick_due_ns is None:
+        if timers.ticks and timers.tick_due_ns is None:
             timers.tick_due_ns = (self.now_ns // self.tick_ns + 1) * self.tick_ns
             if timers.armed_ns is None or timers.tick_due_ns < timers.armed_ns:
                 self._arm(cpu)

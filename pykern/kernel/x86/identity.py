@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.x86.guest_call import guest_call
 
 if TYPE_CHECKING:
-    from pykern.kernel.mm.heap import BuddyHeap
+    from pykern.kernel.mm.heap import HeapAllocator
     from pykern.kernel.mm.kernel_space import KernelSpace
 
 _ROOM = 64
@@ -48,7 +48,7 @@ def decode(vendor: tuple[int, int, int], signature: int) -> Identity:
     return Identity(name, family, model, signature & 15)
 
 
-async def read(symbols: dict[str, int], heap: BuddyHeap, space: KernelSpace) -> Identity:
+async def read(symbols: dict[str, int], heap: HeapAllocator, space: KernelSpace) -> Identity:
     """Have the processor that executes the calling thread say who it is."""
     out = heap.kmalloc(_ROOM)
     leaves = []

@@ -20,6 +20,7 @@ from pykern.kernel.x86.pte import (
     NX,
     PAGE_1G,
     PAGE_2M,
+    PAT,
     PCD,
     PF_I,
     PF_P,
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NX",
+    "PAT",
+    "RECURSIVE_PML4",
     "PAGE_1G",
     "PAGE_2M",
     "PCD",
@@ -74,6 +77,8 @@ __all__ = [
     "user_table",
 ]
 
+RECURSIVE_PML4 = 0xFFFF_FFFF_FFFF_F000
+"""Where a PML4 with `make_recursive` is: through its entry 511 four times."""
 _LEAF_SHIFTS = (30, 21)
 _NOTHING = bytes(PAGE_SIZE)
 
@@ -108,6 +113,7 @@ class PageTable(TableReader):
     Attributes
     ----------
     tables : frames of the tree that this object has taken
+    recursive : entry 511 of the PML4 is the PML4
     sealed : upper entries of the PML4 have been copied: none may be added any more
     """
 
@@ -125,7 +131,7 @@ class PageTable(TableReader):
         self._frames = frames
         self.tables = 1
         self.largest, self.allow_wx = largest, allow_wx
-        self.sealed = False
+        self.sealed = self.recursive = False
         self.invalidate = invalidate or (lambda _laddr, _size: None)
 
     # -- changing
@@ -220,6 +226,18 @@ class PageTable(TableReader):
         """
         table = self._table_for(laddr, 12, US if laddr < LOWER_END else 0)
         self._write(table, laddr >> 12 & (ENTRIES - 1), entries)
+
+    def make_recursive(self) -> None:
+        """Let entry 511 of the PML4 be the PML4: all tables are memory in the last 512 GiB.
+
+        The PML4 is read at `RECURSIVE_PML4`. What is mapped in that range, too, has its page
+        directory in entry 510 then, and is found by this object as it is by the processor; see
+        `KernelSpace.map_image`. Precondition: nothing is mapped there yet.
+        """
+        if self._view(self.root)[ENTRIES - 1]:
+            raise KernelBug("the last entry of the PML4 is in use")
+        self._write(self.root, ENTRIES - 1, [self.root | P | RW])
+        self.recursive = True
 
     def ensure_top(self, laddr: int) -> None:
         """Make sure that the PML4 has an entry for an address."""
@@ -391,5 +409,9 @@ def user_table(
     """
     table = PageTable(memory, frames)
     if kernel_half is not None:
-        memory.write(table.root + PAGE_SIZE // 2, memory.read(kernel_half + 2048, 2048))
+        upper = bytearray(memory.read(kernel_half + 2048, 2048))
+        last = int.from_bytes(upper[-8:], "little")
+        if last & P and last & ADDRESS == kernel_half:  # recursive: each PML4 is its own
+            upper[-8:] = (last ^ kernel_half ^ table.root).to_bytes(8, "little")
+        memory.write(table.root + PAGE_SIZE // 2, upper)
     return table

@@ -48,6 +48,7 @@ class Processor:
     Attributes
     ----------
     page : physical address of its per-CPU page; 0 before `prepare`
+    base : linear address of the per-CPU fields, which GS holds
     gprs : the general registers, by their numbers in instruction encodings
     current : the thread it executes
     idle : the thread it executes when there is no other
@@ -58,20 +59,20 @@ class Processor:
         self.apic_id = apic_id
         self.vcpu = vcpu
         self.gprs = vcpu.gprs
-        self.page = 0
+        self.page = self.base = 0
         self.current: Any = None
         self.idle: Any = None
         self._memory = memory
         self._work = False
         self._tables: CallTables | None = None
 
-    @property
-    def base(self) -> int:
-        """Linear address of the per-CPU fields: what GS holds."""
-        return layout.HHDM_BASE + self.page
-
     def prepare(
-        self, page: int, idt: tuple[int, int], stubs: dict[str, int], ist: dict[int, int]
+        self,
+        page: int,
+        idt: tuple[int, int],
+        stubs: dict[str, int],
+        ist: dict[int, int],
+        hhdm: int = layout.HHDM_BASE,
     ) -> int:
         """Write the per-CPU page; return the linear address of the `cpu_setup` in it.
 
@@ -81,8 +82,9 @@ class Processor:
         idt : linear address and size in bytes
         stubs : symbols of the kernel image
         ist : number of an interrupt stack → its top
+        hhdm : linear address of the direct map
         """
-        self.page = page
+        self.page, self.base = page, hhdm + page
         gdt = descriptors.gdt(self.base + _TSS)
         setup = descriptors.cpu_setup(
             gdtr=(self.base + _GDT, len(gdt)),

@@ -22,6 +22,10 @@ from dataclasses import dataclass
 from pykern.kernel.core.units import GIB, MIB, PAGE_SIZE
 
 P, RW, US, PWT, PCD, A, D, PS, G = (1 << bit for bit in range(9))
+# What bit 7 is in a PTE: with it a page has memory type 4 of IA32_PAT, write-back as type 0.
+PAT = PS
+# One of the bits that are free for software; with P clear, the address is a slot of swap space.
+SWAPPED = 1 << 9
 NX = 1 << 63
 ADDRESS = 0x000F_FFFF_FFFF_F000
 RIGHTS = P | RW | US | PWT | PCD | G | NX
@@ -95,6 +99,31 @@ class UserEntries:
     def read_only(entry: int) -> int:
         """Return an entry without the right to write."""
         return entry & ~RW
+
+    @staticmethod
+    def is_accessed(entry: int) -> bool:
+        """Say whether the page was used since the bit was cleared."""
+        return entry & (P | A) == P | A
+
+    @staticmethod
+    def unaccessed(entry: int) -> int:
+        """Return an entry whose next use will be seen."""
+        return entry & ~A
+
+    @staticmethod
+    def swap_entry(slot: int) -> int:
+        """Return the entry of a page without a frame, whose content is in a slot of swap space."""
+        return slot << 12 | SWAPPED
+
+    @staticmethod
+    def is_swapped(entry: int) -> bool:
+        """Say whether the page has a slot instead of a frame."""
+        return entry & (P | SWAPPED) == SWAPPED
+
+    @staticmethod
+    def slot_of(entry: int) -> int:
+        """Return the slot of a page that has one."""
+        return (entry & ADDRESS) >> 12
 
     @staticmethod
     def paddr_of(entry: int) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.x86.layout import FRAME, FRAME_FIELDS, FRAME_SIZE, RFLAGS, SELECTORS
 
 if TYPE_CHECKING:
-    from pykern.kernel.core.memory import PhysicalMemory
+    from pykern.kernel.core.memory import AddressedBytes
 
 _WHOLE = struct.Struct(f"<{len(FRAME_FIELDS)}Q")
 
@@ -41,14 +41,14 @@ class TrapFrame:
 
     Parameters
     ----------
-    memory : guest RAM
-    paddr : physical address of its first field; a frame does not cross a page that is not followed
-        physically by the next one
+    memory : guest RAM, or a stack by its own addresses
+    paddr : where in it the first field is; a frame does not cross a page that is not followed there
+        by the next one
     """
 
     __slots__ = ("_memory", "paddr")
 
-    def __init__(self, memory: PhysicalMemory, paddr: int) -> None:
+    def __init__(self, memory: AddressedBytes, paddr: int) -> None:
         self._memory = memory
         self.paddr = paddr
 

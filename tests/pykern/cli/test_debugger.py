@@ -7,8 +7,11 @@ import socket
 import pytest
 
 from gdbstub import Address
-from pykern.cli import arguments, main
+from images import prebuilt
+from images.strip import strip
+from pykern.cli import arguments, debugger, main
 from pykern.exit_status import ExitStatus
+from tests.booting import packaged
 
 
 @pytest.mark.parametrize(
@@ -27,6 +30,32 @@ from pykern.exit_status import ExitStatus
 def test_options(line, address, wait):
     args = arguments.parse(["boot", *line.split()])
     assert (args.gdb, args.wait_for_gdb) == (address, wait)
+
+
+@pytest.mark.parametrize(
+    ("line", "doors"),
+    [
+        ("", []),
+        ("-s", [("cpu", 1234), ("os", 1235)]),
+        ("-S", [("cpu", 1234), ("os", 1235)]),
+        ("--gdb :9", [("cpu", 9)]),
+        ("--gdb-os", [("os", 1235)]),
+        ("--gdb-os :8 -S", [("os", 8)]),
+        ("-s --gdb-os :8", [("cpu", 1234), ("os", 8)]),
+    ],
+)
+def test_doors(line, doors):
+    found = debugger.addresses(arguments.parse(["boot", *line.split()]))
+    assert [(view, address.port) for view, address in found.items()] == doors
+
+
+def test_a_stripped_program_gets_its_symbols_back():
+    packaged()
+    for name in ("hello", "init"):
+        whole = prebuilt.programs()[name].read_bytes()
+        assert len(strip(whole)) < len(whole)
+        assert debugger.unstripped(strip(whole)) == whole
+    assert debugger.unstripped(b"\x7fELF of somebody else") == b"\x7fELF of somebody else"
 
 
 def test_an_address_that_is_taken(tmp_path, capsys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from gdbstub import Session
 from gdbstub.packet import Decoder, Mark, frame
 
@@ -14,7 +16,7 @@ class ScriptedGdb:
     replies : what has come back, in order
     """
 
-    connected = True
+    features = "swbreak+;hwbreak+"
 
     def __init__(self, target, script):
         target.stopped = True
@@ -22,7 +24,12 @@ class ScriptedGdb:
         self.replies = []
         self._decoder = Decoder()
         self._looks = 0
-        self._script = iter(["qSupported:swbreak+;hwbreak+", "QStartNoAckMode", *script])
+        hello = (f"qSupported:{self.features}", "QStartNoAckMode")
+        self._script = itertools.chain(hello, script)
+
+    @property
+    def connected(self):
+        return not self.session.closed
 
     def poll(self, timeout=0):
         """Send the next request if the machine waits for one; after 3 looks Ctrl-C if it runs."""

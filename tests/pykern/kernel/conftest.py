@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from pykern.kernel.integration.scarlett import ScarlettStory
 from pykern.kernel.x86.image import build
 from tests.pykern.kernel import hosted
 
@@ -70,3 +71,25 @@ def on_both(in_kernel):
         return expected, in_kernel(name, *arguments, files=files, flags=flags, **options)
 
     return run
+
+
+@pytest.fixture
+def run_in_scarlett(system, monkeypatch):
+    """Return what runs a coroutine function of the story in a Scarlett kernel's first thread."""
+
+    def run_body(body, *, cpus=1, memory=64 * hosted.MIB, timeout_ns=5_000_000_000):
+        async def main(story):
+            await body(story)
+            story.kernel.power_off()
+
+        monkeypatch.setattr(ScarlettStory, "main", main)
+        made = system(
+            command_line="profile=scarlett loglevel=info",
+            cpus=cpus,
+            memory=memory,
+            timeout_ns=timeout_ns,
+        ).run()
+        assert (made.outcome.status, made.outcome.lines) == (0, ()), made.log
+        return made
+
+    return run_body

@@ -1,6 +1,9 @@
-"""Random system calls with hostile arguments: nothing but the caller is harmed."""
+"""System calls: as those of Linux, and with hostile arguments nothing but the caller is harmed."""
 
 from __future__ import annotations
+
+import os
+import shutil
 
 import pytest
 
@@ -49,7 +52,12 @@ def _left(system):
 
 
 @pytest.mark.parametrize(
-    "program", ["process.c", "threads.c", "memory.c", "signals.c", "jobs.c", "fpu.c", "ready.c"]
+    "program",
+    [
+        *("process.c", "threads.c", "memory.c", "signals.c", "jobs.c", "fpu.c", "ready.c"),
+        *("queued.c", "identity.c", "transfer.c", "sockets.c", "mapping.c", "life.c", "timers.c"),
+        "watches.c",
+    ],
 )
 def test_programs_leave_nothing_behind(kernel_image, program):
     """MEL-22, MEL-24: after one run and after three there is as much of everything."""
@@ -57,3 +65,28 @@ def test_programs_leave_nothing_behind(kernel_image, program):
     once, thrice = (_run(kernel_image, [[path]] * count, cpus=2) for count in (1, 3))
     assert [r.status for r in hosted.results(thrice, 3)] == [hosted.results(once, 1)[0].status] * 3
     assert _left(thrice) == _left(once)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the host lets only user 0 become another")
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_users_and_groups_are_those_of_linux(on_both, cpus):
+    """MEL-47, MEL-48: who may become whom, open which file, signal whom, run what as whom."""
+    expected, found = on_both("identity.c", cpus=cpus)
+    assert found.stdout.decode().splitlines() == expected.stdout.decode().splitlines()
+    assert found.status == expected.status == 0
+
+
+def test_the_names_and_the_clock_of_the_system_can_be_set(kernel_image):
+    """MEL-47: by user 0; the host's are left alone, so that there is no oracle."""
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        pytest.skip("no busybox on this host")
+    script = (
+        "B=/usr/bin/busybox; $B hostname box; $B hostname; $B uname -n;"
+        " $B cat /proc/sys/kernel/hostname; $B date -u -s '2001-02-03 04:05:06' >/dev/null;"
+        " $B date -u +%Y-%m-%d"
+    )
+    command = [busybox, "sh", "-c", script]
+    files = {busybox: hosted.Path(busybox).read_bytes()}
+    system = hosted.batch(kernel_image, [command], files, {}).run()
+    assert hosted.results(system, 1)[0].stdout == b"box\nbox\nbox\n2001-02-03\n"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from tests.pykern.kernel import hosted
 
+PT_LOAD, PF_X, PF_W, PF_R = 1, 1, 2, 4
 DATA = {"data": b"not a program\n"}
 
 
@@ -17,12 +20,16 @@ DATA = {"data": b"not a program\n"}
         pytest.param("fpu.c", id="fpu"),
         pytest.param("group.c", id="group"),
         pytest.param("jobs.c", id="jobs"),
+        pytest.param("life.c", id="life"),
+        pytest.param("mapping.c", id="mapping"),
         pytest.param("memory.c", id="memory"),
         pytest.param("process.c", id="process"),
+        pytest.param("queued.c", id="queued"),
         pytest.param("ready.c", id="ready"),
         pytest.param("registers.c", id="registers"),
         pytest.param("signals.c", id="signals"),
         pytest.param("threads.c", id="threads"),
+        pytest.param("timers.c", id="timers"),
     ],
 )
 def test_a_program_cannot_tell_pykern_from_linux(on_both, program, cpus):
@@ -54,3 +61,22 @@ def test_no_processor_relies_on_what_it_has_cached(kernel_image, program):
     system.machine.report_stale_tlb(lambda *entry: stale.append(entry))
     hosted.results(system.run(), 1)
     assert stale == []
+
+
+def test_a_segment_that_may_be_written_and_run_is_loaded(kernel_image):
+    """MEL-49: all rights for every segment, as linkers of old gave them; Linux takes it.
+
+    Where a profile has W^X, there is no such memory: `test_space.py`.
+    """
+    image = bytearray(hosted.compiled("start.c").read_bytes())
+    table, size, count = struct.unpack_from("<Q14xHH", image, 32)
+    for at in range(table, table + size * count, size):
+        kind, _flags = struct.unpack_from("<II", image, at)
+        if kind == PT_LOAD:
+            struct.pack_into("<I", image, at + 4, PF_R | PF_W | PF_X)
+    path = hosted.compiled("start.c").with_name("all-rights")
+    path.write_bytes(image)
+    path.chmod(0o755)
+    expected = hosted.on_host(path, [str(path), "x"], {})
+    system = hosted.batch(kernel_image, [[str(path), "x"]], {str(path): bytes(image)}, {})
+    assert hosted.results(system.run(), 1) == [expected]

@@ -185,6 +185,26 @@ class TmpfsFile(_Counted):
         self.modified()
         return done
 
+    def allocate(self, offset: int, size: int) -> None:
+        """Give a range its storage; what was given stays where there is not enough."""
+        for index in range(offset // PAGE, -(-(offset + size) // PAGE)):
+            self.page(index)
+        self.changed()
+
+    def clear_at(self, offset: int, size: int, *, keep_space: bool) -> None:
+        """Fill a range with zeroes, or make a hole of the pages that it covers."""
+        end = offset + size
+        for index in [n for n in self._pages if offset < (n + 1) * PAGE and n * PAGE < end]:
+            first, last = max(offset - index * PAGE, 0), min(end - index * PAGE, PAGE)
+            if (first, last) == (0, PAGE) and not keep_space:
+                del self._pages[index]
+                self.fs.charge(-1)
+            else:
+                self._pages[index][first:last] = bytes(last - first)
+        if keep_space:
+            self.allocate(offset, size)
+        self.modified()
+
     def truncate(self, size: int) -> None:
         """Cut the file, or make it longer with a hole."""
         if size < self._size:
@@ -298,6 +318,7 @@ class TmpfsDirectory(_Counted):
 
     def _add(self, name: bytes, inode: Inode) -> Inode:
         self._children[name] = inode
+        inode.entry = self, name
         self.modified()
         return inode
 

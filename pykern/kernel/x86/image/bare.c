@@ -2,22 +2,7 @@
  *
  * Any PC with an ACPI power-off at QEMU's port will do; without it the processor halts.
  */
-static inline void outb(unsigned short port, unsigned char value)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline void outw(unsigned short port, unsigned short value)
-{
-    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline unsigned char inb(unsigned short port)
-{
-    unsigned char value;
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
+#include "ports.h"
 
 enum { COM1 = 0x3F8, LINE_STATUS = COM1 + 5, THR_EMPTY = 0x20 };
 enum { PIIX4_PM1A_CONTROL = 0x604, ICH9_PM1A_CONTROL = 0x1804, SLEEP_ENABLE = 0x2000 };

@@ -17,7 +17,7 @@ from pykern.kernel.x86.image import thunks
 
 SOURCE = Path(__file__).parent
 ROOT = SOURCE.parents[3]
-SOURCES = ("entry.S", "trampoline.S", "bare.c", "spinlock.c", "limine.c", "cpuid.c")
+SOURCES = ("entry.S", "trampoline.S", "bare.c", "spinlock.c", "limine.c", "cpuid.c", "pit.c")
 C_FLAGS = (
     *("-std=gnu11", "-O2", "-g", "-gdwarf-4", "-Wall", "-Wextra", "-Werror", "-march=x86-64"),
     *("-ffreestanding", "-fno-builtin", "-fno-pic", "-fno-pie", "-mcmodel=kernel"),

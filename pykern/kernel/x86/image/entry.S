@@ -9,12 +9,19 @@
         .intel_syntax noprefix
         .cfi_sections .debug_frame
 
+/* Nobody has called this code: a debugger's backtrace ends here. */
+        .macro  OUTERMOST_CFI
+        .cfi_startproc
+        .cfi_undefined rip
+        .endm
+
 /* ---------------------------------------------------------------- boot processor */
 
         .section .text.boot, "ax"
         .globl  _start
         .type   _start, @function
 _start:                                 /* RDI: struct pykern_boot_info, or of no meaning (Limine) */
+        OUTERMOST_CFI
         cld
         cli
         lea     rsp, [rip + boot_stack_top]
@@ -32,8 +39,13 @@ _start:                                 /* RDI: struct pykern_boot_info, or of n
         mov     rdi, rax
         call    load_cpu
         lea     rsp, [rip + boot_stack_top]
+        call    calibrate_begin         /* the local APIC's timer runs, → clocks of the PIT to wait */
+        mov     edi, eax
+        call    pit_wait
+        call    calibrate_end
         call    start_kernel
         jmp     cpu_idle
+        .cfi_endproc
         .size   _start, . - _start
 
 /* ---------------------------------------------------------------- other processors */
@@ -42,6 +54,7 @@ _start:                                 /* RDI: struct pykern_boot_info, or of n
         .globl  secondary_entry
         .type   secondary_entry, @function
 secondary_entry:                        /* from the trampoline: long mode, RSP ours, RDI: number */
+        OUTERMOST_CFI
         xor     ebp, ebp
         push    rdi
         call    setup_cpu
@@ -50,6 +63,7 @@ secondary_entry:                        /* from the trampoline: long mode, RSP o
         pop     rdi
         call    secondary_online
         jmp     cpu_idle
+        .cfi_endproc
         .size   secondary_entry, . - secondary_entry
 
 /* Load what setup_cpu prepared: tables, segments, the MSRs of SYSCALL and GS, control registers. */
@@ -94,9 +108,11 @@ load_cpu:                               /* RDI: struct cpu_setup */
         .globl  cpu_idle
         .type   cpu_idle, @function
 cpu_idle:
+        OUTERMOST_CFI
         sti
         hlt
         jmp     cpu_idle
+        .cfi_endproc
         .size   cpu_idle, . - cpu_idle
 
 /* ---------------------------------------------------------------- traps */
@@ -320,19 +336,23 @@ syscall_entry:                          /* number in RAX, arguments RDI RSI RDX 
         .globl  kthread_start
         .type   kthread_start, @function
 kthread_start:
+        OUTERMOST_CFI
         xor     ebp, ebp
         call    kthread_body
         call    kthread_exit
         ud2
+        .cfi_endproc
         .size   kthread_start, . - kthread_start
 
 /* Where a guest function returns to that hosted code has called. */
         .globl  guest_call_return
         .type   guest_call_return, @function
 guest_call_return:
+        OUTERMOST_CFI
         mov     rdi, rax
         call    guest_call_done
         ud2
+        .cfi_endproc
         .size   guest_call_return, . - guest_call_return
 
         .globl  halt_forever

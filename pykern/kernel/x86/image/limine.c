@@ -32,3 +32,6 @@ __attribute__((used, section(".limine_requests"))) volatile struct request limin
 
 __attribute__((used, section(".limine_requests_end"))) static volatile u64 end_marker[] = {
     0xadc0e0531bb10d03, 0x9572709f31764c62};
+
+/* A command line that comes in front of the loader's; `image build --parts` writes it in here. */
+__attribute__((used)) const volatile char built_in_command_line[256] = "PYKERN COMMAND LINE:";

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 EXPORTS = (
     *("cpu_idle", "halt_forever", "kthread_start", "guest_call_return", "return_to_user"),
+    "kthread_yield",
     *("secondary_entry", "syscall_entry", "vector_stubs", "boot_stack_top", "trampoline_start"),
     *("trampoline_end", "trampoline_parameters", "exception_table"),
     *("__text_start", "__text_end", "__rodata_start", "__rodata_end", "__data_start", "__data_end"),
     *("spin_lock", "spin_unlock", "spin_lock_irqsave", "spin_unlock_irqrestore", "spin_trylock"),
-    *("locked_count", "read_cpuid", "limine_requests"),
+    *("locked_count", "read_cpuid", "limine_requests", "built_in_command_line"),
 )
 """Symbols that hosted code needs the addresses of."""
 
@@ -147,6 +148,7 @@ def _image(functions: Sequence[HostedFunction], tables: dict[str, dict[int, str]
     """Return `pykern_image`: what the host reads when the image attaches (see attach.py)."""
     exports = [*EXPORTS, *(name for table in tables for name in (table, f"{table}_size"))]
     defined = {*tables, *(f"{table}_size" for table in tables), "exception_table"}
+    defined |= {function.symbol for function in functions}
     externs = "".join(f"extern char {name}[];\n" for name in exports if name not in defined)
     names = "\\0".join(function.symbol for function in functions)
     symbols = "".join(f'    {{ "{name}", (void *)&{name} }},\n' for name in exports)

@@ -173,3 +173,22 @@ def test_no_bytes_bring_it_out_of_its_cells(pieces):
         assert 0 <= screen.console.row < ROWS
         assert 0 <= screen.console.column <= COLUMNS
     assert len(screen.lines()) <= ROWS
+
+
+def _corner(screen, row, column):
+    """Return the colour of a blank cell."""
+    return np.asarray(screen.picture.render())[row * 8, column * 8].tolist()
+
+
+def test_the_cursor_is_where_the_next_character_comes():
+    screen = Screen()
+    screen.show("ab")
+    paper = _corner(screen, 3, 0)
+    cursor = _corner(screen, 0, 2)
+    assert cursor != paper
+    assert screen.show("\r\n")[0] == "ab", "text under and before a cursor can be read"
+    assert (_corner(screen, 0, 2), _corner(screen, 1, 0)) == (paper, cursor)
+    screen.show("\x1b[?25l")
+    assert _corner(screen, 1, 0) == paper
+    screen.show("\x1b[?25h")
+    assert _corner(screen, 1, 0) == cursor

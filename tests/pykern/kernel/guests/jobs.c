@@ -15,9 +15,10 @@ static void stops(int number)
     pid_t child = fork();
     int status;
     if (!child) {
-        if (number)
+        if (number) {
             raise(number);
-        else
+            sleep_ms(50); /* for the parent to be told that it goes on */
+        } else
             for (;;)
                 ;
         _exit(8);

@@ -139,3 +139,15 @@ def test_a_file_without_a_name_lives_as_long_as_it_is_mapped(world, file):
     assert world.peek(space, laddr + 1) == 1
     world.exit(space)
     assert file.fs.pages == 0
+
+
+def test_who_only_looks_reads_the_file_or_what_was_mapped(world, file):
+    space = world.space()
+    laddr = mapped(space, world, file)
+    assert file.pager.peek(0, world.machine) == file.read_at(0, PAGE_SIZE)
+    assert file.pager.peek(PAGE_SIZE, world.machine)[1024:] == bytes(PAGE_SIZE - 1024)
+    assert file.pager.resident == 0
+    space.copy_out(laddr, b"new")
+    assert file.pager.peek(0, world.machine)[:4] == b"new\3"
+    with pytest.raises(BusError):
+        file.pager.peek(2 * PAGE_SIZE, world.machine)

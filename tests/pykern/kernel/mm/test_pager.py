@@ -10,14 +10,26 @@ from pykern.kernel.mm.pager import BusError, SharedMemory
 
 def test_pages_are_made_when_asked_for_and_freed_with_the_last_user(world):
     memory = SharedMemory(world.frames, 3 * PAGE_SIZE)
-    memory.opened()
-    memory.opened()
+    memory.opened(None)
+    memory.opened(None)
     one = memory.frame(PAGE_SIZE)
     assert memory.frame(PAGE_SIZE) == one != memory.frame(0)
     assert memory.resident == 2 * PAGE_SIZE
     with pytest.raises(BusError, match="offset 0x3000 of /dev/zero"):
         memory.frame(3 * PAGE_SIZE)
-    memory.closed()
+    memory.closed(None)
     assert memory.frame(PAGE_SIZE) == one
-    memory.closed()
+    memory.closed(None)
     assert memory.resident == 0
+
+
+def test_who_only_looks_brings_no_page_in(world):
+    memory = SharedMemory(world.frames, 2 * PAGE_SIZE)
+    memory.opened()
+    world.machine.write(memory.frame(0), b"there")
+    assert memory.peek(0, world.machine)[:5] == b"there"
+    assert memory.peek(PAGE_SIZE, world.machine) == bytes(PAGE_SIZE)
+    assert memory.resident == PAGE_SIZE
+    with pytest.raises(BusError):
+        memory.peek(2 * PAGE_SIZE, world.machine)
+    memory.closed()

@@ -232,10 +232,10 @@ class SlowFile:
     def dirtied(self, offset):
         self.dirty.append(offset)
 
-    def opened(self):
+    def opened(self, _space):
         self.open += 1
 
-    def closed(self):
+    def closed(self, _space):
         self.open -= 1
 
 

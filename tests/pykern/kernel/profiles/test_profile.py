@@ -2,14 +2,16 @@
 
 import pytest
 
+from pykern.exit_status import ExitStatus
 from pykern.kernel.abi.tables import GATES
 from pykern.kernel.core.log import STYLES
 from pykern.kernel.core.registry import UnknownNameError
+from pykern.kernel.integration import STORIES
 from pykern.kernel.profiles import PROFILES
 from pykern.kernel.sched import POLICIES
 
 
-@pytest.mark.parametrize("name", ["pykern", "mellos"])
+@pytest.mark.parametrize("name", PROFILES.names())
 def test_what_a_profile_names_there_is(name):
     profile = PROFILES.get(name)
     assert profile.name == name
@@ -17,6 +19,7 @@ def test_what_a_profile_names_there_is(name):
     STYLES.get(profile.log_style)
     assert {profile.syscall_table, profile.int80_table} - {None} <= set(GATES)
     assert profile.kernel_stack % 4096 == 0
+    assert profile.story in STORIES
 
 
 def test_mellos_is_what_its_checklist_says():
@@ -31,3 +34,32 @@ def test_mellos_is_what_its_checklist_says():
 def test_an_unknown_one_is_refused_with_those_there_are():
     with pytest.raises(UnknownNameError, match="no profile 'nope'; registered: pykern, mellos"):
         PROFILES.get("nope")
+
+
+def test_a_kernel_that_is_told_an_unknown_one_stops(system):
+    made = system(command_line="profile=nope").run()
+    assert made.outcome.status == ExitStatus.PANIC
+    assert "no profile 'nope'; registered: pykern, mellos" in made.log
+
+
+def test_the_command_line_chooses_parts(system):
+    """SCA-04, SCA-06, SCA-13: heap, scheduler and addresses, each by its name."""
+    options = "heap=slab sched=priority128 layout=scarlett"
+    made = system(command_line=options, timeout_ns=20_000_000).run()
+    profile = made.kernel.profile
+    assert (profile.name, profile.heap, profile.policy) == ("pykern", "slab", "priority128")
+    assert made.kernel.heap.base == PROFILES.get("scarlett").layout.heap
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("heap=pile", "no kernel heap 'pile', expected one of buddy, first-fit, slab"),
+        ("sched=lottery", "no scheduler policy 'lottery'"),
+        ("layout=moon", "no profile 'moon'; registered: pykern"),
+    ],
+)
+def test_what_does_not_fit_stops_the_kernel(system, options, says):
+    made = system(command_line=options).run()
+    assert made.outcome.status == ExitStatus.PANIC
+    assert says in made.log

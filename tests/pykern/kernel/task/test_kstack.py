@@ -10,7 +10,7 @@ from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.units import KIB, MIB, PAGE_SIZE
 from pykern.kernel.mm.frames import FrameAllocator
 from pykern.kernel.mm.kernel_space import KernelSpace, Section
-from pykern.kernel.task.kstack import KernelStacks
+from pykern.kernel.task.kstack import KernelStacks, StackMemory
 from pykern_c.exits import ExitReason
 from pykern_c.machine import Machine
 from tests.guest import assemble, long_mode
@@ -77,6 +77,25 @@ def test_a_stack_is_cleared(space, stacks):
     space.write(stack.top - 8, b"secret!!")
     stacks.free(stack)
     assert space.read(stacks.alloc().top - 8, 8) == bytes(8)
+
+
+def test_memory_that_is_full_of_holes_is_enough(machine, space, stacks):
+    """MEL-22: no two free frames are neighbours; the stack works, across its pages too."""
+    stacks.free(stacks.alloc())  # its page tables are there
+    frames = space.frames
+    hog = [frames.alloc() for _ in range(frames.free_bytes // PAGE_SIZE)]
+    for paddr in hog[::2][:4]:
+        frames.free(paddr)
+    stack = stacks.alloc()
+    assert stack.pages[1] - stack.pages[0] == 2 * PAGE_SIZE
+    middle = stack.bottom + PAGE_SIZE
+    assert stack.is_contiguous(middle, 8)
+    assert not stack.is_contiguous(middle - 8, 16)
+    memory = StackMemory(machine, stack)
+    memory.write(middle - 8, b"one half the other")
+    assert memory.read(middle - 8, 18) == space.read(middle - 8, 18) == b"one half the other"
+    stacks.free(stack)
+    assert frames.free_bytes == 4 * PAGE_SIZE
 
 
 @pytest.mark.parametrize("pages", [0, 1, 2, 3])

@@ -29,6 +29,7 @@ def _pass(machine, ns):
 @pytest.fixture
 def clock(machine):
     made = KernelClock(machine, 0xEC, TICK)
+    made.ticks_per_second = 1_000_000_000
     for number, vcpu in enumerate(machine.vcpus):
         lapic.enable(vcpu, spurious=0xFF, error=0xFE)
         made.add_cpu(SimpleNamespace(number=number, vcpu=vcpu))
@@ -103,3 +104,15 @@ def test_a_processor_that_is_not_up_has_no_timers(clock):
     assert not clock.ready
     clock.this_cpu = None
     assert not clock.ready
+
+
+def test_a_processor_may_have_its_ticks_from_elsewhere(machine, clock):
+    """MEL-18: the boot processor's are the PIT's."""
+    cpu = clock.this_cpu
+    clock.add_cpu(cpu, ticks=False)
+    clock.start_tick(cpu)
+    assert _armed(clock) == 0
+    _pass(machine, 2 * TICK)
+    assert not clock.expire(cpu, busy=True)
+    clock.at(machine.now + 700, lambda: None)
+    assert _armed(clock) == pytest.approx(700, abs=1), "it has timers all the same"

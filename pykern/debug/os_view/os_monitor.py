@@ -1,0 +1,85 @@
+"""Commands of `monitor` that are about processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gdbstub import TargetError, ThreadId
+from pykern.debug.os_view import await_chain
+from pykern.debug.os_view.tasks import KERNEL_PID, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pykern.debug.os_view.os_target import OsTarget
+
+
+class OsMonitor:
+    """Executes what the monitor of the CPU view has not; help has both.
+
+    Parameters
+    ----------
+    target : the system
+    """
+
+    def __init__(self, target: OsTarget) -> None:
+        self._target = target
+        self._commands: dict[str, tuple[str, str, Callable[[ThreadId, list[str]], str]]] = {
+            "ps": ("", "all processes; * marks those that gdb has", self._ps),
+            "await": ("", "where the thread's hosted functions wait, line by line", self._await),
+            "maps": ("", "memory of the thread's process", self._maps),
+            "attach": ("PID", "have gdb see a process that it has left alone", self._attach),
+        }
+
+    def execute(self, thread: ThreadId, command: str) -> str | None:
+        """Return what a command prints; None: it is none of these, or the list of all."""
+        name, *arguments = command.split() or ["help"]
+        if name == "help":
+            return self._help() + self._target.processors_monitor(thread, command)
+        if name == "arch":
+            raise TargetError("programs are 64-bit; the CPU view shows other modes")
+        found = self._commands.get(name)
+        if found is None:
+            return None
+        wanted, _, function = found
+        if len(arguments) != len(wanted.split()):
+            raise TargetError(f"usage: monitor {name} {wanted}".rstrip())
+        return function(thread, arguments)
+
+    def _help(self) -> str:
+        """Return a line for each command."""
+        return "".join(
+            f"{f'{name} {wanted}':16} {text}\n"
+            for name, (wanted, text, _) in self._commands.items()
+        )
+
+    def _ps(self, _thread: ThreadId, _arguments: list[str]) -> str:
+        seen = {thread.id.pid for thread in self._target.threads()}
+        lines = [
+            f"{'*' if process.pid in seen else ' '} {process.pid:5} "
+            f"{process.parent.pid if process.parent else 0:5} {process.name:16} "
+            f"{describe(process.threads[0])}"
+            for process in self._target.tasks.processes()
+        ]
+        return "\n".join(["    PID  PPID NAME             STATE", *lines]) + "\n"
+
+    def _await(self, thread: ThreadId, _arguments: list[str]) -> str:
+        task = self._target.tasks.find(thread)
+        chain = await_chain.of(task) if task is not None else []
+        if not chain:
+            return "in no hosted function\n"
+        return "".join(
+            f"#{depth:<2} {place.function} at {place.path}:{place.line}\n"
+            for depth, place in enumerate(reversed(chain))
+        )
+
+    def _maps(self, thread: ThreadId, _arguments: list[str]) -> str:
+        if thread.pid == KERNEL_PID:
+            raise TargetError("the kernel has no areas; `info os mappings` has its pages")
+        return self._target.tasks.process(thread.pid).space.maps()
+
+    def _attach(self, _thread: ThreadId, arguments: list[str]) -> str:
+        if not arguments[0].isdecimal():
+            raise TargetError(f"{arguments[0]!r} is no process")
+        self._target.attach_process(int(arguments[0]))
+        return "now type: info threads\n"

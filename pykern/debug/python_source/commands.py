@@ -1,0 +1,124 @@
+"""`monitor` commands about Python: py, locals, frame, await."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gdbstub import TargetError
+from pykern.debug.python_source.stack import show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+    from pykern.debug.python_source.debugger import PythonSource
+    from pykern.debug.python_source.functions import Functions, PythonFrame
+    from pykern.kernel.task.thread import Thread
+    from pykern_c import Vcpu
+
+_MOST = 8192
+"""Characters of a value that are shown."""
+
+
+class PythonCommands:
+    """The commands.
+
+    Parameters
+    ----------
+    source : the Python they are about
+    """
+
+    def __init__(self, source: PythonSource) -> None:
+        self._source = source
+        self.table = {
+            "py": ("EXPR...", "value of a Python expression in the selected frame", self._py),
+            "locals": ("", "variables of the selected frame", self._locals),
+            "frame": ("[N]", "frames of Python; N selects one, as `backtrace` counts", self._frame),
+            "await": ("[TID]", "where threads sleep, or one does, await by await", self._await),
+        }
+
+    def _stopped(self, vcpu: Vcpu) -> Sequence[PythonFrame]:
+        """Return the frames of the processor.
+
+        Raises
+        ------
+        TargetError : it is not stopped in Python
+        """
+        stack = self._source.stack
+        if stack is None or vcpu.index != self._source.vcpu:
+            raise TargetError(f"CPU {vcpu.index} is not stopped in a hosted function")
+        return stack.frames
+
+    def _selected(self, vcpu: Vcpu) -> PythonFrame:
+        return self._stopped(vcpu)[self._source.selected]
+
+    def _py(self, vcpu: Vcpu, arguments: list[str]) -> str:
+        names: dict[str, Any] = {"kernel": self._source.kernel()}
+        if self._source.stack is not None and vcpu.index == self._source.vcpu:
+            frame = self._selected(vcpu).frame
+            names |= {**frame.f_globals, **frame.f_locals}
+        try:
+            value = eval(arguments[0], names)
+            text = repr(value)
+        except Exception as error:
+            raise TargetError(f"{type(error).__name__}: {error}") from None
+        return text if len(text) <= _MOST else f"{text[:_MOST]}... ({len(text)} characters)"
+
+    def _locals(self, vcpu: Vcpu, _arguments: list[str]) -> str:
+        values = self._selected(vcpu).frame.f_locals
+        return "".join(f"{name} = {show(value)}\n" for name, value in values.items())
+
+    def _frame(self, vcpu: Vcpu, arguments: list[str]) -> str:
+        frames = self._stopped(vcpu)
+        if arguments:
+            text = arguments[0]
+            if not text.isdecimal() or int(text) >= len(frames):
+                raise TargetError(f"frame {text!r}, expected 0 to {len(frames) - 1}")
+            self._source.selected = int(text)
+        return "".join(
+            f"{'*' if number == self._source.selected else ' '} #{number} {frame}\n"
+            for number, frame in enumerate(frames)
+        )
+
+    def _await(self, _vcpu: Vcpu, arguments: list[str]) -> str:
+        kernel = self._source.kernel()
+        threads = kernel.threads.by_tid
+        if not arguments:
+            found = filter(None, (self._asleep(thread) for thread in threads.values()))
+            return "".join(found) or "no thread sleeps in a hosted function\n"
+        text = arguments[0]
+        thread = threads.get(int(text)) if text.isdecimal() else None
+        if thread is None:
+            raise TargetError(f"no thread {text!r}, expected {', '.join(map(str, threads))}")
+        return (
+            self._asleep(thread)
+            or f"{thread.tid} {thread.name} does not sleep in a hosted function\n"
+        )
+
+    def _asleep(self, thread: Thread) -> str:
+        frames = awaited(self._source.functions, thread)
+        lines = [f"  #{number} {frame}\n" for number, frame in enumerate(frames)]
+        state = thread.state.name.lower()
+        return "".join((f"{thread.tid} {thread.name}, {state}:\n", *lines)) if lines else ""
+
+
+def awaited(functions: Functions, thread: Thread) -> list[PythonFrame]:
+    """Return the calls that a thread's innermost coroutine is in the middle of, innermost first."""
+    if not thread.hosted or thread.hosted[-1].coroutine.cr_running:
+        return []
+    frames = [functions.frame(frame) for frame in _chain(thread.hosted[-1].coroutine)]
+    return [frame for frame in reversed(frames) if frame is not None]
+
+
+def _chain(awaitable: Any) -> Iterator[FrameType]:
+    """Return the frames of a coroutine and of what it awaits, the outermost first."""
+    while awaitable is not None:
+        for frame, inner in (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom")):
+            if hasattr(awaitable, frame):
+                found = getattr(awaitable, frame)
+                if found is not None:
+                    yield found
+                awaitable = getattr(awaitable, inner)
+                break
+        else:
+            return

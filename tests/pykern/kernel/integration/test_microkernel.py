@@ -1,0 +1,170 @@
+"""The microkernel's feature list on its profile: log, turns, messages, isolation, paging."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pykern.cli import main
+from pykern.exit_status import ExitStatus
+from pykern.kernel.fs import cpio
+from tests import booting, golden_log
+
+GOLDEN = Path(__file__).parents[3] / "golden" / "microkernel" / "smp1.txt"
+TESTS = (
+    "Round robin",
+    "Switch overhead",
+    "Messages",
+    "Isolation",
+    "Page faults",
+    "Page replacement",
+)
+
+
+@pytest.fixture(scope="module")
+def iso():
+    return booting.image("microkernel")
+
+
+@pytest.fixture(scope="module")
+def booted(iso):
+    return functools.cache(lambda cpus: booting.boot(iso, cpus=cpus))
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Return the folder with kernel.bin, initrd.img and kernel.elf."""
+    booting.packaged()
+    folder = tmp_path_factory.mktemp("parts")
+    assert (
+        main(["image", "build", "microkernel", "-o", f"{folder}/x.iso", "--parts", f"{folder}"])
+        == 0
+    )
+    return folder
+
+
+def test_the_log_is_golden(booted):
+    """MIC-01, MIC-02, MIC-08, MIC-15: and the machine is turned off."""
+    assert golden_log.difference(GOLDEN.read_text(encoding="utf-8"), booted(1).log) is None
+    assert booted(1).outcome.status == ExitStatus.POWER_OFF
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+@pytest.mark.parametrize("name", TESTS)
+def test_the_kernel_tests_itself(booted, name, cpus):
+    """MIC-01 to MIC-06, MIC-09, MIC-10, MIC-15, MIC-17: on several processors, too."""
+    assert f"[TEST] ✓ {name}\n" in booted(cpus).log
+
+
+def test_eight_tasks_take_turns(booted):
+    """MIC-01, MIC-02: none gives the processor away, and none waits for another's end."""
+    said = re.findall(r"^hello_world (\d): (\w+)$", booted(1).log, re.MULTILINE)
+    assert [int(task) for task, _ in said] == [*range(1, 9)] * 3
+    assert {word for _, word in said[:8]} == {"first"}
+
+
+def test_a_switch_takes_no_ten_microseconds(booted):
+    """MIC-03: in virtual time, system call and all."""
+    count, each = re.search(r"(\d+) switches, (\d+) ns each", booted(1).log).groups()
+    assert int(count) >= 400
+    assert int(each) <= 10_000
+
+
+def test_ten_thousand_messages_a_second(booted):
+    """MIC-04: of 256 bytes, there and back."""
+    count, rate = re.search(r"(\d+) messages in \d+ us, (\d+) in a second", booted(1).log).groups()
+    assert int(count) == 2000
+    assert int(rate) >= 10_000
+
+
+def test_least_recently_used_needs_fewer_faults(booted):
+    """MIC-05: at least 37 % fewer than without replacement, on the same references."""
+    found = dict(re.findall(r"\[MM\] (\w+): (\d+) faults, \d+ % fewer", booted(1).log))
+    faults = {name: int(count) for name, count in found.items()}
+    assert set(faults) == {"lru", "fifo", "clock", "lifo", "random"}
+    assert faults["lru"] <= 0.63 * faults["lifo"]
+    assert faults["lru"] < faults["fifo"]
+
+
+def test_a_failing_test_stops_the_kernel(iso, monkeypatch):
+    """What the tests above rely on: the mark is not printed for nothing."""
+    module = "pykern.kernel.integration.microkernel"
+    monkeypatch.setattr(f"{module}._LEAST_MESSAGES_PER_S", 1 << 40)
+    failed = booting.boot(iso)
+    assert failed.outcome.status == ExitStatus.PANIC
+    assert "✓ Switch overhead" in failed.log
+    assert "✓ Messages" not in failed.log
+    assert "messages/s, at least" in failed.log
+
+
+def test_the_parts_boot_as_qemu_would(parts, capfdbinary):
+    """MIC-12, MIC-13: -kernel kernel.bin -initrd initrd.img -nographic -m 512M."""
+    command = ["boot", "--kernel", f"{parts}/kernel.bin", "-initrd", f"{parts}/initrd.img"]
+    assert main([*command, "-nographic", "-m", "512M"]) == 0
+    shown = capfdbinary.readouterr().out.decode().replace("\r\n", "\n")
+    assert golden_log.difference(GOLDEN.read_text(encoding="utf-8"), shown) is None
+
+
+def test_the_parts_are_what_they_are_called(parts):
+    """MIC-12: an archive of programs, a kernel to load, the same with symbols for gdb."""
+    archive = (parts / "initrd.img").read_bytes()
+    names = [entry.name for entry in cpio.CpioReader(archive).members()]
+    assert b"bin/microkernel/hello_world" in names
+    if shutil.which("nm") is None:
+        pytest.skip("no nm")
+    symbols = subprocess.run(
+        ["nm", parts / "kernel.elf"], capture_output=True, text=True, check=True
+    )
+    assert " T sys_task_send\n" in symbols.stdout
+    assert (parts / "kernel.bin").stat().st_size < (parts / "kernel.elf").stat().st_size
+
+
+def test_from_real_mode_to_one_mebibyte(iso, tmp_path):
+    """MIC-07: our own loader takes the machine from its boot sector to long mode."""
+    (tmp_path / "m.iso").write_bytes(iso)
+    command = [
+        sys.executable,
+        "-m",
+        "pykern",
+        "boot",
+        str(tmp_path / "m.iso"),
+        "--firmware",
+        "bios",
+    ]
+    done = subprocess.run([*command, "-m", "64M"], capture_output=True, check=False)
+    assert done.returncode == 0
+    assert b"[BOOT] kernel at 0x100000\r\n" in done.stdout
+
+
+@pytest.mark.parametrize("policy", ["fifo", "clock"])
+def test_the_command_line_chooses(iso, policy, tmp_path, capfdbinary):
+    """MEL-55: size of swap space and policy; --metrics tells what was done."""
+    (tmp_path / "m.iso").write_bytes(iso)
+    command = ["boot", str(tmp_path / "m.iso"), "-m", "64M", "--metrics", str(tmp_path / "m.json")]
+    assert main([*command, "--append", f"swap=40M replacement={policy}"]) == 0
+    assert f"swap of 40960 kB, replacement {policy}".encode() in capfdbinary.readouterr().out
+    metrics = json.loads((tmp_path / "m.json").read_text())
+    assert metrics["page_faults"] > metrics["swap_ins"] > 10_000
+    assert metrics["swap_outs"] > 10_000
+
+
+def test_an_unknown_policy_is_named(iso):
+    booted = booting.boot(iso, append="replacement=best")
+    assert booted.outcome.status == ExitStatus.PANIC
+    assert "no page replacement 'best'; registered: lru, fifo, clock, lifo, random" in booted.log
+
+
+def test_without_swap_space_memory_has_an_end(iso):
+    """MIC-10: then there is nothing to show, and nothing is shown."""
+    booted = booting.boot(iso, append="swap=0")
+    assert "✓ Isolation" in booted.log
+    assert "✓ Page faults" not in booted.log
+    assert "pages out" not in booted.log
+    assert booted.outcome.status == ExitStatus.POWER_OFF

@@ -1,0 +1,192 @@
+"""The feature list of the memory and process kernel on its profile."""
+
+from __future__ import annotations
+
+import doctest
+import functools
+from pathlib import Path
+
+import pytest
+
+from pykern.exit_status import ExitStatus
+from pykern.kernel.core.units import GIB, MIB, PAGE_SIZE
+from pykern.kernel.fs.context import FsContext
+from pykern.kernel.fs.table import FileTable
+from pykern.kernel.mm.first_fit import FirstFitHeap
+from pykern.kernel.mm.frames import FrameAllocator
+from pykern.kernel.mm.space import AddressSpace
+from pykern.kernel.sched.policies.mlfq import SLICES_NS, Feedback
+from pykern.kernel.x86 import vectors
+from pykern.kernel.x86.paging import RECURSIVE_PML4
+from pykern.kernel.x86.trapframe import new_user_frame
+from pykern_c.machine import Machine
+from tests import booting, golden_log
+from tests.pykern.kernel import hosted
+
+GOLDEN = Path(__file__).parents[3] / "golden" / "rmp" / "smp1.txt"
+SMOKE_TESTS = (
+    "Frame allocation",
+    "Page tables",
+    "Process and thread creation",
+    "Priority scheduling",
+    "Multi-threaded processes",
+)
+
+
+@pytest.fixture(scope="module")
+def booted():
+    iso = booting.image("rmp")
+    return functools.cache(lambda **options: booting.boot(iso, **options))
+
+
+def test_the_log_is_golden(booted):
+    """RMP-12, RMP-13: and the machine is turned off by ACPI S5 (RMP-15)."""
+    assert golden_log.difference(GOLDEN.read_text(encoding="utf-8"), booted().log) is None
+    assert booted().outcome.status == ExitStatus.POWER_OFF
+
+
+@pytest.mark.parametrize("name", SMOKE_TESTS)
+@pytest.mark.parametrize("options", [{}, {"cpus": 4, "numa": 2, "memory": 4 * GIB}])
+def test_smoke(booted, name, options):
+    """RMP-07, RMP-08, RMP-10, RMP-11, RMP-13: the five, on one processor and on nodes of two."""
+    assert f"[TEST] ✓ {name}\n" in booted(**options).log
+
+
+def test_regions(booted):
+    """RMP-01: memory with a hole below 4 GiB is several regions."""
+    frames = booted(cpus=4, numa=2, memory=4 * GIB).kernel.frames
+    assert len(frames.regions) == 4
+    for before, region in zip(frames.regions, frames.regions[1:], strict=False):
+        assert before.end < region.base or before.node != region.node
+
+
+def test_memory_is_local(booted):
+    """RMP-02, MEL-56: a frame is of the node of whoever asks; distances are those of the SLIT."""
+    kernel = booted(cpus=4, numa=2, memory=4 * GIB).kernel
+    assert kernel.topology.distances == ((10, 20), (20, 10))
+    assert kernel.topology.cpus == {0: 0, 1: 0, 2: 1, 3: 1}
+    for cpu in kernel.cpus:
+        kernel.clock.this_cpu = cpu
+        paddr = kernel.frames.alloc()
+        assert kernel.frames.node_of(paddr) == cpu.number // 2
+        assert (paddr >= 2 * GIB) == (cpu.number >= 2)
+        kernel.frames.free(paddr)
+    assert kernel.frames.near > 100 * kernel.frames.far
+
+
+def test_the_pml4_is_seen_through_itself(booted):
+    """RMP-03: what the processor reads at the last page is its own PML4, of each process its own."""
+    kernel = booted().kernel
+    vcpu = kernel.machine.vcpus[0]
+    space = AddressSpace(kernel.frames, kernel.machine, kernel.table.root)
+    for root in (kernel.table.root, space.pml4):
+        vcpu.write_register("cr3", root)
+        assert vcpu.translate(RECURSIVE_PML4, "r").paddr == root
+        assert vcpu.read_linear(RECURSIVE_PML4, PAGE_SIZE) == kernel.machine.read(root, PAGE_SIZE)
+    vcpu.write_register("cr3", kernel.table.root)
+    space.release()
+
+
+def test_a_page_table_is_found_through_the_pml4(booted):
+    """RMP-03: the entry of any page is at an address that its indices give."""
+    kernel = booted().kernel
+    vcpu, laddr = kernel.machine.vcpus[0], kernel.space.layout.heap
+    entry = (0xFFFF << 48 | 511 << 39 | (laddr >> 9 & 0x7F_FFFF_F000)) + (laddr >> 18 & 0xFF8)
+    walk = kernel.table.walk(laddr)
+    directory = 0xFFFF << 48 | 511 << 39 | 511 << 30 | (laddr >> 18 & 0x3FFF_F000)
+    directory += laddr >> 21 << 3 & 0xFF8
+    steps = {level: found for level, _, found in walk.steps}
+    accessed = 1 << 5
+    read = int.from_bytes(vcpu.read_linear(directory, 8), "little")
+    assert read & ~accessed == steps["PDE"] & ~accessed
+    if "PTE" in steps:
+        assert int.from_bytes(vcpu.read_linear(entry, 8), "little") == steps["PTE"]
+
+
+def test_no_code_is_taken_for_a_page_table(booted):
+    """RMP-03: addresses that begin with index 510 lead to no table that is none."""
+    kernel = booted().kernel
+    vcpu, image = kernel.machine.vcpus[0], 0xFFFF_FF00_0000_0000
+    for laddr in range(image, image + 64 * 2 * MIB, 2 * MIB):
+        found = vcpu.translate(laddr, "r")
+        assert found.paddr is None or found.paddr % (2 * MIB) == 0
+
+
+def test_pages_of_three_sizes(booted):
+    """RMP-05: the direct map of 4 GiB has all of them, and the processor agrees."""
+    booted_ = booted(cpus=4, numa=2, memory=4 * GIB)
+    kernel, hhdm = booted_.kernel, booted_.kernel.space.layout.hhdm
+    assert "direct map of 4 KiB, 2048 KiB, 1048576 KiB pages" in booted_.log
+    vcpu = kernel.machine.vcpus[0]
+    for leaf in list(kernel.table.leaves(hhdm, 8 * GIB))[::50]:
+        assert vcpu.translate(leaf.laddr + leaf.size - 1, "r").paddr == leaf.paddr + leaf.size - 1
+
+
+def test_the_heap_is_first_fit(booted):
+    """RMP-06."""
+    assert isinstance(booted().kernel.heap, FirstFitHeap)
+
+
+def test_the_timer_is_the_pit(booted):
+    """RMP-12: 100 Hz, and the 8259s are initialized to stay out of the way."""
+    kernel, now = booted().kernel, booted().computer.machine.now
+    assert kernel.traps.counts[vectors.FIRST_ISA, 0] == pytest.approx(now / 1e7, abs=3)
+
+
+def test_higher_priorities_have_longer_slices():
+    """RMP-10: five priorities."""
+    assert list(SLICES_NS) == sorted(SLICES_NS)
+    assert [p.name for p in Feedback] == ["IDLE", "LOW", "NORMAL", "HIGH", "REALTIME"]
+
+
+def test_processor_time_is_accounted_for(booted):
+    """RMP-10, RMP-15: what is not busy is idle, which is C1: HLT."""
+    kernel, now = booted().kernel, booted().computer.machine.now
+    cpu = kernel.metrics.cpus[0]
+    assert cpu.busy_ns + cpu.idle_ns == pytest.approx(now, rel=0.35)
+    assert cpu.busy_ns > 0
+    assert cpu.idle_ns > 0
+    shown = hosted.read_file(kernel, "/proc/cpuidle", 4096).decode()
+    assert shown == f"cpu0 C0 {cpu.busy_ns} C1 {cpu.idle_ns}\n"
+
+
+def test_nodes_are_shown(booted):
+    """RMP-02: /proc/numastat."""
+    kernel = booted(cpus=4, numa=2, memory=4 * GIB).kernel
+    lines = hosted.read_file(kernel, "/proc/numastat", 4096).decode().splitlines()
+    assert lines[0].endswith("cpus 0 1, distances 10 20")
+    assert lines[1].endswith("cpus 2 3, distances 20 10")
+    assert lines[2:] == [f"near {kernel.frames.near}", f"far {kernel.frames.far}"]
+
+
+USAGE = """
+>>> frames = FrameAllocator(machine, [(0x10_0000, 0x100_0000)])     # MemoryRegion::new
+>>> hex(frames.alloc())                                             # allocate_frame
+'0x100000'
+>>> space = kernel.processes.new_space()
+>>> process = kernel.processes.create(init, space, FileTable(), root)   # create_process
+>>> thread = kernel.processes.new_thread(process, "my_process")         # create_thread
+>>> thread.priority = Feedback.NORMAL
+>>> thread.frame.write(new_user_frame(0x1000, space.layout.top))
+>>> kernel.scheduler.add(thread)                                    # scheduler::add_thread
+0
+>>> (process.name, process.parent.pid, thread.state.name, hex(thread.frame["rip"]))
+('my_process', 1, 'RUNNABLE', '0x1000')
+"""
+
+
+def test_the_usage_example(booted):
+    """RMP-14: regions, frame, process, thread, scheduler, on a kernel that is up."""
+    kernel = booted(memory=65 * MIB).kernel
+    names = {
+        "machine": Machine(32 * MIB),
+        "kernel": kernel,
+        "init": kernel.processes.first,
+        "root": FsContext.at_root(kernel.vfs, kernel.mounts),
+        "FrameAllocator": FrameAllocator,
+        "FileTable": FileTable,
+        "Feedback": Feedback,
+        "new_user_frame": new_user_frame,
+    }
+    test = doctest.DocTestParser().get_doctest(USAGE, names, "usage", None, 0)
+    assert doctest.DocTestRunner().run(test).failed == 0

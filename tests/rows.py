@@ -1,0 +1,80 @@
+"""Which row of the five feature lists which tests show: `python -m tests.rows`.
+
+A docstring of a test, or of its file, names the rows that it shows; so the table is never older than
+the tests. A row that is left for later says so here.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ROWS = {"MEL": 57, "SCA": 28, "MIC": 18, "RMP": 15, "MYR": 26}
+"""Feature list → number of its last row."""
+LATER = {
+    "MEL-44": "targets of Python's own tools; tests/test_checklist.py",
+    "MEL-45": "continuous integration; tests/test_checklist.py",
+    "MEL-46": "documents; tests/test_checklist.py",
+    "MEL-52": "network: a later issue",
+    "MEL-57": "pip install is all that is needed; continuous integration does just that",
+    "SCA-28": "the size of the original; nothing to show",
+    "MYR-23": "processes, signals and files are there; loading over a network: a later issue",
+    "MYR-24": "NVMe, SATA, Ethernet: a later issue",
+    "MYR-25": "capabilities are there (SCA-24); migration: open",
+    "MYR-26": "the platform's packages: wheels of continuous integration",
+}
+"""Row without a test of its own → why."""
+_ROW = re.compile(r"\b(MEL|SCA|MIC|RMP|MYR)-(\d\d)(?: to \1-(\d\d))?")
+
+
+def rows_in(text: str) -> set[str]:
+    """Return the rows that a text names, ranges spelled out."""
+    return {
+        f"{kernel}-{number:02}"
+        for kernel, first, last in _ROW.findall(text)
+        for number in range(int(first), int(last or first) + 1)
+    }
+
+
+def tests_by_row() -> dict[str, list[str]]:
+    """Return row → tests that name it, as pytest spells them."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        if path.name == "test_checklist.py":
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        where = path.relative_to(ROOT).as_posix()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module):
+                name, text = where, ast.get_docstring(node) or ""
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+                name, text = f"{where}::{node.name}", ast.get_docstring(node) or ""
+            else:
+                continue
+            for row in rows_in(text):
+                found[row].append(name)
+    return found
+
+
+def all_rows() -> list[str]:
+    """Return every row there is."""
+    return [f"{kernel}-{n:02}" for kernel, last in ROWS.items() for n in range(1, last + 1)]
+
+
+def table() -> str:
+    """Return a line for each row: its state, and how many tests show it, with the first of them."""
+    tests, lines = tests_by_row(), ["| row | state | shown by |", "| --- | --- | --- |"]
+    for row in all_rows():
+        shown = tests.get(row, [])
+        state = "tested" if shown else "later" if row in LATER else "open"
+        more = f" and {len(shown) - 1} more" if len(shown) > 1 else ""
+        said = f"{shown[0]}{more}" if shown else LATER.get(row, "")
+        lines.append(f"| {row} | {state} | {said} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())
