@@ -81,11 +81,15 @@ class Tracer:
         self._left = left
         self._everything = False
         self._some: set[Function] = set()
+        self._prepared: set[int] = set()
 
     def prepare(self) -> None:
         """Find out what has to be watched for the breakpoints and the step there are."""
         returns = any(address % LINE_SIZE != BEGINS for address in self.breakpoints)
         self._everything = returns or self.step is not None
+        if self.breakpoints == self._prepared:
+            return  # at each step of gdb's
+        self._prepared = set(self.breakpoints)
         self._some = {
             function
             for function in self._functions.all
