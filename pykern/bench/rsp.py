@@ -19,7 +19,6 @@ _TIMEOUT_SECONDS = 60
 _CHUNK = 1 << 18
 _PACKET = re.compile(rb"\$([^#]*)#[0-9a-f]{2}", re.DOTALL)
 _RUN = re.compile(rb"(.)\*(.)", re.DOTALL)
-_ESCAPED = re.compile(rb"\}(.)", re.DOTALL)
 
 
 class Client:
@@ -55,16 +54,20 @@ class Client:
         self._received = self._received[found.end() :]
         if self._acknowledge:
             self._socket.sendall(b"+")
-        body = (
-            _RUN.sub(lambda run: run[1] * (run[2][0] - 28), found[1])
-            if (b"*" in found[1])
-            else found[1]
-        )
-        return _ESCAPED.sub(lambda one: bytes((one[1][0] ^ 0x20,)), body) if b"}" in body else body
+        body = found[1]
+        if b"*" in body:
+            body = _RUN.sub(lambda run: run[1] * (run[2][0] - 28), body)
+        return _unescaped(body) if b"}" in body else body
 
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
+
+
+def _unescaped(body: bytes) -> bytes:
+    for special in (b"$", b"#", b"*", b"}"):
+        body = body.replace(bytes((0x7D, special[0] ^ 0x20)), special)
+    return body
 
 
 def _connected(path: str) -> socket.socket:
