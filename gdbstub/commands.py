@@ -9,6 +9,7 @@ from gdbstub import (
     breakpoints,
     files,
     memory,
+    nonstop,
     os_requests,
     queries,
     registers,
@@ -57,6 +58,10 @@ COMMANDS: dict[bytes, Command] = {
     b"X": memory.write_binary,
     b"qCRC": memory.crc,
     b"qSearch": memory.search,
+    b"qqemu.sstepbits": queries.step_bits,
+    b"Qqemu.sstepbits": queries.step_bits,  # as pwndbg asks whether there is a QEMU
+    b"qqemu.sstep": queries.step_mode,
+    b"Qqemu.sstep": queries.set_step_mode,
     b"qqemu.PhyMemMode": memory.physical_mode,
     b"Qqemu.PhyMemMode": memory.set_physical_mode,
     # Breakpoints.
@@ -71,12 +76,16 @@ COMMANDS: dict[bytes, Command] = {
     b"C": running.resume_with_signal,
     b"s": running.step_at,
     b"S": running.step_with_signal,
+    b"QNonStop": nonstop.choose,
+    b"vCtrlC": nonstop.interrupt,
+    b"vStopped": nonstop.stopped,
     # Beginnings and ends.
     b"!": running.extended_mode,
     b"D": running.detach,
     b"k": running.kill_all,
     b"vKill": running.kill,
     b"R": running.restart,
+    b"vRun": running.run,
     # Processes and their system.
     b"QCatchSyscalls": os_requests.catch_syscalls,
     b"QPassSignals": os_requests.pass_signals,

@@ -60,6 +60,12 @@ def frame(payload: bytes) -> bytes:
     return b"$%b#%02x" % (body, checksum(body))
 
 
+def notification(payload: bytes) -> bytes:
+    """Return the packet that tells what nobody has asked for; it is not acknowledged."""
+    body = shorten_runs(escape(payload))
+    return b"%%%b#%02x" % (body, checksum(body))
+
+
 def escape(payload: bytes) -> bytes:
     """Return the payload with the characters escaped that frame a packet."""
     for special in (b"}", b"$", b"#", b"*"):

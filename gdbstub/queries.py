@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from gdbstub import os_requests
 from gdbstub.replies import OK, PACKET_SIZE, UNSUPPORTED, thread_text
-from gdbstub.requests import RequestError, matches, text_of, thread_id
+from gdbstub.requests import RequestError, matches, number, text_of, thread_id
 from gdbstub.target import (
     SupportsExecFile,
     SupportsMemoryMap,
     SupportsMonitor,
+    SupportsNonStop,
+    SupportsQemuStep,
     TargetError,
 )
 
@@ -38,7 +40,8 @@ _TRACING = (
 def supported(session: Session, rest: bytes) -> bytes:
     """qSupported[:FEATURE;…]: what both sides can do; only what is there is named."""
     text = rest.removeprefix(b":").decode("ascii", "replace")
-    session.client = frozenset(filter(None, text.split(";")))
+    if text:  # a plug-in of gdb asks without saying anything of gdb
+        session.client = frozenset(filter(None, text.split(";")))
     target = session.target
     features = [
         f"PacketSize={PACKET_SIZE:x}",
@@ -58,6 +61,8 @@ def supported(session: Session, rest: bytes) -> bytes:
         features += _TRACING
     if session.breakpoint_agent:
         features += ["ConditionalBreakpoints+", "BreakpointCommands+"]
+    if isinstance(target, SupportsNonStop):
+        features.append("QNonStop+")
     if isinstance(target, SupportsMemoryMap):
         features.append("qXfer:memory-map:read+")
     if isinstance(target, SupportsExecFile):
@@ -125,6 +130,7 @@ def current_thread(session: Session, _rest: bytes) -> bytes:
 
 
 _THREADS_PER_REPLY = 256
+_STEP_MODES = 7
 
 
 def first_threads(session: Session, _rest: bytes) -> bytes:
@@ -165,4 +171,31 @@ def monitor(session: Session, rest: bytes) -> bytes:
     except TargetError as error:
         text = str(error)
     session.show(text if not text or text.endswith("\n") else f"{text}\n")
+    return OK
+
+
+# -- QEMU's choice of what a single step is
+
+
+def step_bits(session: Session, _rest: bytes) -> bytes:
+    """qqemu.sstepbits: what the bits of the mode are called."""
+    if not isinstance(session.target, SupportsQemuStep):
+        return UNSUPPORTED
+    return b"ENABLE=1,NOIRQ=2,NOTIMER=4"
+
+
+def step_mode(session: Session, _rest: bytes) -> bytes:
+    """qqemu.sstep: the mode."""
+    if not isinstance(session.target, SupportsQemuStep):
+        return UNSUPPORTED
+    return b"0x%x" % session.target.step_mode
+
+
+def set_step_mode(session: Session, rest: bytes) -> bytes:
+    """Qqemu.sstep=MODE, or with a colon."""
+    if not isinstance(session.target, SupportsQemuStep):
+        return UNSUPPORTED
+    if rest[:1] not in {b"=", b":"} or number(rest[1:]) > _STEP_MODES:
+        raise RequestError(f"sstep mode, expected = and 0 to {_STEP_MODES}")
+    session.target.step_mode = number(rest[1:])
     return OK

@@ -9,10 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gdbstub import nonstop
 from gdbstub.os_target import SupportsProcesses
-from gdbstub.replies import OK, UNSUPPORTED, stop_reply
+from gdbstub.replies import OK, UNSUPPORTED, stop_reply, thread_text
 from gdbstub.requests import ALL, RequestError, data, fields, matches, number, thread_id
-from gdbstub.target import Action, Exited, SupportsDetach, SupportsKill, SupportsRestart, ThreadId
+from gdbstub.target import (
+    Action,
+    Exited,
+    Stop,
+    SupportsDetach,
+    SupportsKill,
+    SupportsNonStop,
+    SupportsRestart,
+    ThreadId,
+)
 
 if TYPE_CHECKING:
     from gdbstub.session import Session
@@ -22,26 +32,49 @@ _EVERY = ThreadId(ALL, ALL)
 
 def last_stop(session: Session, _rest: bytes) -> bytes:
     """Say why the target is stopped (`?`)."""
+    if session.non_stop:
+        return nonstop.all_stops(session)
     return stop_reply(session, session.last_stop)
 
 
 def v_cont(session: Session, rest: bytes) -> bytes | None:
     """Go on thread by thread (`vCont`): the first action that means a thread is its."""
     if rest == b"?":
-        return b"vCont;c;C;s;S;r"
+        both = isinstance(session.target, SupportsNonStop)
+        return b"vCont;c;C;s;S;t;r" if both else b"vCont;c;C;s;S;r"
     if not rest.startswith(b";"):
         raise RequestError("vCont without an action")
     _check_alive(session)
     wanted = [_action(text) for text in rest[1:].split(b";")]
-    session.resume(
-        {
-            thread.id: action
-            for thread in session.target.threads()
-            for action in [next((a for who, a in wanted if matches(who, thread.id)), None)]
-            if action is not None
-        }
-    )
+    actions = {
+        thread.id: action
+        for thread in session.target.threads()
+        for action in [next((a for who, a in wanted if matches(who, thread.id)), None)]
+        if action is not None
+    }
+    if session.non_stop:
+        return _change(session, actions)
+    if _HALT in actions.values():
+        raise RequestError("vCont;t is for non-stop mode")
+    session.resume(actions)
     return None
+
+
+def _change(session: Session, actions: dict[ThreadId, Action]) -> bytes:
+    """Let threads go on or stop in non-stop mode; what a thread does already is no change."""
+    assert isinstance(session.target, SupportsNonStop)
+    running = session.target.running_threads()
+    go = {who: a for who, a in actions.items() if a != _HALT and who not in running}
+    if go:
+        session.resume(go)
+    halting = [who for who, action in actions.items() if action == _HALT and who in running]
+    if halting:
+        session.target.stop_threads(halting)
+    return OK
+
+
+_HALT = Action(signal=-1)
+"""Stands for vCont's `t`."""
 
 
 def _action(text: bytes) -> tuple[ThreadId, Action]:
@@ -51,12 +84,14 @@ def _action(text: bytes) -> tuple[ThreadId, Action]:
     verb, argument = what[:1], what[1:]
     if verb in {b"c", b"s"} and not argument:
         return threads, Action(step=verb == b"s")
+    if verb == b"t" and not argument:
+        return threads, _HALT
     if verb in {b"C", b"S"} and len(argument) == 2:
         return threads, Action(step=verb == b"S", signal=number(argument))
     if verb == b"r":
         first, end = map(number, fields(argument, 2))
         return threads, Action(step=True, within=(first, end))
-    raise RequestError(f"vCont action {what[:20]!r}, expected c, C, s, S or r")
+    raise RequestError(f"vCont action {what[:20]!r}, expected c, C, s, S, t or r")
 
 
 def resume_at(session: Session, rest: bytes) -> None:
@@ -84,6 +119,8 @@ def step_with_signal(session: Session, rest: bytes) -> None:
 def _go_on(session: Session, action: Action, address: bytes) -> None:
     """Let the thread of Hc go on so; the others go on as well unless one was chosen."""
     _check_alive(session)
+    if session.non_stop:
+        raise RequestError("in non-stop mode threads go on by vCont")
     chosen = session.continued or session.general
     if not session.thread_exists(chosen):
         raise RequestError(f"no thread {chosen.tid} in process {chosen.pid}")
@@ -104,9 +141,14 @@ def _check_alive(session: Session) -> None:
 # -- beginnings and ends
 
 
-def extended_mode(session: Session, _rest: bytes) -> bytes:
+def extended_mode(session: Session, rest: bytes) -> bytes:
     """Extended mode (`!`): the connection outlives the target, if that can begin again."""
-    return OK if isinstance(session.target, SupportsRestart) else UNSUPPORTED
+    if rest:
+        raise RequestError("! takes no argument")
+    if not isinstance(session.target, SupportsRestart):
+        return UNSUPPORTED
+    session.extended = True
+    return OK
 
 
 def restart(session: Session, rest: bytes) -> bytes | None:
@@ -119,6 +161,22 @@ def restart(session: Session, rest: bytes) -> bytes | None:
     return None
 
 
+def run(session: Session, rest: bytes) -> bytes:
+    """Run a PROGRAM with ARGUMENTS (`vRun`): begin again with the same one; no other is known."""
+    if not isinstance(session.target, SupportsRestart):
+        return UNSUPPORTED
+    if not rest.startswith(b";"):
+        raise RequestError("vRun without a program")
+    for word in rest[1:].split(b";"):
+        data(word)
+    session.target.restart()
+    session.killed = None
+    session.general = session.target.threads()[0].id
+    session.last_stop = Stop(session.general)
+    # No registers: the target may begin again only when this has been said.
+    return b"T05thread:%b;" % thread_text(session, session.general)
+
+
 def detach(session: Session, rest: bytes) -> bytes:
     """Detach (`D`), from a PROCESS if given."""
     if rest:
@@ -127,8 +185,18 @@ def detach(session: Session, rest: bytes) -> bytes:
             return OK
     if isinstance(session.target, SupportsDetach):
         session.target.detach()
-    session.closed = True
+    if _may_run_again(session):
+        session.last_stop = Exited(session.general.pid, 0)
+    else:
+        session.closed = True
     return OK
+
+
+def _may_run_again(session: Session) -> bool:
+    """Whether the target is one program that gdb may run again, and has said that it might."""
+    target = session.target
+    whole = isinstance(target, SupportsRestart) and not isinstance(target, SupportsProcesses)
+    return session.extended and whole
 
 
 def kill(session: Session, rest: bytes) -> bytes:
@@ -136,6 +204,11 @@ def kill(session: Session, rest: bytes) -> bytes:
     pid = _check_process(session, rest)
     if not isinstance(session.target, SupportsKill):
         return UNSUPPORTED
+    if _may_run_again(session):
+        # gdb may want to run it again; if it goes away instead, that is the end.
+        session.killed = pid
+        session.last_stop = Exited(pid, 0)
+        return OK
     session.target.kill(pid)
     others = isinstance(session.target, SupportsProcesses) and session.target.detach_process(pid)
     session.closed = not others

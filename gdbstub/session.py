@@ -11,8 +11,8 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gdbstub import commands
-from gdbstub.packet import Decoder, Mark, frame
+from gdbstub import commands, nonstop
+from gdbstub.packet import Decoder, Mark, frame, notification
 from gdbstub.replies import error_reply, stop_reply
 from gdbstub.requests import RequestError
 from gdbstub.target import (
@@ -22,6 +22,7 @@ from gdbstub.target import (
     SupportsBreakpointAgent,
     SupportsBreakpoints,
     SupportsDetach,
+    SupportsKill,
     SupportsPackedRegisters,
     SupportsTracing,
     Target,
@@ -62,6 +63,12 @@ class Session:
     watched : the watchpoints there are
     told : lines of a long answer that are still to come
     packed : the target, if it returns registers faster than by `read_registers`
+    extended : whether gdb may run the target again after its end
+    killed : the process that gdb has ended and may run again; None: there is none
+    non_stop : whether threads stop one by one; then nothing waits for a stop
+    stops : the last stop of each thread, in non-stop mode
+    late : stops that were there when gdb came, and are still to be told, in non-stop mode
+    untold : stops that gdb has not acknowledged, in non-stop mode
     """
 
     def __init__(self, target: Target) -> None:
@@ -83,6 +90,12 @@ class Session:
         self.acknowledge = True
         self.files: dict[int, bytes] = {}
         self.listed: list[ThreadId] = []
+        self.extended = False
+        self.killed: int | None = None
+        self.non_stop = False
+        self.stops: dict[ThreadId, Stop] = {}
+        self.late: list[Stop] = []
+        self.untold: deque[Stop | Exited | ThreadExited] = deque()
         self.last_stop: Stop | Exited | ThreadExited = Stop(self.general)
         self._described: Architecture | None = None
         self._decoder = Decoder()
@@ -115,7 +128,10 @@ class Session:
         return self._taken()
 
     def report_stop(self, reason: Stop | Exited | ThreadExited) -> bytes:
-        """Say that the target has stopped, and why; return the bytes to send."""
+        """Say that the target, or in non-stop mode a thread, has stopped; return what to send."""
+        if self.non_stop:
+            self._notify(reason)
+            return self._taken()
         if not self.running:
             return b""
         self.running = False
@@ -130,6 +146,15 @@ class Session:
         self._catch_up()
         return self._taken()
 
+    def _notify(self, reason: Stop | Exited | ThreadExited) -> None:
+        if isinstance(reason, Stop):
+            self.stops[reason.thread] = reason
+        else:
+            self.last_stop = reason
+        self.untold.append(reason)
+        if len(self.untold) == 1:
+            self._out += notification(b"Stop:" + stop_reply(self, reason))
+
     def print(self, text: str) -> bytes:
         """Return the bytes that show text on gdb's console; only while the target runs."""
         if self.running:
@@ -142,7 +167,9 @@ class Session:
             self.closed = True
             if self.tracer is not None and not self.tracer.disconnected:
                 self.tracer.stop(b"tdisconnected:0")
-            if isinstance(self.target, SupportsDetach):
+            if self.killed is not None and isinstance(self.target, SupportsKill):
+                self.target.kill(self.killed)
+            elif isinstance(self.target, SupportsDetach):
                 self.target.detach()
 
     # -- for the commands
@@ -157,6 +184,9 @@ class Session:
         if not actions:
             raise RequestError("no thread would go on")
         self.frame = None
+        if self.non_stop:
+            self.target.resume(actions)
+            return
         if self._tell_more():
             return
         self.running = True
@@ -219,6 +249,10 @@ class Session:
             reply = error_reply(self, error)
         if reply is not None:
             self._send(reply)
+        if nonstop.tells_late(self, payload):
+            late, self.late = self.late, []
+            for reason in late:
+                self._notify(reason)
 
     def _print(self, text: str) -> None:
         data = text.encode()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
     from gdbstub.arch import Architecture
     from gdbstub.events import Event
@@ -276,6 +276,28 @@ class SupportsPhysicalMemory(Protocol):
 
     physical_memory: bool
     """Whether addresses of memory are physical at present."""
+
+
+@runtime_checkable
+class SupportsNonStop(Protocol):
+    """Can run some threads while others are stopped, and stop them one by one."""
+
+    non_stop: bool
+    """Whether `resume` lets threads go on besides those that run already, and a stop stops one."""
+
+    def running_threads(self) -> Set[ThreadId]:
+        """Return those that run."""
+
+    def stop_threads(self, threads: Sequence[ThreadId]) -> None:
+        """Stop them soon; the stop of each, of signal 0, goes to `Session.report_stop`."""
+
+
+@runtime_checkable
+class SupportsQemuStep(Protocol):
+    """Can keep interrupts and timers away from single steps, as QEMU's `sstep` chooses."""
+
+    step_mode: int
+    """Sum of 1 (single steps), 2 (no interrupts), 4 (no timers); 7 at first."""
 
 
 @runtime_checkable

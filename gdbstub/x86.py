@@ -143,7 +143,7 @@ X86_64 = Architecture(
 """The view for 64-bit code, and for a machine that goes through all modes."""
 
 
-def _narrow(name: str) -> Architecture:
+def _narrow(name: str, *more: Register) -> Architecture:
     """Return a view of the first eight registers and 32-bit addresses."""
     return Architecture(
         name,
@@ -152,7 +152,7 @@ def _narrow(name: str) -> Architecture:
             _sse(8),
             Feature("org.gnu.gdb.i386.linux", (Register("orig_eax", 32, "int", "system"),)),
             _avx(8),
-            Feature("org.pykern.x86.control", _CONTROL_64, _CONTROL_TYPES),
+            Feature("org.pykern.x86.control", (*_CONTROL_64, *more), _CONTROL_TYPES),
         ),
         general_features=2,
         pc="eip",
@@ -161,7 +161,7 @@ def _narrow(name: str) -> Architecture:
 
 
 I386 = _narrow("i386")
-I8086 = _narrow("i8086")
-"""The view for 16-bit code; its `eip` is a linear address, for gdb knows no segments."""
+I8086 = _narrow("i8086", Register("ip", 16, "int16", "system"))
+"""The view for 16-bit code; its `eip` is linear, for gdb knows no segments, and `ip` is not."""
 
-VIEWS = {"x86-64": X86_64, "i386": I386, "i8086": I8086}
+VIEWS = {"i386:x86-64": X86_64, "x86-64": X86_64, "i386": I386, "i8086": I8086}

@@ -9,8 +9,8 @@ import re
 def difference(golden: str, log: str) -> str | None:
     """Return where a log is not as the golden one says; None: it is.
 
-    In the golden log ``0x...`` stands for any address, ``0...`` for any decimal number, and a line of
-    three dots for any lines.
+    In the golden log ``0x...`` stands for any address, ``0...`` for any decimal number, and a line
+    of three dots for any lines.
     """
     lines = iter(log.splitlines())
     anywhere = False

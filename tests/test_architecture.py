@@ -44,6 +44,7 @@ TESTS_OF_WHOLES: dict[str, str] = {
     "tests/bench/test_startup.py": "importing the core and making a machine is cheap",
     "tests/gdbstub/test_real_gdb.py": "Debian's gdb on the machine",
     "tests/gdbstub/test_real_gdb_agent.py": "the same, with what it leaves to the machine",
+    "tests/gdbstub/test_real_gdb_python.py": "Debian's gdb in the Python of the kernel",
     "tests/oracle/test_oracle.py": "the host as an oracle",
     "tests/oracle/test_unicorn.py": "Unicorn as an oracle",
     "tests/pykern/kernel/test_hostile_programs.py": "programs that do what they must not",
@@ -91,6 +92,10 @@ TESTED_ELSEWHERE: dict[str, str] = {
     **{
         f"pykern/debug/{name}.py": "tests/pykern/debug/test_agent.py"
         for name in ("points", "tracing", "watching")
+    },
+    **{
+        f"pykern/debug/python_source/{name}.py": "tests/pykern/debug/python_source/test_debugger.py"
+        for name in ("commands", "post_mortem")
     },
     "pykern/debug/execution.py": "tests/pykern/debug/test_debugged_machine.py",
     "images/errors.py": "tests/images/test_build.py",

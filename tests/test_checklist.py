@@ -14,9 +14,11 @@ ROOT = Path(__file__).parents[1]
 ROWS = {
     "MEL": set(range(1, 51)) - {44, 45, 46},
     "SCA": set(range(1, 28)),
+    "MIC": set(range(1, 19)),
+    "RMP": set(range(1, 16)),
     "MYR": set(range(1, 23)),
 }
-"""Rows that are done, of MelloOS, Scarlett OS and Myria OS; three of MelloOS's are tested below."""
+"""Rows that are done, of the five kernels; three of MelloOS's are tested below."""
 
 
 @pytest.mark.parametrize("kernel", ROWS)

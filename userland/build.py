@@ -1,8 +1,8 @@
 """Build the user programs: C and assembly to static ELF files, the same bytes every time.
 
 Programs below ``bin/`` and ``demos/`` are files, or folders of files, named as the program. All are
-linked with the library in ``lib/``, except those in a folder of `PERSONALITIES`: they have a start-up
-and stubs of their own for the calls of that profile. The stubs are generated from the ABI tables.
+linked with the library in ``lib/``, except those in a folder of `PERSONALITIES`: they have a
+start-up and stubs of their own for the calls of that profile, generated from the ABI tables.
 Programs in ``tests/`` are for the tests of the library: they compile with the host's, too.
 
 ``python -m userland.build DIRECTORY`` builds everything.

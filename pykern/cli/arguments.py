@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import gdbstub
 from pykern import config, exit_status
 from pykern.cli import qemu_options
+from pykern.kernel.binfmt import signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -322,6 +323,12 @@ def _add_debugger_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not begin before gdb says so; without --gdb it is asked for at :1234",
     )
+    group.add_argument(
+        "--gdb-observer",
+        type=_checked(gdbstub.parse_address),
+        metavar="ADDRESS",
+        help="beside --gdb: let a second gdb in that may look and change nothing",
+    )
 
 
 def _add_image(commands: Subparsers) -> None:
@@ -343,6 +350,12 @@ def _add_image(commands: Subparsers) -> None:
     verify = verbs.add_parser("verify", help="check that an image is whole and can be booted")
     verify.add_argument("iso", type=Path, metavar="ISO")
     verify.add_argument("manifest", nargs="?", help="what it is to contain: name or TOML file")
+    verify.add_argument(
+        "--trust",
+        type=_checked(signature.parse_keys),
+        metavar="KEYS",
+        help="public keys in hexadecimal, commas between: the image must be signed by one of them",
+    )
 
 
 def _add_image_build(verbs: Subparsers) -> None:

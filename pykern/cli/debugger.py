@@ -7,6 +7,8 @@ import sys
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from gdbstub import Listener
+from gdbstub.observer import Observer
 from images import prebuilt
 from images.strip import strip
 from pykern.cli.arguments import GDB_ADDRESS, GDB_OS_ADDRESS
@@ -16,6 +18,8 @@ from pykern.debug.debugged_machine import DebuggedMachine
 from pykern.debug.doorways import Door, Doorways
 from pykern.debug.knowledge import Knowledge
 from pykern.debug.machine_target import MachineTarget
+from pykern.debug.monitor import harmless
+from pykern.debug.observed import Entrance, Observed
 from pykern.debug.os_view.os_target import OsTarget
 from pykern.debug.python_source.debugger import PythonSource
 from pykern.machine.boot.protocol import BootError
@@ -32,7 +36,8 @@ if TYPE_CHECKING:
     from pykern.machine.computer import Image
     from pykern.machine.session import Session
 
-_ELF = b"\x7fELF"
+_ELF64 = b"\x7fELF\x02"
+"""gdb would take the registers of a 32-bit file for those of the machine."""
 _NEAR = 0x1000
 """Bytes behind the last symbol that are still its."""
 _HINTS = {"cpu": "", "os": "-ex 'set schedule-multiple on' "}
@@ -57,7 +62,7 @@ def attach(
     wanted_at = addresses(args)
     if not wanted_at:
         return None
-    executable = image.data if image.data.startswith(_ELF) else b""
+    executable = image.data if image.data.startswith(_ELF64) else b""
     path = f"/boot/{PurePosixPath(image.options.path or image.options.name).name}"
     processors = MachineTarget(host.machine, host.task_name, executable, path)
     processors.knowledge = Knowledge(host.machine, host, _near(executable, path))
@@ -77,11 +82,33 @@ def attach(
         print(f"pykern: gdb {_HINTS[view]}-ex 'target remote {listener.address}'", file=sys.stderr)
     doorways = Doorways(doors, views)
     processors.execution.agent.show = doorways.print
-    session.machine = debugged = DebuggedMachine(doorways.target, doorways, wait=args.wait_for_gdb)
-    python = PythonSource(host.machine, processors.execution, host, debugged.pause)
+    door = _with_observer(args, processors, doorways, console, stack)
+    session.machine = debugged = DebuggedMachine(doorways.target, door, wait=args.wait_for_gdb)
+    python = PythonSource(host, debugged.pause, lambda: doorways.target)
     processors.use_python(python)
-    session.hostcall = python.hostcall
+    session.hostcall, host.failed = python.hostcall, python.post_mortem
     return debugged
+
+
+def _with_observer(
+    args: argparse.Namespace,
+    target: MachineTarget,
+    door: Entrance,
+    console: NoInput,
+    stack: contextlib.ExitStack,
+) -> Entrance:
+    """Put a door beside the one of whoever debugs, if there is to be one."""
+    if args.gdb_observer is None:
+        return door
+    shown = Observer(target, harmless(target.monitor))
+    try:
+        observer = Listener(args.gdb_observer, shown, lambda: None)
+    except OSError as error:
+        raise UsageError(f"--gdb-observer {args.gdb_observer}: {error.strerror}") from None
+    stack.callback(observer.close)
+    console.visitors.append(observer)
+    print(f"pykern: gdb -ex 'target remote {observer.address}' to look only", file=sys.stderr)
+    return Observed(door, observer)
 
 
 def wanted(args: argparse.Namespace) -> bool:

@@ -62,6 +62,8 @@ def _build(args: argparse.Namespace) -> int:
         data = image_build.build(manifest, inputs)
         if args.parts is not None:
             _write_parts(args.parts, image_build.parts(manifest, inputs))
+    if sign is not None:
+        data = sign(data)
     output = args.output or Path(f"{manifest.name}.iso")
     output.write_bytes(data)
     print(f"{output}: {len(data)} bytes, {len(manifest.entries)} boot entries")
@@ -143,8 +145,15 @@ def _verify(args: argparse.Namespace) -> int:
     """Print what was checked and what is wrong; status 0 if nothing is."""
     manifest = image_manifest.load(image_manifest.find(args.manifest)) if args.manifest else None
     report = verify_image(args.iso.read_bytes(), str(args.iso), manifest)
-    for line in report.checked:
+    checked, problems = [*report.checked], [*report.problems]
+    if args.trust:
+        try:
+            signature.check(args.iso.read_bytes(), args.trust, str(args.iso))
+            checked.append("its signature")
+        except signature.NotSigned as error:
+            problems.append(error.reason)
+    for line in checked:
         print(f"ok: {line}")
-    for line in report.problems:
+    for line in problems:
         print(f"problem: {line}")
-    return ExitStatus.BAD_IMAGE if report.problems else ExitStatus.POWER_OFF
+    return ExitStatus.BAD_IMAGE if problems else ExitStatus.POWER_OFF

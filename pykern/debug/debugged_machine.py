@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 from gdbstub import Exited, Stop
 from pykern.debug.doorways import Doorways
 from pykern.debug.machine_target import MachineTarget
+from pykern.debug.non_stop import NonStop
+from pykern.debug.observed import Observed
 from pykern_c.exits import Exit, ExitReason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gdbstub import Listener, ThreadExited
+    from gdbstub import ThreadExited
     from pykern.debug.doorways import View
+    from pykern.debug.observed import Entrance
 
 _REQUESTED = {"kill": "killed", "restart": "reset"}
 
@@ -32,10 +35,11 @@ class DebuggedMachine:
     wait : stand still from the beginning, until gdb has come and says go on
     """
 
-    def __init__(self, target: View, listener: Listener | Doorways, *, wait: bool = False) -> None:
+    def __init__(self, target: View, listener: Entrance, *, wait: bool = False) -> None:
         self._machine = target.machine
         self._first_target = target
         self._listener = listener
+        self._door = listener.door if isinstance(listener, Observed) else listener
         self._in_hostcall = False
         if isinstance(target, MachineTarget):
             target.execution.agent.show = listener.print
@@ -44,7 +48,7 @@ class DebuggedMachine:
     @property
     def _target(self) -> View:
         """Return the machine as the gdb sees it that is there."""
-        return self._listener.target if isinstance(self._listener, Doorways) else self._first_target
+        return self._door.target if isinstance(self._door, Doorways) else self._first_target
 
     @property
     def events(self) -> Any:
@@ -93,9 +97,10 @@ class DebuggedMachine:
                 return ended
 
     def pause(self, stop: Stop) -> None:
-        """Stand still in the middle of a hostcall until gdb goes on."""
-        self._report(stop)
-        self._stand_still()
+        """Stand still in the middle of a hostcall until gdb goes on; if there is none, go on."""
+        if self._listener.connected:
+            self._report(stop)
+            self._stand_still()
 
     def ended(self, status: int) -> None:
         """Tell gdb that the machine has ended, and with it all that gdb saw of it."""
@@ -106,8 +111,7 @@ class DebuggedMachine:
             self._report(reason)
 
     def _stand_still(self) -> None:
-        interrupt = self._interrupt()
-        if interrupt is not None:
+        while (interrupt := self._interrupt()) is not None:
             self._report(interrupt)
         while self._target.stopped and not self._target.request:
             self._listener.poll(None)
@@ -119,7 +123,8 @@ class DebuggedMachine:
     def _interrupt(self) -> Stop | None:
         """Return the stop that gdb wants of a running machine."""
         if not self._target.interrupted:
-            return None
+            target = self._target
+            return target.take_halting() if isinstance(target, NonStop) else None
         self._target.interrupted = False
         return self._target.interrupt_stop()
 
@@ -138,5 +143,8 @@ class DebuggedMachine:
             self._stand_still()
 
     def _report(self, stop: Stop | Exited | ThreadExited) -> None:
-        self._target.stopped = True
+        if isinstance(self._target, NonStop):
+            self._target.note_stop(stop)
+        else:
+            self._target.stopped = True
         self._listener.report_stop(stop)

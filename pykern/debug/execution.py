@@ -27,7 +27,7 @@ from pykern_c.exits import Exit, ExitReason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gdbstub import Breakpoint, Resume
+    from gdbstub import Action, Breakpoint, Resume
     from pykern_c import Machine, Vcpu
 
 _LAST_VECTOR = 255
@@ -39,6 +39,8 @@ _STEPPING_NS = 50_000
 """The same while a processor steps that may have halted for ever."""
 _SIGABRT = 6
 _OUR_STOP = "debugger"
+NO_INTERRUPTS_IN_STEPS = 7
+"""What QEMU does unless told otherwise: single steps (1), interrupts (2) and timers (4) masked."""
 _STOP_KINDS = {
     BreakpointKind.SOFTWARE: StopKind.SWBREAK,
     BreakpointKind.HARDWARE: StopKind.HWBREAK,
@@ -80,11 +82,17 @@ class Execution:
     agent : evaluates conditions of breakpoints
     breakpoints : where to stop
     step_others : whether other processors run while one steps
+    step_mode : as QEMU's `sstep`; without bit 1 a step may end at the handler of an interrupt
+    non_stop : whether processors go on and stop one by one
+    going : indexes of those that go on, in non-stop mode
     """
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self.step_others = True
+        self.step_mode = NO_INTERRUPTS_IN_STEPS
+        self.non_stop = False
+        self.going: set[int] = set()
         self.breakpoints: set[Breakpoint] = set()
         self.agent = Agent(machine, X86_64)
         self._accesses = Accesses(machine, lambda: machine.stop(_OUR_STOP))
@@ -105,11 +113,13 @@ class Execution:
         TargetError : the core cannot watch so much; nothing has changed
         """
         vcpus = {thread.tid - 1: action for thread, action in actions.items()}
+        if self.non_stop:
+            self._add(vcpus)
+            return
         stepping = {index: action for index, action in vcpus.items() if action.step}
         if stepping and not self.step_others:
             vcpus = stepping
-        self._points.place(self.breakpoints)
-        self._accesses.watch(self.breakpoints)
+        self.place_hooks()
         self._stopped = {i: at for i, at in self._stopped.items() if at == self._moment(i)}
         self._alone = None
         if len(vcpus) < len(self._machine.vcpus):
@@ -118,23 +128,44 @@ class Execution:
                 for index in sorted(vcpus, key=lambda i: (vcpus[i].step, i))
             ]
             self._alone = SomeProcessors(chosen)
-        self._steps = {
-            index: _Step(vcpu.retired, linear_pc(vcpu), action.within)
-            for index, action in vcpus.items()
-            if action.step
-            for vcpu in [self._machine.vcpus[index]]
-        }
+        self._steps = _steps(self._machine, vcpus)
         self._hook_steps()
+
+    def _add(self, vcpus: dict[int, Action]) -> None:
+        """Let processors go on besides those that do."""
+        self.place_hooks()
+        self.going |= vcpus.keys()
+        self._steps |= _steps(self._machine, vcpus)
+        self._hook_steps()
+        self._choose_going()
+
+    def halt(self, index: int) -> None:
+        """Let a processor go on no longer, in non-stop mode."""
+        self.going.discard(index)
+        self._steps.pop(index, None)
+        self._hook_steps()
+        self._choose_going()
+
+    def _choose_going(self) -> None:
+        vcpus = self._machine.vcpus
+        all_go = len(self.going) == len(vcpus)
+        self._alone = None if all_go else SomeProcessors([vcpus[i] for i in sorted(self.going)])
 
     def forget(self) -> None:
         """Have no breakpoints, and no step under way."""
         self.breakpoints.clear()
         self._steps.clear()
         self._alone = None
-        self.step_others = True
-        self._points.place(())
-        self._accesses.watch(())
+        self.step_others, self.step_mode = True, NO_INTERRUPTS_IN_STEPS
+        self.non_stop = False
+        self.going.clear()
+        self.place_hooks()
         self._hook_steps()
+
+    def place_hooks(self) -> None:
+        """Have the hooks that the breakpoints need; gdb takes all out and in at every stop."""
+        self._points.place(self.breakpoints)
+        self._accesses.watch(self.breakpoints)
 
     def _moment(self, vcpu: int) -> tuple[int, int]:
         """Return what tells this execution of an instruction from all others."""
@@ -178,7 +209,7 @@ class Execution:
         step = self._steps.get(vcpu.index)
         if step is None or step.returns_to is not None:
             return
-        if external:
+        if external and self.step_mode & 2:
             step.returns_to = _place(vcpu)
         else:
             self.stop_after(Stop(thread_of(vcpu.index)))
@@ -193,7 +224,9 @@ class Execution:
         pc = linear_pc(self._machine.vcpus[index])
         return step.within if step.within[0] <= pc < step.within[1] else None
 
-    def step_from_thunk(self, index: int, within: tuple[int, int] | None) -> None:
+    def step_from_thunk(
+        self, index: int, within: tuple[int, int] | None, _thread: ThreadId
+    ) -> None:
         """Stop where a processor's thread goes on in the guest, whichever processor that is on."""
         there = _place(self._machine.vcpus[index])
         for vcpu in [self._machine.vcpus[index]] if self._alone else self._machine.vcpus:
@@ -306,6 +339,16 @@ class Execution:
         lines = explain_shutdown(self._machine.vcpus[exit_.vcpu], exit_)
         text = "".join(f"{line}\n" for line in lines)
         return Stop(thread_of(exit_.vcpu), _SIGABRT, text=text)
+
+
+def _steps(machine: Machine, vcpus: dict[int, Action]) -> dict[int, _Step]:
+    """Return the steps that actions begin, by index of the processor."""
+    return {
+        index: _Step(vcpu.retired, linear_pc(vcpu), action.within)
+        for index, action in vcpus.items()
+        if action.step
+        for vcpu in [machine.vcpus[index]]
+    }
 
 
 def _place(vcpu: Vcpu) -> tuple[int, int]:

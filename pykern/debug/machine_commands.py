@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _LAST_ADDRESS = (1 << 64) - 1
 _LOG_LINES = 20
-_MOST_RANGES = 2000
 _PER_LINE = 16
 _MOST_BYTES = 4096
 
@@ -36,10 +35,11 @@ def machine_commands(target: MachineTarget) -> dict[str, Command]:
 
     def tlb(vcpu: Vcpu, _arguments: list[str]) -> str:
         found = ranges(machine, vcpu)
-        lines = [f"{one}\n" for one in found[:_MOST_RANGES]]
-        if len(found) > _MOST_RANGES:
-            lines.append(f"and {len(found) - _MOST_RANGES} more\n")
-        return "".join(lines) or "paging is off\n"
+        return "".join(f"{one}\n" for one in found) or "paging is off\n"
+
+    def mem(vcpu: Vcpu, _arguments: list[str]) -> str:
+        found = ranges(machine, vcpu)
+        return "".join(f"{one.as_info_mem}\n" for one in found) or "PG disabled\n"
 
     def xp(vcpu: Vcpu, arguments: list[str]) -> str:
         start = address(vcpu, arguments[0])
@@ -61,6 +61,7 @@ def machine_commands(target: MachineTarget) -> dict[str, Command]:
         "why": ("[ADDR]", "the last faults of the processor, or what an address is", why),
         "log": ("[LINES]", "the end of the kernel's log", log),
         "tlb": ("", "what the page tables map: linear range, size, rights, physical", tlb),
+        "mem": ("", "the same as QEMU's `info mem` has it", mem),
         "xp": ("ADDR [SIZE]", "bytes of physical memory", xp),
         "apic": ("", "local APIC", lambda vcpu, _: interrupt_state.apic(machine, vcpu)),
         "ioapic": (

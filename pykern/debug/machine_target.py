@@ -14,6 +14,7 @@ from pykern.debug.execution import Execution, thread_of
 from pykern.debug.fault_stops import FaultStops
 from pykern.debug.knowledge import Knowledge
 from pykern.debug.monitor import Monitor
+from pykern.debug.non_stop import NonStop
 from pykern.debug.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ MACHINE_PID = 1
 """The one process there is."""
 
 
-class MachineTarget:  # noqa: PLR0904 - one method for each capability
+class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
     """What gdb sees of a machine.
 
     Parameters
@@ -41,6 +42,7 @@ class MachineTarget:  # noqa: PLR0904 - one method for each capability
     Attributes
     ----------
     stopped : whether the machine stands still
+    halting : processors that gdb wants stopped, in non-stop mode
     request : "kill" or "restart", until the machine's owner has done it
     interrupted : whether gdb wants a running machine to stop
     physical_memory : whether addresses of memory are physical
@@ -67,6 +69,7 @@ class MachineTarget:  # noqa: PLR0904 - one method for each capability
         self.stopped = False
         self.interrupted = False
         self.request = ""
+        self.halting: list[ThreadId] = []
         self.physical_memory = False
         self.next_view: Callable[[str], None] | None = None
         self._task_name = task_name
@@ -171,6 +174,7 @@ class MachineTarget:  # noqa: PLR0904 - one method for each capability
             return
         self.execution.breakpoints.discard(breakpoint)
         self.execution.breakpoints.add(breakpoint)
+        self._hook_now()
 
     def remove_breakpoint(self, _thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
         """Stop there no longer."""
@@ -178,6 +182,11 @@ class MachineTarget:  # noqa: PLR0904 - one method for each capability
             self.python.remove(breakpoint)
         else:
             self.execution.breakpoints.discard(breakpoint)
+            self._hook_now()
+
+    def _hook_now(self) -> None:
+        if not self.stopped:
+            self.execution.place_hooks()
 
     def monitor(self, thread: ThreadId, command: str) -> str:
         """Return what a command of `monitor` prints."""
@@ -211,6 +220,7 @@ class MachineTarget:  # noqa: PLR0904 - one method for each capability
         """Forget breakpoints and let the machine go on."""
         self.execution.forget()
         self.fault_stops.forget()
+        self.halting.clear()
         if self.python is not None:
             self.python.forget()
         self.stopped = self.interrupted = self.physical_memory = False
@@ -223,9 +233,13 @@ class MachineTarget:  # noqa: PLR0904 - one method for each capability
 
     def restart(self) -> None:
         """Reset the machine; it stands still at its first instruction."""
-        self.request = "restart"
+        self.request, self.stopped = "restart", True
 
     # -- for the machine's owner
+
+    def processor(self, index: int, _before: ThreadId | None = None) -> ThreadId:
+        """Return the thread that a processor is."""
+        return thread_of(index)
 
     def ends(self, status: int) -> Iterable[Exited]:
         """Return the ends of all processes, one after the other, now that the machine has ended."""
@@ -252,8 +266,9 @@ class MachineTarget:  # noqa: PLR0904 - one method for each capability
 
     def interrupt_stop(self) -> Stop:
         """Return the stop of a machine that gdb has interrupted."""
-        active = (v.index for v in self.machine.vcpus if v.activity == "active")
-        return Stop(thread_of(next(active, 0)), SIGINT)
+        going = self.execution.going or set(range(len(self.machine.vcpus)))
+        active = (i for i in sorted(going) if self.machine.vcpus[i].activity == "active")
+        return Stop(thread_of(next(active, min(going))), SIGINT)
 
 
 def _read_general(

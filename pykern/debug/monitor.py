@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     """Names of the arguments, what it is about, and the function."""
 
 _PER_LINE = 4
-_INFO = {"registers": "regs", "mem": "tlb", "tlb": "tlb", "lapic": "apic", "pic": "ioapic"}
+_INFO = {"registers": "regs", "mem": "mem", "tlb": "tlb", "lapic": "apic", "pic": "ioapic"}
 """What QEMU's `info` calls it, and what it is called here."""
+_HARMLESS = frozenset(
+    ("help", "walk", "translate", "regs", "gdt", "idt", "time", "why", "log", "tlb", "mem", "xp",
+     "apic", "ioapic", "tss", "info")
+)  # fmt: skip
 _SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs", "ldtr", "tr")
 _REGISTERS = (
     *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
@@ -104,6 +108,18 @@ class Monitor:
     def _arch(self, _vcpu: Vcpu, arguments: list[str]) -> str:
         self._target.choose_view(arguments[0])
         return "now type: unset tdesc filename\n"
+
+
+def harmless(monitor: Callable[[ThreadId, str], str]) -> Callable[[ThreadId, str], str]:
+    """Return what answers only those commands of `monitor` that change nothing."""
+
+    def answer(thread: ThreadId, command: str) -> str:
+        name = command.strip().partition(" ")[0]
+        if name and name not in _HARMLESS:
+            raise TargetError(f"an observer may ask for {', '.join(sorted(_HARMLESS))}")
+        return monitor(thread, command)
+
+    return answer
 
 
 def _arguments(wanted: str, text: str) -> list[str] | None:

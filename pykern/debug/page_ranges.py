@@ -59,8 +59,13 @@ class Range:
         return self.laddr + self.size
 
     def __str__(self) -> str:
-        """Return it as QEMU's `info mem` has it, with the physical address."""
+        """Return it in one line."""
         return f"{self.laddr:016x}-{self.end:016x} {self.size:016x} {self.rights} {self.paddr:#x}"
+
+    @property
+    def as_info_mem(self) -> str:
+        """Return it as QEMU's `info mem` has it, which debuggers read."""
+        return f"{self.laddr:016x}-{self.end:016x} {self.size:016x} {self.rights[:3]}"
 
 
 def ranges(machine: Machine, vcpu: Vcpu) -> list[Range]:
@@ -83,7 +88,8 @@ def ranges(machine: Machine, vcpu: Vcpu) -> list[Range]:
 
 def _pages(machine: Machine, vcpu: Vcpu) -> Iterator[Range]:
     root = vcpu.read_register("cr3")
-    levels, mask = _LEGACY, 0xFFFF_F000
+    levels: tuple[_Level, ...] = _LEGACY
+    mask = 0xFFFF_F000
     if vcpu.read_register("efer") & _EFER_LMA:
         levels, mask = _LONG, _PHYSICAL
     elif vcpu.read_register("cr4") & _CR4_PAE:

@@ -97,6 +97,8 @@ def write(vcpu: Vcpu, name: str, value: int) -> None:
         return
     if name == "eip":
         vcpu.write_register("rip", (value - vcpu.read_register("cs.base")) & _MASK_32)
+    elif name == "ip":
+        vcpu.write_register("rip", value)
     elif name == "ftag":
         vcpu.write_register("ftw", _abridged(value))
     elif name in _UPPER:
@@ -148,6 +150,7 @@ def _apic_base(machine: Machine, vcpu: Vcpu) -> int:
 _SPECIAL_READS: dict[str, Callable[[Machine, Any], int | None]] = {
     "orig_rax": lambda _machine, _vcpu: _NO_SYSTEM_CALL,
     "orig_eax": lambda _machine, _vcpu: _NO_SYSTEM_CALL,
+    "ip": lambda _machine, vcpu: vcpu.read_register("rip") & 0xFFFF,
     "eip": lambda _machine, vcpu: linear_pc(vcpu),
     "ftag": _tags,
     "apic_base": _apic_base,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import SysError
+from pykern.kernel.core.wait import Interrupted
 from pykern.kernel.mm.maps import describe
-from pykern.kernel.mm.pager import BusError
+from pykern.kernel.mm.pager import BusError, NotResident
 from pykern.kernel.task.oom import OutOfMemory
 from pykern.kernel.task.sigaction import SIG_DFL, SigInfo, Signal, bit
 from pykern.kernel.x86.fault_analysis import PAGE_FAULT, analyse
@@ -59,10 +60,11 @@ class Faults:
             if space.fault(laddr, error):
                 self._system.metrics.page_faults += 1
                 return
+        except NotResident:
+            self._load(cpu, thread, trap, laddr)
+            return
         except BusError:
-            self._signal(
-                cpu, thread, SigInfo(Signal.SIGBUS, 2, address=laddr), trap, "no such page"
-            )
+            self._lost(cpu, thread, trap, laddr)
             return
         except SysError:
             if not self._memory.relieve(thread):
@@ -72,6 +74,22 @@ class Faults:
         info = SigInfo(Signal.SIGSEGV, code, address=laddr)
         words = f"{_page_fault_words(error, laddr)}: {describe(space.vmas, laddr)}"
         self._signal(cpu, thread, info, trap, words)
+
+    def _load(self, cpu: Processor, thread: UserThread, trap: TrapFrame, laddr: int) -> None:
+        """Let the thread sleep until the page has come."""
+
+        def finish(_result: object, error: BaseException | None) -> None:
+            if isinstance(error, BusError):
+                self._lost(self._system.cpus[thread.cpu], thread, trap, laddr)
+            elif error is not None and not isinstance(error, Interrupted):
+                raise error
+
+        coming = thread.process.space.fault_in(laddr, trap["error_code"])
+        self._system.runner.start(cpu, coming, finish)
+
+    def _lost(self, cpu: Processor, thread: UserThread, trap: TrapFrame, laddr: int) -> None:
+        info = SigInfo(Signal.SIGBUS, 2, address=laddr)
+        self._signal(cpu, thread, info, trap, "no such page")
 
     def exception(self, cpu: Processor, trap: TrapFrame) -> None:
         """Signal the process whose instruction could not be executed."""

@@ -10,6 +10,8 @@ from pykern.kernel.core.bug import KernelPanic
 from pykern.kernel.kernel import Kernel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pykern.kernel.timeline import Timeline
     from pykern_c import Machine
     from pykern_c.exits import Exit
@@ -27,10 +29,13 @@ class KernelHost:
     ----------
     machine : the same
     kernel : the one that runs, or would
+    failed : called with what ends a hosted function and with it the kernel, and the processor that
+        it has served
     """
 
     def __init__(self, machine: Machine, timeline: Timeline | None = None) -> None:
         self.machine = machine
+        self.failed: Callable[[Exception, int], None] = lambda _error, _index: None
         self._timeline = timeline
         self.reset()
 
@@ -50,8 +55,9 @@ class KernelHost:
         """Do what a hostcall asks for; what a hosted function raises is the kernel's panic."""
         try:
             self.kernel.hostcall(exit_)
-        except KernelPanic:
-            return
+        except KernelPanic as panic:
+            self.failed(panic, exit_.vcpu)
         except Exception as error:
+            self.failed(error, exit_.vcpu)
             with contextlib.suppress(KernelPanic):
                 self.kernel.oops(error, traceback.format_exc())

@@ -216,7 +216,9 @@ class Kernel(System):
         ProfileError : what is chosen does not fit together
         """
         self.profile = PROFILES.get(options.get("profile", self.profile.name))
-        instead: dict[str, Any] = {field: options[name] for name, field in _CHOICES.items() if name in options}
+        instead: dict[str, Any] = {
+            field: options[name] for name, field in _CHOICES.items() if name in options
+        }
         if "layout" in options:
             layout_ = PROFILES.get(options["layout"]).layout
             self.profile = replace(self.profile, layout=layout_, **instead)

@@ -93,7 +93,8 @@ class Gdb:
         return self.do(f'-data-evaluate-expression "{expression}"')["value"]
 
     def close(self):
-        """End it."""
+        """End it, whatever it waits for."""
+        self._controller.gdb_process.kill()
         self._controller.exit()
 
 

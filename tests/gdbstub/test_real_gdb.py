@@ -225,7 +225,7 @@ def test_monitor(attached):
     attached.go("continue")
     listing = attached.type("monitor help")
     for command in re.findall(r"^(\w+) +[^A-Z]", listing, re.MULTILINE):
-        if command not in {"power", "reset", "system_reset"}:
+        if command not in {"power", "quit", "reset", "system_reset"}:
             assert attached.type(f"monitor {command}")
     assert "PML4E" in attached.type("monitor walk 0xffffffff80000000")
     assert "page not present" in attached.type("monitor walk 0x1000")

@@ -53,6 +53,11 @@ def test_only_what_is_there_is_promised():
     assert b"multiprocess+" not in Client(b"swbreak+").first
 
 
+def test_a_plug_in_may_ask_what_is_supported_without_changing_it(client):
+    assert client.ask(b"qSupported") == client.first
+    assert client.ask(b"qC") == b"QCp1.1"
+
+
 def test_acknowledgements_until_they_are_turned_off():
     session = Session(Toy())
     assert session.feed(b"$?#3f") == b"+" + frame(b"T05thread:1;core:0;01:0000000000000000;")
@@ -222,6 +227,16 @@ def test_running(client):
     assert client.session.report_stop(Exited(1, 0)) == b""
 
 
+def test_a_storm_of_interrupts_is_one_stop(client):
+    client.send(b"vCont;c")
+    assert client.session.feed(b"\x03" * 1000) == b""
+    assert client.toy.interrupted
+    stop = client._payloads(client.session.report_stop(Stop(ThreadId(1, 1), 2)))
+    assert len(stop) == 1
+    assert client.session.feed(b"\x03" * 1000) == b""
+    assert client.session.report_stop(Stop(ThreadId(1, 1), 2)) == b""
+
+
 def test_an_interrupt_while_stopped_is_nothing(client):
     assert client.session.feed(b"\x03") == b""
     assert not client.toy.interrupted
@@ -240,6 +255,36 @@ def test_monitor(client):
     hello, other = (b"qRcmd," + word.hex().encode() for word in (b"hello", b"other"))
     assert client.send(hello) == [b"O" + b"hello, too\n".hex().encode(), b"OK"]
     assert client.send(other) == [b"O" + b"no command 'other'\n".hex().encode(), b"OK"]
+
+
+def test_in_extended_mode_the_connection_outlives_the_target(client):
+    client.ask(b"!")
+    client.ask(b"Z0,4,1")
+    assert client.ask(b"D;1") == b"OK"
+    assert not client.toy.breakpoints
+    assert not client.session.closed
+    assert client.ask(b"vCont;c") == b"E16"
+    assert client.ask(b"vRun;") == b"T05thread:p1.1;"
+
+
+def test_in_extended_mode_the_target_may_be_run_again(client):
+    assert client.ask(b"!") == b"OK"
+    client.toy.write_registers(ThreadId(1, 1), {"pc": 4})
+    assert client.ask(b"vKill;1") == b"OK"
+    assert client.ask(b"vCont;c") == b"E16"
+    assert client.ask(b"vRun;") == b"T05thread:p1.1;"
+    assert client.toy.cpus[1, 1]["pc"] == 0
+    client.ask(b"vKill;1")
+    assert not client.toy.ended
+    client.session.close()
+    assert client.toy.ended
+
+
+@pytest.mark.parametrize("packet", [b"vRun", b"vRun;zz", b"!!", b"k1", b"R", b"Rzz"])
+def test_wrong_beginnings_and_ends_are_errors(client, packet):
+    before = client.toy.state()
+    assert client.ask(packet) == b"E16"
+    assert client.toy.state() == before
 
 
 def test_ends(client):

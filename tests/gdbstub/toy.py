@@ -135,3 +135,28 @@ class Toy:
                 return Stop(thread, kind=StopKind.WATCH, address=operand)
         inside = action.within and action.within[0] <= cpu["pc"] < action.within[1]
         return Stop(thread) if action.step and not inside else None
+
+
+class NonStopToy(Toy):
+    """One whose processors go on and stop one by one; `run_until_stop` lets those go on that do."""
+
+    non_stop = False
+
+    def __init__(self):
+        super().__init__()
+        self.halting = []
+
+    def resume(self, actions):
+        self.actions = {**self.actions, **actions} if self.non_stop else actions
+
+    def running_threads(self):
+        return set(self.actions) if self.non_stop else set()
+
+    def stop_threads(self, threads):
+        self.halting += threads
+
+    def run_until_stop(self):
+        """Return the next stop of a thread."""
+        stop = Stop(self.halting.pop(0), signal=0) if self.halting else self.run(20)
+        del self.actions[stop.thread]
+        return stop

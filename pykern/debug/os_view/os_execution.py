@@ -147,6 +147,24 @@ class OsExecution(HookedRun):
         calls = frame["vector"] == VECTOR_SYSCALL
         return Step(True, None if calls else frame["rip"], action.within, left=True)
 
+    # -- steps into hosted functions and out of them
+
+    def range_step(self, index: int) -> tuple[int, int] | None:
+        """Return the addresses in which kernel code steps on a processor, if it is there."""
+        vcpu = self._machine.vcpus[index]
+        pc = vcpu.read_register("rip")
+        steps = (self._steps[thread] for thread in self._here(vcpu))
+        ranges = (s.within for s in steps if s.within and not s.user and s.returns_to is None)
+        return next(((first, end) for first, end in ranges if first <= pc < end), None)
+
+    def step_from_thunk(self, index: int, within: tuple[int, int] | None, thread: ThreadId) -> None:
+        """Stop where what a processor executes goes on in the guest, on whichever processor."""
+        there = _place(self._machine.vcpus[index])
+        processors = [processor_id(vcpu.index) for vcpu in self._machine.vcpus]
+        for who in processors if thread in processors else [thread]:
+            self._steps[who] = Step(False, None, within, returns_to=there)
+        self.hook_steps(stepping=True)
+
     # -- the run
 
     def at_instruction(self, vcpu: Vcpu) -> Stop | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ from pykern.debug.os_view.signal_stops import SignalStops
 from pykern.debug.os_view.syscall_catch import SyscallCatch
 from pykern.debug.os_view.task_memory import TaskMemory
 from pykern.debug.os_view.task_registers import TaskRegisters
-from pykern.debug.os_view.tasks import KERNEL_PID, Tasks
+from pykern.debug.os_view.tasks import KERNEL_PID, Tasks, processor_id
+from pykern.debug.python_source.awaiting import sleeping_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -30,7 +32,10 @@ if TYPE_CHECKING:
     from gdbstub import Breakpoint, Resume, Thread, ThreadExited
     from pykern.debug.machine_target import MachineTarget
     from pykern.debug.os_view.guest_files import Unstripped
+    from pykern.debug.python_source.debugger import PythonSource
+    from pykern.debug.python_source.stack import VirtualStack
     from pykern.kernel.host import KernelHost
+    from pykern.kernel.task.thread import Thread as Task
     from pykern_c.exits import Exit
 
 
@@ -73,6 +78,7 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         self._monitor = OsMonitor(self)
         self._waiting: deque[Stop | Exited | ThreadExited] = deque()
         self._attached = False
+        self._python_pids: set[int] = set()
 
     # -- gdbstub.Target
 
@@ -85,7 +91,22 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         task = self.tasks.find(thread)
         if task is None:
             return self._processors.read_registers(self._processor(thread), names)
-        return self._registers.read(task, list(names))
+        values, stack = self._registers.read(task, list(names)), self._stack_of(task)
+        shown = {} if stack is None else {"rip": stack.rip, "rsp": stack.rsp}
+        return [shown.get(name, values[at]) for at, name in enumerate(names)]
+
+    @property
+    def _python(self) -> PythonSource | None:
+        return self._processors.python
+
+    def _stack_of(self, task: Task) -> VirtualStack | None:
+        """Return what is shown of a task that sleeps in Python, or has stopped there."""
+        if self._python is None or self._registers.shows_frame(task):
+            return None
+        index = self.tasks.running_on(task)
+        if index is None:
+            return sleeping_stack(self._python.functions, task)
+        return self._python.stack if index == self._python.vcpu else None
 
     def write_registers(self, thread: ThreadId, values: Mapping[str, int]) -> None:
         """Set registers by gdb's names."""
@@ -102,7 +123,10 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         task = self.tasks.find(thread)
         if task is None:
             return self._processors.read_memory(self._processor(thread), address, size)
-        return self._memory.read(task, address, size)
+        read = functools.partial(self._memory.read, task)
+        if self._python is None:
+            return read(address, size)
+        return self._python.read_as(self._stack_of(task), address, size, read)
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes) -> None:
         """Write memory of the thread's process, as it might itself; or physical memory."""
@@ -117,7 +141,8 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
 
     def resume(self, actions: Resume) -> None:
         """Go on when the machine's owner runs it next."""
-        self.execution.prepare(actions)
+        prepared = actions if self._python is None else self._python.take(actions)
+        self.execution.prepare(prepared)
         self._signals.resume(actions)
         self.stopped = False
 
@@ -133,11 +158,19 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
 
     def insert_breakpoint(self, thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
         """Stop the thread's process there from the next run on."""
-        self.execution.insert(thread.pid, breakpoint)
+        if self._python is not None and self._python.holds(breakpoint.address):
+            self._python.insert(breakpoint)
+            self._python_pids.add(thread.pid)
+        else:
+            self.execution.insert(thread.pid, breakpoint)
 
     def remove_breakpoint(self, thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
         """Stop it there no longer."""
-        self.execution.remove(thread.pid, breakpoint)
+        if self._python is not None and self._python.holds(breakpoint.address):
+            self._python.remove(breakpoint)
+            self._python_pids.discard(thread.pid)
+        else:
+            self.execution.remove(thread.pid, breakpoint)
 
     def monitor(self, thread: ThreadId, command: str) -> str:
         """Return what a command of `monitor` prints."""
@@ -267,6 +300,8 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         self._events.threads_too = False
         self._registers.forget_stops()
         self.execution.forget()
+        if self._python is not None:
+            self._python.forget()
         self.stopped = self.interrupted = self.physical_memory = False
 
     def kill(self, pid: int) -> None:
@@ -293,6 +328,14 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         return next(running, threads[0].id)
 
     # -- for the machine's owner
+
+    def processor(self, index: int, before: ThreadId | None = None) -> ThreadId:
+        """Return the thread that is to stop for hosted code: a program's, if gdb asked there."""
+        task = self.tasks.current_id(index)
+        if task.pid == KERNEL_PID or (task.pid not in self._python_pids and task != before):
+            return processor_id(index)
+        self._registers.in_kernel.add(task.tid)
+        return task
 
     def ends(self, status: int) -> Iterable[Exited]:
         """Return the ends of all processes: killed when the machine was turned off."""

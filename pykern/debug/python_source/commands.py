@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gdbstub import TargetError
+from pykern.debug.python_source.awaiting import awaited
 from pykern.debug.python_source.stack import show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from types import FrameType
+    from collections.abc import Sequence
 
     from pykern.debug.python_source.debugger import PythonSource
-    from pykern.debug.python_source.functions import Functions, PythonFrame
+    from pykern.debug.python_source.functions import PythonFrame
     from pykern.kernel.task.thread import Thread
     from pykern_c import Vcpu
 
@@ -60,7 +60,7 @@ class PythonCommands:
         try:
             value = eval(arguments[0], names)
             text = repr(value)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise TargetError(f"{type(error).__name__}: {error}") from None
         return text if len(text) <= _MOST else f"{text[:_MOST]}... ({len(text)} characters)"
 
@@ -100,25 +100,3 @@ class PythonCommands:
         lines = [f"  #{number} {frame}\n" for number, frame in enumerate(frames)]
         state = thread.state.name.lower()
         return "".join((f"{thread.tid} {thread.name}, {state}:\n", *lines)) if lines else ""
-
-
-def awaited(functions: Functions, thread: Thread) -> list[PythonFrame]:
-    """Return the calls that a thread's innermost coroutine is in the middle of, innermost first."""
-    if not thread.hosted or thread.hosted[-1].coroutine.cr_running:
-        return []
-    frames = [functions.frame(frame) for frame in _chain(thread.hosted[-1].coroutine)]
-    return [frame for frame in reversed(frames) if frame is not None]
-
-
-def _chain(awaitable: Any) -> Iterator[FrameType]:
-    """Return the frames of a coroutine and of what it awaits, the outermost first."""
-    while awaitable is not None:
-        for frame, inner in (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom")):
-            if hasattr(awaitable, frame):
-                found = getattr(awaitable, frame)
-                if found is not None:
-                    yield found
-                awaitable = getattr(awaitable, inner)
-                break
-        else:
-            return

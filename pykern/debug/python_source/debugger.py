@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from gdbstub import Action, Stop, StopKind, TargetError
-from pykern.debug.execution import thread_of
+from gdbstub import Action, BreakpointKind, Stop, StopKind, TargetError
 from pykern.debug.python_source import dwarf, elf
 from pykern.debug.python_source.commands import PythonCommands
 from pykern.debug.python_source.functions import (
@@ -18,8 +14,9 @@ from pykern.debug.python_source.functions import (
     RETURNED_ELSEWHERE,
     Functions,
 )
-from pykern.debug.python_source.stack import VirtualStack, nops
-from pykern.debug.python_source.tracing import Step, Tracer
+from pykern.debug.python_source.post_mortem import describe, raised_in
+from pykern.debug.python_source.stack import TEXTS, VirtualStack, nops
+from pykern.debug.python_source.tracing import Step, Tracer, is_coroutine
 from pykern.kernel.task.runner import Runner
 from pykern.kernel.x86 import attach
 
@@ -27,18 +24,48 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import CodeType, FrameType
 
-    from gdbstub import Breakpoint, Resume
-    from pykern.debug.execution import Execution
-    from pykern.debug.python_source.stack import PythonFrame
+    from gdbstub import Breakpoint, Resume, ThreadId
+    from pykern.debug.python_source.functions import PythonFrame
     from pykern.kernel.host import KernelHost
     from pykern.kernel.kernel import Kernel
-    from pykern_c import Machine
     from pykern_c.exits import Exit
 
 _PACKAGE = Path(__file__).parents[2]
 _SECTION = ".pysource"
+_SIGABRT = 6
 _MARKS = ("__hostcall__", "__syscall__")
 _RUNS_COROUTINES = Runner._advance.__code__
+
+
+class PythonExecution(Protocol):
+    """What runs a machine, as far as steps go from the guest into Python and back."""
+
+    def range_step(self, index: int) -> tuple[int, int] | None:
+        """Return the addresses in which a processor steps, if it is there; None: it does not."""
+
+    def step_from_thunk(self, index: int, within: tuple[int, int] | None, thread: ThreadId) -> None:
+        """Stop where what a processor executes goes on in the guest, on whichever processor.
+
+        Parameters
+        ----------
+        thread : what gdb calls it
+        """
+
+
+class PythonView(Protocol):
+    """A way to see a machine."""
+
+    @property
+    def execution(self) -> PythonExecution:
+        """Return what runs it."""
+
+    def processor(self, index: int, before: ThreadId | None = None) -> ThreadId:
+        """Return what gdb calls a processor, or what it executes.
+
+        Parameters
+        ----------
+        before : what it was called when gdb saw the same call last
+        """
 
 
 class PythonSource:
@@ -46,10 +73,9 @@ class PythonSource:
 
     Parameters
     ----------
-    machine : the computer
-    execution : what runs it
     host : serves the hostcalls of whatever kernel there is
     pause : stands still for a stop until gdb goes on
+    view : returns the machine as the gdb sees it that is there
 
     Attributes
     ----------
@@ -60,22 +86,22 @@ class PythonSource:
 
     def __init__(
         self,
-        machine: Machine,
-        execution: Execution,
         host: KernelHost,
         pause: Callable[[Stop], None],
+        view: Callable[[], PythonView],
     ) -> None:
-        self._machine = machine
-        self._execution = execution
+        self._machine = host.machine
         self._host = host
         self._pause = pause
-        self._breakpoints: dict[int, Breakpoint] = {}
+        self._view = view
         self.functions = Functions(_PACKAGE / "kernel", _PACKAGE.parent)
         self._tracer = Tracer(self.functions, self._is_root, self._stop, self._left)
         self.stack: VirtualStack | None = None
         self.vcpu = -1
         self.selected = 0
-        self._resumed_on = -1
+        self._resumed: ThreadId | None = None
+        self._stopped: ThreadId | None = None
+        self._told = False
         self._roots: dict[int, tuple[CodeType, bool]] = {}
         self.commands = PythonCommands(self).table
 
@@ -89,10 +115,11 @@ class PythonSource:
         """Return a kernel image with debug information about its Python; others as they are."""
         try:
             sizes = elf.sizes(image)
-        except elf.NotElf:
+        except elf.NotElfError:
             return image
         if attach.MAGIC not in image:
             return image
+        self._told = True
         functions = self.functions
         more = dwarf.sections(functions.all, str(functions.root), sizes)
         size = functions.end - FIRST_ADDRESS
@@ -101,25 +128,31 @@ class PythonSource:
     # -- breakpoints
 
     def holds(self, address: int) -> bool:
-        """Tell whether an address is a line's."""
-        return FIRST_ADDRESS <= address < self.functions.end
+        """Tell whether an address is none of the guest's, but a line's or a variable's."""
+        return address >= FIRST_ADDRESS
 
     def insert(self, wanted: Breakpoint) -> None:
-        """Stop at a line."""
-        self._breakpoints[wanted.address] = wanted
+        """Stop there.
+
+        Raises
+        ------
+        TargetError : it is not a line to stop at
+        """
+        if wanted.kind > BreakpointKind.HARDWARE:
+            raise TargetError("variables of Python cannot be watched")
+        if self.functions.at(wanted.address) is None:
+            raise TargetError(f"no line of Python at {wanted.address:#x}")
         self._tracer.breakpoints.add(wanted.address)
 
     def remove(self, wanted: Breakpoint) -> None:
         """Stop there no longer."""
-        self._breakpoints.pop(wanted.address, None)
         self._tracer.breakpoints.discard(wanted.address)
 
     def forget(self) -> None:
         """Have no breakpoints, and no step."""
-        self._breakpoints.clear()
         self._tracer.breakpoints.clear()
         self._tracer.step = self._tracer.resumed = None
-        self._resumed_on = -1
+        self._resumed, self._told = None, False
 
     # -- what gdb sees
 
@@ -155,12 +188,22 @@ class PythonSource:
         ------
         TargetError : `read` has found none
         """
-        if address >= FIRST_ADDRESS and self.holds(address):
+        return self.read_as(self.stack if vcpu == self.vcpu else None, address, size, read)
+
+    def read_as(
+        self,
+        stack: VirtualStack | None,
+        address: int,
+        size: int,
+        read: Callable[[int, int], bytes],
+    ) -> bytes:
+        """Return memory with a stack in it; None: without one."""
+        if FIRST_ADDRESS <= address < TEXTS and address < self.functions.end:
             return nops(min(size, self.functions.end - address))
-        if self.stack is None or vcpu != self.vcpu:
+        if stack is None:
             return read(address, size)
-        text = self.stack.text_at(address, size)
-        return text if text is not None else self.stack.over(address, read(address, size))
+        shown = stack.read(address, size)
+        return stack.over(address, read(address, size)) if shown is None else shown
 
     # -- running
 
@@ -172,13 +215,15 @@ class PythonSource:
         """
         self._tracer.step = None
         if self.stack is not None:
-            thread = thread_of(self.vcpu)
-            root = self.stack.frames[-1].frame
-            self._tracer.resumed, self._resumed_on = root, self.vcpu
+            assert self._stopped is not None
+            thread, root = self._stopped, self.stack.frames[-1].frame
+            self._tracer.resumed, self._resumed = root, thread
             action = actions.get(thread)
             if action is not None and action.step:
                 self._tracer.step = Step(root, action.within)
-            everyone = {thread_of(vcpu.index): Action() for vcpu in self._machine.vcpus}
+            everyone = {
+                self._view().processor(vcpu.index): Action() for vcpu in self._machine.vcpus
+            }
             actions = {**everyone, **actions, thread: Action()}
         self._tracer.prepare()
         return actions
@@ -186,8 +231,7 @@ class PythonSource:
     def hostcall(self, exit_: Exit) -> None:
         """Serve a hostcall; stand still in it where gdb wants."""
         tracer = self._tracer
-        entered = self._execution.range_step(exit_.vcpu)
-        if entered is not None:
+        if self._told and self._view().execution.range_step(exit_.vcpu) is not None:
             tracer.step = Step(None)
             tracer.prepare()
         elif tracer.step is None and not tracer.breakpoints:
@@ -198,9 +242,9 @@ class PythonSource:
         self._end_of_hostcall()
 
     def _end_of_hostcall(self) -> None:
-        """Let no step stay in a function that is over and will not go on."""
+        """Let no step stay in a function that is over; a coroutine may only sleep."""
         step = self._tracer.step
-        if step is None or (step.root is not None and self._is_root(step.root)):
+        if step is None or (step.root is not None and is_coroutine(step.root)):
             return
         self._tracer.step = None
         if step.root is not None:
@@ -212,39 +256,52 @@ class PythonSource:
         gdb skips a stop at a breakpoint by which it waits for a call to return if that is on
         another processor than it expects; at an address without a breakpoint it does not.
         """
-        vcpu, text = self._machine.vcpus[self.vcpu], ""
-        if at_breakpoint and offset == RETURNED and self._resumed_on not in {-1, self.vcpu}:
+        text = ""
+        before = self._resumed if frames[-1].frame is self._tracer.resumed else None
+        thread = self._view().processor(self.vcpu, before)
+        if at_breakpoint and offset == RETURNED and before not in {None, thread}:
             offset, at_breakpoint = RETURNED_ELSEWHERE, False
-            text = f"CPU {self._resumed_on}'s call goes on on CPU {self.vcpu}\n"
-        self.stack = VirtualStack(frames, offset, vcpu.read_register("rsp"))
-        self.selected = 0
+            text = f"the call goes on on CPU {self.vcpu}\n"
         kind = StopKind.SWBREAK if at_breakpoint else StopKind.SIGNAL
-        self._pause(Stop(thread_of(self.vcpu), kind=kind, text=text))
+        self._show(frames, offset, Stop(thread, kind=kind, text=text))
+
+    def _show(self, frames: list[PythonFrame], offset: int, stop: Stop) -> None:
+        rsp = self._machine.vcpus[self.vcpu].read_register("rsp")
+        self.stack = VirtualStack(frames, offset, rsp)
+        self.selected = 0
+        self._stopped = stop.thread
+        self._pause(stop)
         self.stack = None
+
+    def post_mortem(self, error: Exception, vcpu: int) -> None:
+        """Stand still where hosted code has raised what ends the kernel."""
+        frames = raised_in(self.functions, error, self._begins)
+        if frames:
+            self.vcpu = vcpu
+            self._show(
+                frames, RETURNED, Stop(self._view().processor(vcpu), _SIGABRT, text=describe(error))
+            )
+            self._tracer.step = None
 
     def _left(self, step: Step) -> None:
         """Go on with a step in the guest, where the thunk does."""
-        self._execution.step_from_thunk(self.vcpu, step.within)
+        assert self._resumed is not None
+        self._view().execution.step_from_thunk(self.vcpu, step.within, self._resumed)
 
     # -- which functions are hosted
 
-    @functools.cached_property
-    def _hosted(self) -> frozenset[CodeType]:
-        found = set()
-        for name, module in list(sys.modules.items()):
-            if name.startswith("pykern.kernel."):
-                for value in vars(module).values():
-                    found.update(_marked(value))
-        return frozenset(found)
-
     def _is_root(self, frame: FrameType) -> bool:
         """Tell whether a call is what a thread's hosted code begins with."""
-        code, caller = frame.f_code, frame.f_back
-        if code.co_flags & inspect.CO_COROUTINE and caller is not None:
-            return caller.f_code is _RUNS_COROUTINES
+        return self._begins(frame, frame.f_back)
+
+    def _begins(self, frame: FrameType, caller: FrameType | None) -> bool:
+        code = frame.f_code
+        if is_coroutine(frame):
+            return caller is not None and caller.f_code is _RUNS_COROUTINES
         known = self._roots.get(id(code))
         if known is None:
-            known = self._roots[id(code)] = code, code in self._hosted
+            hosted = any(code in _marked(value) for value in frame.f_globals.values())
+            known = self._roots[id(code)] = code, hosted
         return known[1]
 
 

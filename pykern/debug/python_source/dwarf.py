@@ -1,7 +1,8 @@
 """Debug information about functions of Python.
 
-One compilation unit holds all functions. A frame is what `stack` lays out: a slot for each variable,
-which points to the variable's value as text, and the return address on top.
+One compilation unit holds all functions. A frame is what `stack` lays out: a return address and
+nothing else, so that a gdb without this information finds its way as well. Variables are elsewhere,
+at a place that follows from the frame's: a slot for each, which points to its value as text.
 
 References
 ----------
@@ -30,6 +31,7 @@ _ENCODING, _EXTERNAL, _FRAME_BASE, _TYPE = 0x3E, 0x3F, 0x40, 0x49
 _ADDR, _DATA2, _DATA4, _DATA8, _STRING, _DATA1 = 0x01, 0x05, 0x06, 0x07, 0x08, 0x0B
 _STRP, _UDATA, _REF4, _SEC_OFFSET, _EXPRLOC, _PRESENT = 0x0E, 0x0F, 0x13, 0x17, 0x18, 0x19
 _LANG_PYTHON, _SIGNED_CHAR = 0x14, 0x06
+_OP_CONST8U, _OP_CONSTU, _OP_AND, _OP_MUL, _OP_PLUS = 0x0E, 0x10, 0x1A, 0x1E, 0x22
 _OP_FBREG, _OP_CALL_FRAME_CFA = 0x91, 0x9C
 _RSP, _RETURN_ADDRESS = 7, 16
 _UNIT, _FUNCTION, _PARAMETER, _VARIABLE, _POINTER, _CHAR = 1, 2, 3, 4, 5, 6
@@ -53,14 +55,25 @@ _STANDARD_LENGTHS = bytes((0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1))
 _COPY, _ADVANCE_PC, _ADVANCE_LINE, _SET_FILE = 1, 2, 3, 4
 _END_SEQUENCE, _SET_ADDRESS = b"\0\1\1", b"\0\t\2"
 _CFA_OFFSET_RETURN = bytes((0x80 | _RETURN_ADDRESS, 1))
-_DEF_CFA, _DEF_CFA_OFFSET = 0x0C, 0x0E
+_DEF_CFA = 0x0C
 SLOT = 8
 """Bytes of a return address, or of a variable's slot."""
+SLOTS = 0xFFFF_FFFF_E000_0000
+"""Where the slots are."""
+MOST_SLOTS = 128
+"""Of one frame; further variables of a function are not shown."""
+_CFA_MASK = 0x3FFFF8
+"""Of a frame's address, which tells its slots from those of the others on a stack."""
 
 
-def frame_size(function: Function) -> int:
-    """Return the bytes of a function's frame, its return address included."""
-    return SLOT * (1 + len(function.names))
+def slots(cfa: int) -> int:
+    """Return where the slots of a frame are.
+
+    Parameters
+    ----------
+    cfa : canonical frame address: the stack pointer of the caller
+    """
+    return SLOTS + (cfa & _CFA_MASK) * MOST_SLOTS
 
 
 def sections(
@@ -81,7 +94,7 @@ def sections(
         ".debug_abbrev": _abbreviations(),
         ".debug_info": info,
         ".debug_line": _lines(functions, files),
-        ".debug_frame": _frames(functions, before.get(".debug_frame", 0)),
+        ".debug_frame": _frame_rule(functions, before.get(".debug_frame", 0)),
         ".debug_str": bytes(strings.data),
     }
 
@@ -163,13 +176,25 @@ def _info(
 def _entry(function: Function, file: int, strings: _Strings, kind: int) -> bytes:
     out = bytes((_FUNCTION,)) + strings.reference(function.name) + _uleb(file)
     out += _uleb(function.line) + struct.pack("<Q", function.address)
-    out += _uleb(function.end - function.address) + bytes((1, _OP_CALL_FRAME_CFA))
+    out += _uleb(function.end - function.address) + _FRAME_BASE_RULE
     kinds = [_PARAMETER] * len(function.parameters) + [_VARIABLE] * len(function.variables)
-    for place, (code, name) in enumerate(zip(kinds, function.names, strict=True), 2):
-        expression = bytes((_OP_FBREG,)) + _sleb(-SLOT * place)
-        out += bytes((code,)) + strings.reference(name)
-        out += struct.pack("<IB", kind, len(expression)) + expression
+    for slot, (code, name) in enumerate(zip(kinds, function.names, strict=True)):
+        if slot < MOST_SLOTS:
+            place = bytes((_OP_FBREG,)) + _sleb(SLOT * slot)
+            out += bytes((code,)) + strings.reference(name)
+            out += struct.pack("<IB", kind, len(place)) + place
     return out + b"\0"
+
+
+def _frame_base() -> bytes:
+    """Return the expression by which gdb finds a frame's slots: see `slots`."""
+    masked = bytes((_OP_CALL_FRAME_CFA, _OP_CONSTU)) + _uleb(_CFA_MASK) + bytes((_OP_AND,))
+    scaled = bytes((_OP_CONSTU,)) + _uleb(MOST_SLOTS) + bytes((_OP_MUL,))
+    expression = masked + scaled + struct.pack("<BQB", _OP_CONST8U, SLOTS, _OP_PLUS)
+    return bytes((len(expression),)) + expression
+
+
+_FRAME_BASE_RULE = _frame_base()
 
 
 def _lines(functions: Sequence[Function], files: list[str]) -> bytes:
@@ -201,15 +226,13 @@ def _row(lines: int, addresses: int) -> bytes:
     return bytes((_ADVANCE_LINE,)) + _sleb(lines) + advance + bytes((_COPY,))
 
 
-def _frames(functions: Sequence[Function], offset: int) -> bytes:
+def _frame_rule(functions: Sequence[Function], offset: int) -> bytes:
+    """Return how to find the caller, which is the same at all addresses."""
     head = struct.pack("<IB", 0xFFFF_FFFF, 1) + b"\0" + _uleb(1) + _sleb(-SLOT)
     head += bytes((_RETURN_ADDRESS, _DEF_CFA, _RSP, SLOT)) + _CFA_OFFSET_RETURN
-    out = [_counted(_padded(head))]
-    for function in functions:
-        place = struct.pack("<IQQ", offset, function.address, function.end - function.address)
-        rule = bytes((_DEF_CFA_OFFSET,)) + _uleb(frame_size(function))
-        out.append(_counted(_padded(place + rule)))
-    return b"".join(out)
+    start, end = functions[0].address, functions[-1].end
+    rule = struct.pack("<IQQ", offset, start, end - start)
+    return _counted(_padded(head)) + _counted(_padded(rule))
 
 
 def _padded(entry: bytes) -> bytes:

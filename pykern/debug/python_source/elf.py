@@ -31,17 +31,17 @@ class _Section:
     data: bytes
 
 
-class NotElf(Exception):
+class NotElfError(Exception):
     """The file has no sections."""
 
 
 def _sections(file: bytes) -> list[_Section]:
     if not file.startswith(_MAGIC) or len(file) < _SHENTSIZE + 6:
-        raise NotElf
+        raise NotElfError
     (table,) = struct.unpack_from("<Q", file, _SHOFF)
     size, count, names_at = struct.unpack_from("<HHH", file, _SHENTSIZE)
     if size != _HEADER.size or table + size * count > len(file) or names_at >= count:
-        raise NotElf
+        raise NotElfError
     headers = [_HEADER.unpack_from(file, table + size * i) for i in range(count)]
     names = _data(file, headers[names_at])
     return [
@@ -59,7 +59,7 @@ def sizes(file: bytes) -> dict[str, int]:
 
     Raises
     ------
-    NotElf : there are none
+    NotElfError : there are none
     """
     return {section.name: len(section.data) for section in _sections(file)}
 
@@ -74,7 +74,7 @@ def extended(file: bytes, more: Mapping[str, bytes], name: str, start: int, size
 
     Raises
     ------
-    NotElf : it has no sections to extend
+    NotElfError : it has no sections to extend
     """
     sections = [_longer(section, more) for section in _sections(file)]
     known = {section.name for section in sections}

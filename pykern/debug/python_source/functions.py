@@ -7,6 +7,7 @@ gdb what a C function is.
 
 from __future__ import annotations
 
+import bisect
 import dis
 import functools
 import inspect
@@ -29,9 +30,9 @@ _REST = (inspect.CO_VARARGS, inspect.CO_VARKEYWORDS)
 _ANGLED = str.maketrans("", "", "<>")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Function:
-    """A function of Python, as gdb knows it.
+    """A function of Python, as gdb knows it; each is one object.
 
     Attributes
     ----------
@@ -77,20 +78,22 @@ class PythonFrame:
     Attributes
     ----------
     frame : the interpreter's
+    left_at : the line at which an exception has left it; None: it is not over
     """
 
     function: Function
     frame: FrameType
+    left_at: int | None = None
 
     @property
     def address(self) -> int:
         """Return the address of the line that it executes."""
-        return self.function.address_of(self.frame.f_lineno)
+        return self.function.address_of(self.line)
 
     @property
     def line(self) -> int:
         """Return the number of that line."""
-        return self.frame.f_lineno or self.function.line
+        return self.left_at or self.frame.f_lineno or self.function.line
 
     def __str__(self) -> str:
         """Return it as a backtrace shows it."""
@@ -117,8 +120,8 @@ class Functions:
         address, found = FIRST_ADDRESS, []
         for path in sorted((self.root / self._folder).rglob("*.py")):
             name = path.relative_to(self.root).as_posix()
-            for code in _functions_of(SourceFileLoader(path.stem, str(path)).get_code(path.stem)):
-                lines = executable_lines(code)
+            module = SourceFileLoader(path.stem, str(path)).get_code(path.stem)
+            for code, lines in _functions_of(module):
                 found.append(_function(code, name, lines, address))
                 address += LINE_SIZE * len(lines)
         return found
@@ -127,6 +130,12 @@ class Functions:
     def end(self) -> int:
         """Return the first address behind all of them."""
         return self.all[-1].end if self.all else FIRST_ADDRESS
+
+    def at(self, address: int) -> Function | None:
+        """Return the function that has an address."""
+        index = bisect.bisect(self.all, address, key=lambda function: function.address) - 1
+        found = self.all[index] if index >= 0 else None
+        return found if found is not None and address < found.end else None
 
     @functools.cached_property
     def _by_place(self) -> dict[tuple[str, int, str], Function]:
@@ -150,19 +159,21 @@ class Functions:
         return self._by_place.get((path, code.co_firstlineno, _name(code, path))) if found else None
 
 
-def _functions_of(code: CodeType | None) -> Iterator[CodeType]:
-    """Return the functions in a module's code, nested ones too."""
+def _functions_of(code: CodeType | None) -> Iterator[tuple[CodeType, tuple[int, ...]]]:
+    """Return the functions in a module's code, nested ones too, and their lines."""
     for constant in () if code is None else code.co_consts:
         if inspect.iscode(constant):
-            if constant.co_flags & inspect.CO_OPTIMIZED and executable_lines(constant):
-                yield constant
+            function = constant.co_flags & inspect.CO_OPTIMIZED
+            lines = executable_lines(constant) if function else ()
+            if lines:
+                yield constant, lines
             yield from _functions_of(constant)
 
 
 def executable_lines(code: CodeType) -> tuple[int, ...]:
     """Return the lines of a function that the interpreter tells a tracer of, in their order."""
     start = code.co_code[::2].index(_RESUME) * 2 + 2
-    return tuple(_distinct(line for at, _, line in code.co_lines() if at >= start))
+    return tuple(_distinct(line for _, end, line in code.co_lines() if end > start))
 
 
 def _distinct(lines: Iterable[int | None]) -> Iterable[int]:

@@ -1,23 +1,22 @@
 """Frames of Python as a processor's stack, which gdb walks as it walks any other.
 
-They lie below the stack pointer of the thunk that has called Python, where nothing of the guest is
-that anybody may rely on; gdb is shown them in its place, and guest memory stays as it is. The
-outermost frame's return address is the thunk's own.
+A frame is its return address. They lie below the stack pointer of the thunk that has called Python,
+where nothing of the guest is that anybody may rely on; gdb is shown them in its place, and guest
+memory stays as it is. The outermost frame's return address is the thunk's own.
 """
 
 from __future__ import annotations
 
-import functools
 import re
 import reprlib
 import struct
 from typing import TYPE_CHECKING, Any
 
-from pykern.debug.python_source.dwarf import SLOT, frame_size
+from pykern.debug.python_source.dwarf import MOST_SLOTS, SLOT, slots
 from pykern.debug.python_source.functions import RETURNED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pykern.debug.python_source.functions import PythonFrame
 
@@ -25,6 +24,7 @@ TEXTS = 0xFFFF_FFFF_D000_0000
 """Where the values of variables stand as text."""
 TEXT_SIZE = 1024
 """Bytes between two of them, the NUL behind each included."""
+_BLOCK = SLOT * MOST_SLOTS
 _NOP = b"\x90"
 
 
@@ -46,51 +46,45 @@ class VirtualStack:
         self.frames = frames
         self.rip = frames[0].address + offset
         self._top = rsp
-        self.rsp = rsp + SLOT - sum(frame_size(frame.function) for frame in frames)
-        self._values: list[tuple[Mapping[str, Any], str]] = []
-
-    @functools.cached_property
-    def memory(self) -> bytes:
-        """Return the contents from `rsp` up to the thunk's return address."""
-        out = bytearray()
-        resume = None
-        for frame in reversed(self.frames):
-            words = [] if resume is None else [resume]
-            words += self._slots(frame)
-            out[:0] = struct.pack(f"<{len(words)}Q", *reversed(words))
-            resume = frame.address + RETURNED
-        return bytes(out)
-
-    def _slots(self, frame: PythonFrame) -> Iterable[int]:
-        """Return where the values of its variables will stand; 0 of one that has none."""
-        values = frame.frame.f_locals
-        for name in frame.function.names:
-            if name not in values:
-                yield 0
-                continue
-            yield TEXTS + TEXT_SIZE * len(self._values)
-            self._values.append((values, name))
-
-    def text_at(self, address: int, size: int) -> bytes | None:
-        """Return a part of a variable's value; None: none is there."""
-        index, start = divmod(address - TEXTS, TEXT_SIZE)
-        if not 0 <= index < len(self._values):
-            return None
-        values, name = self._values[index]
-        return self._text(values[name])[start : start + size]
+        self.rsp = rsp - SLOT * (len(frames) - 1)
+        resumed = [frame.address + RETURNED for frame in frames[1:]]
+        self._returns = struct.pack(f"<{len(resumed)}Q", *resumed)
+        self._slots = {slots(self.rsp + SLOT * (at + 1)): at for at in range(len(frames))}
 
     def over(self, address: int, data: bytes) -> bytes:
         """Return what is seen at an address where the guest has certain data."""
         first, end = max(address, self.rsp), min(address + len(data), self._top)
         if first >= end:
             return data
-        shown = self.memory[first - self.rsp : end - self.rsp]
+        shown = self._returns[first - self.rsp : end - self.rsp]
         return data[: first - address] + shown + data[end - address :]
 
-    @staticmethod
-    def _text(value: object) -> bytes:
-        text = show(value).encode()[: TEXT_SIZE - 1]
-        return text + bytes(TEXT_SIZE - len(text))
+    def read(self, address: int, size: int) -> bytes | None:
+        """Return what is where the guest has nothing: variables. None: nothing is."""
+        start = address - address % _BLOCK
+        if start in self._slots:
+            return self._pointers(self._slots[start])[address - start :][:size]
+        number, start = divmod(address - TEXTS, TEXT_SIZE)
+        at, slot = divmod(number, MOST_SLOTS)
+        if not 0 <= at < len(self.frames):
+            return None
+        names, values = self._variables(at)
+        if slot >= len(names) or names[slot] not in values:
+            return None
+        text = show(values[names[slot]]).encode()[: TEXT_SIZE - 1]
+        return text.ljust(TEXT_SIZE, b"\0")[start:][:size]
+
+    def _variables(self, at: int) -> tuple[Sequence[str], Mapping[str, Any]]:
+        """Return the names of a frame's variables, and the values of those that have one."""
+        frame = self.frames[at]
+        return frame.function.names[:MOST_SLOTS], frame.frame.f_locals
+
+    def _pointers(self, at: int) -> bytes:
+        """Return a frame's slots: where the values are, 0 for variables without one."""
+        names, values = self._variables(at)
+        first = TEXTS + TEXT_SIZE * MOST_SLOTS * at
+        pointers = (first + TEXT_SIZE * i if n in values else 0 for i, n in enumerate(names))
+        return struct.pack(f"<{len(names)}Q", *pointers).ljust(_BLOCK, b"\0")
 
 
 def nops(size: int) -> bytes:

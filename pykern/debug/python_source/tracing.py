@@ -8,6 +8,7 @@ A coroutine that sleeps is followed: its frames are the same ones when it goes o
 
 from __future__ import annotations
 
+import inspect
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,11 @@ class Step:
         return self.within is None or not self.within[0] <= address < self.within[1]
 
 
+def is_coroutine(frame: FrameType) -> bool:
+    """Tell whether a call may go to sleep and go on later."""
+    return bool(frame.f_code.co_flags & inspect.CO_COROUTINE)
+
+
 class Tracer:
     """Traces what a hostcall calls.
 
@@ -80,21 +86,13 @@ class Tracer:
         self._stop = stop
         self._left = left
         self._everything = False
-        self._some: set[Function] = set()
-        self._prepared: set[int] = set()
+        self._some: set[Function | None] = set()
 
     def prepare(self) -> None:
         """Find out what has to be watched for the breakpoints and the step there are."""
         returns = any(address % LINE_SIZE != BEGINS for address in self.breakpoints)
         self._everything = returns or self.step is not None
-        if self.breakpoints == self._prepared:
-            return  # at each step of gdb's
-        self._prepared = set(self.breakpoints)
-        self._some = {
-            function
-            for function in self._functions.all
-            if any(function.address <= address < function.end for address in self.breakpoints)
-        }
+        self._some = {self._functions.at(address) for address in self.breakpoints}
 
     def run(self, function: Callable[[Any], None], argument: Any) -> None:
         """Call a function, and trace what it calls."""

@@ -1,7 +1,7 @@
 """System calls of the memory and process kernel, entered by SYSCALL (RMP-11).
 
-Registers are those of `linux_x86_64`. Its model names nine calls and numbers none; they stand behind
-those of `microkernel`, with which they share a numbering, and mean what POSIX and Linux say:
+Registers are those of `linux_x86_64`. Its model names nine calls and numbers none; they stand
+behind those of `microkernel`, with which they share a numbering, and mean what POSIX and Linux say:
 `exit` ends a thread, and the process with its last one.
 """
 

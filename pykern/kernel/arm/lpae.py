@@ -1,4 +1,4 @@
-"""Translation tables of ARM in guest memory: levels 0 to 3, pages of 4 KiB, blocks of 2 MiB and 1 GiB.
+"""Translation tables of ARM in guest memory: pages of 4 KiB, blocks of 2 MiB and 1 GiB.
 
 No processor of this machine walks them. They are the second implementation of
 `mm.pagetable.PageTable`, which shows that address spaces know nothing of x86.

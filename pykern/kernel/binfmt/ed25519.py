@@ -72,10 +72,8 @@ def _hash_number(*parts: bytes) -> int:
 
 def _add(a: _Point, b: _Point) -> _Point:
     """Add two points (RFC 8032, 5.1.4)."""
-    x1, y1, z1, t1 = a
-    x2, y2, z2, t2 = b
-    low, high = (y1 - x1) * (y2 - x2) % _P, (y1 + x1) * (y2 + x2) % _P
-    cross, scale = 2 * t1 * t2 * _D % _P, 2 * z1 * z2 % _P
+    low, high = (a[1] - a[0]) * (b[1] - b[0]) % _P, (a[1] + a[0]) * (b[1] + b[0]) % _P
+    cross, scale = 2 * a[3] * b[3] * _D % _P, 2 * a[2] * b[2] % _P
     e, f, g, h = high - low, scale - cross, scale + cross, high + low
     return e * f % _P, g * h % _P, f * g % _P, e * h % _P
 

@@ -1,4 +1,4 @@
-"""Signed programs: what stands behind the last byte of a file, and whose signature is good (MIC-17).
+r"""Signed programs: what stands behind a file's last byte, and whose signature is good (MIC-17).
 
 ::
 

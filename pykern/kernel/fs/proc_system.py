@@ -189,7 +189,7 @@ def _words(numbers: Iterable[int]) -> str:
 
 
 def format_swaps(total: int, used: int) -> str:
-    """Return /proc/swaps: the device that pages go to, sizes in bytes; none where it has no room."""
+    """Return /proc/swaps: the device that pages go to, sizes in bytes; 0: there is none."""
     head = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
     if not total:
         return head

@@ -12,7 +12,8 @@ class PageTable(Protocol):
     """One translation tree with pages of 4 KiB; entries and flags are opaque integers.
 
     An entry of 0 is empty. One that is not 0 and not present still has a frame, which no access
-    reaches, unless it is swapped: then it has a slot of swap space. `pykern.kernel.x86.paging.PageTable` says more about each method.
+    reaches, unless it is swapped: then it has a slot of swap space.
+    `pykern.kernel.x86.paging.PageTable` says more about each method.
     """
 
     root: int

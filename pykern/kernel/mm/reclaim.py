@@ -4,8 +4,8 @@
 the page tables, and reading clears them; the policy decides.
 
 A page may go if nobody but page tables refers to its frame: `references` of the frame equals the
-entries that map it. So a frame that is pinned, that a pager has, or that is being copied, stays. After
-a fork a frame has several entries; it goes from all of them at once, into one slot.
+entries that map it. So a frame that is pinned, that a pager has, or that is being copied, stays.
+After a fork a frame has several entries; it goes from all of them at once, into one slot.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ and chooses. In the kernel "used" is what the accessed bits say; over a trace it
 | fifo | that came in first |
 | clock | that came in first, unless it was used since it was last looked at |
 | random | any |
-| lifo | that came in last: what a kernel does that never takes a page from who has it. The baseline |
+| lifo | that came in last: whoever has a frame keeps it. The baseline: as without replacement |
 | optimal | that will not be used for longest; has to know the trace, hence not for a kernel |
 
 References
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pykern.kernel.core.registry import Registry
 
@@ -77,7 +77,7 @@ class Replacement(Protocol[Page]):
         """Return how many pages are known."""
 
 
-REPLACEMENTS: Registry[Callable[[], Replacement[tuple[object, int]]]] = Registry("page replacement")
+REPLACEMENTS: Registry[Callable[[], Replacement[Any]]] = Registry("page replacement")
 
 
 class _InOrder(Generic[Page]):

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["MemoryDisk", "SwapDevice", "SwapSpace"]
 
 TRANSFER_NS = 20_000
-"""What it takes to move a page to or from the disk, ns of virtual time: that of a fast SSD."""
+"""What is charged for moving a page to or from the disk, ns of virtual time: as a fast SSD takes.
+
+A fault is served within its processor's turn: with several processors, which take turns of at most
+4.5 us, no more than the rest of the turn passes. Nobody sleeps for a page.
+"""
 
 
 class SwapDevice(Protocol):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.units import PAGE_SHIFT, PAGE_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
+    from contextlib import AbstractContextManager
 
     from pykern.kernel.mm.frames import FrameAllocator
     from pykern.kernel.mm.pagetable import PageTable
+
+_NOTHING = nullcontext()
+"""Without swap space no page loses its frame."""
 
 
 class UserPages:
@@ -44,9 +48,12 @@ class UserPages:
 
     # -- pages that must stay, and pages that went
 
-    @contextmanager
-    def holding(self, start: int, end: int) -> Iterator[None]:
+    def holding(self, start: int, end: int) -> AbstractContextManager[None]:
         """Let no page of a range lose its frame meanwhile: somebody knows where it is."""
+        return _NOTHING if self.frames.reclaimer is None else self._holding(start, end)
+
+    @contextmanager
+    def _holding(self, start: int, end: int) -> Generator[None]:
         self._held.append((start, end))
         try:
             yield

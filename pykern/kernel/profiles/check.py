@@ -6,11 +6,13 @@ import itertools
 from typing import TYPE_CHECKING
 
 from pykern.kernel.abi.tables import GATES
+from pykern.kernel.binfmt import signature
 from pykern.kernel.core.log import STYLES, Level
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.mm.heaps import HEAPS
+from pykern.kernel.mm.replacement import REPLACEMENTS
 from pykern.kernel.sched import POLICIES
-from pykern.kernel.x86.pte import LOWER_END
+from pykern.kernel.x86.pte import LOWER_END, PAGE_1G, PAGE_2M
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from pykern.kernel.core.registry import Registry
     from pykern.kernel.profiles.profile import Profile
 
+_RECURSIVE = 0xFFFF_FF00_0000_0000
+"""From entry 510 of the PML4 on recursive paging leaves room for the image only."""
 IMAGE_ROOM = 1 << 28
 """Bytes behind the start of the image that nothing else may lie in."""
 
@@ -33,7 +37,14 @@ def check(profile: Profile) -> None:
     ------
     ProfileError : says all that is wrong
     """
-    problems = [*_names(profile), *_sizes(profile), *_gates(profile), *_layout(profile)]
+    problems = [
+        *_names(profile),
+        *_sizes(profile),
+        *_gates(profile),
+        *_layout(profile),
+        *_paging(profile),
+        *_keys(profile),
+    ]
     if problems:
         raise ProfileError(f"profile {profile.name!r}: " + "; ".join(problems))
 
@@ -43,6 +54,7 @@ def _names(profile: Profile) -> Iterator[str]:
         (profile.policy, POLICIES),  # type: ignore[assignment]
         (profile.log_style, STYLES),
         (profile.heap, HEAPS),
+        (profile.replacement, REPLACEMENTS),
     )
     for name, registry in registries:
         if name not in registry:
@@ -95,3 +107,21 @@ def _layout(profile: Profile) -> Iterator[str]:
         yield f"a stack at {bottom:#x}-{user.stack_top - 1:#x} is outside of user memory"
     if bottom < user.program < user.stack_top:
         yield f"programs at {user.program:#x} lie in the stack"
+
+
+def _paging(profile: Profile) -> Iterator[str]:
+    if profile.largest_page not in {PAGE_SIZE, PAGE_2M, PAGE_1G}:
+        yield f"pages of {profile.largest_page} bytes, expected 4 KiB, 2 MiB or 1 GiB"
+    if profile.swap < 0 or profile.swap % PAGE_SIZE:
+        yield f"{profile.swap} bytes of swap space, expected whole pages"
+    layout = profile.layout
+    for base, name in ((layout.hhdm, "direct map"), (layout.heap, "heap")):
+        if profile.recursive_paging and base >= _RECURSIVE:
+            yield f"{name} at {base:#x}, where recursive paging has the page tables"
+
+
+def _keys(profile: Profile) -> Iterator[str]:
+    try:
+        signature.parse_keys(profile.trust)
+    except ValueError as error:
+        yield f"trust {profile.trust!r}: {error}"

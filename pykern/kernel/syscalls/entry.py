@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.wait import Interrupted
+from pykern.kernel.mm.pager import BusError, NotResident
 from pykern.kernel.syscalls.arguments import Kind
 from pykern.kernel.task.signals import ERESTARTNOHAND, ERESTARTSYS
 
@@ -130,8 +131,17 @@ class SystemCalls:
                 result = function(cpu.current, *[decode(gprs[n]) for n, decode in decoders])
             except SysError as error:
                 result = -error.errno
+            except NotResident as missing:
+                load_and_restart(cpu, missing)
+                return
             if result is not None:
                 gprs[_RAX] = result & _MASK
+
+        def load_and_restart(cpu: Processor, missing: NotResident) -> None:
+            """Have the page of an argument come, then the call made again."""
+            thread = cpu.current
+            loading = missing.pager.load(missing.offset)
+            system.runner.start(cpu, loading, self._restarter(thread))
 
         def call_without_arguments(cpu: Processor) -> None:
             counts[name] += 1
@@ -156,10 +166,27 @@ class SystemCalls:
                 result = -error.errno
             elif isinstance(error, Interrupted):
                 result = -interrupted
+            elif isinstance(error, NotResident):
+                cpu = self._system.cpus[thread.cpu]
+                loading = error.pager.load(error.offset)
+                self._system.runner.start(cpu, loading, self._restarter(thread))
             elif error is not None:
                 raise error
             if result is not None:
                 self._system.cpus[thread.cpu].gprs[_RAX] = result & _MASK
+
+        return finish
+
+    def _restarter(self, thread: Any) -> Callable[[Any, BaseException | None], None]:
+        """Return what has a call made again, once the page that it lacked is here."""
+
+        def finish(_result: Any, error: BaseException | None) -> None:
+            if error is not None and not isinstance(error, BusError | Interrupted):
+                raise error
+            failed = isinstance(error, BusError)
+            gprs = self._system.cpus[thread.cpu].gprs
+            gprs[_RAX] = -(Errno.EFAULT if failed else ERESTARTSYS) & _MASK
+            self._system.signals.kick(thread)
 
         return finish
 

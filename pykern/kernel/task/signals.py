@@ -238,6 +238,10 @@ class Signals:
         if action.flags & SA_RESETHAND:
             process.actions.reset(info.signal)
 
+    def restart_call(self, thread: UserThread) -> None:
+        """Have a stopped thread make the system call again that was interrupted for the stop."""
+        self._restart(thread, None)
+
     @staticmethod
     def _restart(thread: UserThread, action: SigAction | None) -> None:
         """Have an interrupted system call made again, or fail with EINTR."""
@@ -272,6 +276,19 @@ class Signals:
                     self._system.scheduler.block(thread.cpu, State.STOPPED)
                 else:
                     self.kick(thread)
+
+    def freeze(self, process: Process) -> None:
+        """Stop all threads of a process as they next leave the kernel, without telling anybody.
+
+        One that sleeps is woken for it, and sleeps on for the rest of its time afterwards.
+        """
+        process.stopped = True
+        for thread in process.threads:
+            self._notify(thread, fatal=False)
+
+    def thaw(self, process: Process) -> None:
+        """Let a process go on that was frozen."""
+        self._resume(process, tell=False)
 
     def _resume(self, process: Process, *, tell: bool) -> None:
         if not process.stopped:

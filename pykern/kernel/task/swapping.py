@@ -1,4 +1,4 @@
-"""Swap space for a kernel whose profile or command line asks for it: `swap=64M replacement=clock`."""
+"""Swap space, where profile or command line ask for it: `swap=64M replacement=clock`."""
 
 from __future__ import annotations
 

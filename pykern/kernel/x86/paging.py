@@ -50,10 +50,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NX",
-    "PAT",
-    "RECURSIVE_PML4",
     "PAGE_1G",
     "PAGE_2M",
+    "PAT",
     "PCD",
     "PF_I",
     "PF_P",
@@ -62,6 +61,7 @@ __all__ = [
     "PF_W",
     "PS",
     "PWT",
+    "RECURSIVE_PML4",
     "RW",
     "US",
     "A",

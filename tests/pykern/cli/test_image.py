@@ -98,7 +98,7 @@ def test_verify(iso, folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["build", "nope"], ExitStatus.USAGE, "no image 'nope'; there are mellos, pykern"),
+        (["build", "nope"], ExitStatus.USAGE, "no image 'nope'; there are mellos, microkernel"),
         (["build", "x.toml"], ExitStatus.USAGE, "x.toml: No such file or directory, expected a m"),
         (["build", "pykern", "--kernel=/nope", "--program=a=/nope"], ExitStatus.USAGE, "/nope: No"),
         (["build", "pykern", "--kernel=/nope", "--program=a"], ExitStatus.USAGE, "NAME=FILE"),

@@ -127,7 +127,7 @@ def test_monitor_prints(target, command):
     ("command", "text"),
     [("cease", "no command"), ("walk", "usage: monitor walk ADDR"), ("walk x", "not an address"),
      ("walk 80000a", "not an address"),
-     ("arch z80", "expected one of x86-64, i386, i8086")],
+     ("arch z80", "expected one of i386:x86-64, x86-64")],
 )  # fmt: skip
 def test_monitor_says_what_is_wrong(target, command, text):
     with pytest.raises(TargetError, match=text):

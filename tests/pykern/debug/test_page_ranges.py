@@ -19,6 +19,7 @@ def test_each_range_is_what_the_processor_finds():
         "0000000000005000-0000000000006000 0000000000001000 -r-- 0x9000",
         "0000000000006000-0000000000800000 00000000007fa000 -rwx 0x6000",
     ]
+    assert found[2].as_info_mem == "0000000000005000-0000000000006000 0000000000001000 -r-"
     for one in found:
         for offset in (0, one.size - 1):
             walk = machine.vcpus[0].translate(one.laddr + offset)

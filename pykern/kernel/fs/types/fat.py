@@ -74,7 +74,7 @@ class _Node(Inode):
 
     Attributes
     ----------
-    entry : None once its name is gone
+    record : its entry in the directory; None once its name is gone
     """
 
     fs: FatFs
@@ -82,7 +82,7 @@ class _Node(Inode):
     def __init__(self, fs: FatFs, mode: int, cluster: int, entry: Entry | None = None) -> None:
         super().__init__(fs, mode)
         self.chain = fs.volume.chain(cluster)
-        self.entry = entry
+        self.record = entry
         self.directory: FatDirectory | None = None
         if entry is not None:
             self.atime_ns = self.mtime_ns = self.ctime_ns = entry.mtime_ns
@@ -134,12 +134,12 @@ class _Node(Inode):
 
     def save(self) -> None:
         """Write what the directory says of it."""
-        if self.entry is None or self.directory is None:
+        if self.record is None or self.directory is None:
             return
-        self.entry.cluster = self.chain[0] if self.chain else 0
-        self.entry.size = 0 if self.is_directory() else self.size
-        self.entry.mtime_ns = self.mtime_ns
-        self.directory.rewrite(self.entry)
+        self.record.cluster = self.chain[0] if self.chain else 0
+        self.record.size = 0 if self.is_directory() else self.size
+        self.record.mtime_ns = self.mtime_ns
+        self.directory.rewrite(self.record)
 
 
 class FatFile(_Node):
@@ -250,9 +250,9 @@ class FatDirectory(_Node):
     def entries(self) -> Iterable[DirEntry]:
         """Return the names."""
         return [
-            DirEntry(node.entry.name, node.ino, node.kind)
+            DirEntry(node.record.name, node.ino, node.kind)
             for node in self._children.values()
-            if node.entry is not None
+            if node.record is not None
         ]
 
     def create(self, name: bytes, mode: int) -> Inode:
@@ -291,11 +291,11 @@ class FatDirectory(_Node):
         assert isinstance(new_parent, FatDirectory)
         check_name(new_name)
         node, victim = self._children[key_of(name)], new_parent._children.get(key_of(new_name))
-        assert node.entry is not None
+        assert node.record is not None
         if victim is not None and victim is not node:
             new_parent._require_empty(new_name)
             new_parent._remove(new_name).unname()
-        old = node.entry
+        old = node.record
         entry = new_parent._new_entry(new_name, old.attributes)
         entry.cluster, entry.size, entry.mtime_ns = old.cluster, old.size, old.mtime_ns
         new_parent._write(entry)
@@ -319,7 +319,7 @@ class FatDirectory(_Node):
     @property
     def _number(self) -> int:
         """The cluster that `..` of a directory in it has: 0 for the root."""
-        return 0 if self.entry is None else self.chain[0]
+        return 0 if self.record is None else self.chain[0]
 
     def _loaded_again(self) -> None:
         """Read the slots anew, whose first two have changed."""
@@ -328,13 +328,14 @@ class FatDirectory(_Node):
     def _new_entry(self, name: bytes, attributes: int) -> Entry:
         check_name(name)
         nodes = self._children.values()
-        taken = {node.entry.short for node in nodes if node.entry is not None}
+        taken = {node.record.short for node in nodes if node.record is not None}
         return Entry(name, short_name(name, taken), attributes, 0, 0, self.fs.now())
 
     def _adopt(self, entry: Entry, node: _Node) -> _Node:
         assert self._loaded is not None
         self._loaded[key_of(entry.name)] = node
-        node.entry, node.directory = entry, self
+        node.record, node.directory = entry, self
+        node.entry = self, entry.name
         if node.is_directory():
             node.parent = self
             self.nlink += 1
@@ -343,11 +344,11 @@ class FatDirectory(_Node):
     def _remove(self, name: bytes) -> _Node:
         """Take a name away; who has it keeps its clusters."""
         node = self._children.pop(key_of(name))
-        entry = node.entry
+        entry = node.record
         assert entry is not None
         for slot in range(entry.slot, entry.slot + entry.slots):
             self._store(slot, bytes([DELETED]))
-        node.entry = node.directory = None
+        node.record = node.directory = None
         if node.is_directory():
             self.nlink -= 1
         self.modified()

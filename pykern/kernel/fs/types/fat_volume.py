@@ -26,7 +26,8 @@ __all__ = ["Content", "Volume"]
 FIRST_CLUSTER = 2
 END_OF_CHAIN, _BAD, _MASK = 0x0FFF_FFF8, 0x0FFF_FFF7, 0x0FFF_FFFF
 _LAST = 0x0FFF_FFFF
-_BPB = struct.Struct("<3x8sHBHBHHBHHHIIIHHIHH")
+_BPB = struct.Struct("<11xHBHBHHxH")
+_BPB32 = struct.Struct("<32xII4xIH")
 _SIGNATURE_AT, _SIGNATURE = 510, b"\x55\xaa"
 _INFO_LEAD, _INFO_STRUCT = 0x4161_5252, 0x6141_7272
 _INFO_FREE_AT = 488
@@ -166,10 +167,8 @@ def _read_geometry(content: Content) -> _Geometry:
     raw = content.load(0, 512)
     if len(raw) < 512 or raw[_SIGNATURE_AT:] != _SIGNATURE:
         raise SysError(Errno.EINVAL, "FAT: no boot sector, expected 55 AA at its end")
-    (
-        _oem, sector, per_cluster, reserved, copies, root_entries, total16, _media, size16, _track,
-        _heads, _hidden, total32, size32, _flags, _version, root, info, _backup,
-    ) = _BPB.unpack_from(raw)  # fmt: skip
+    sector, per_cluster, reserved, copies, root_entries, total16, size16 = _BPB.unpack_from(raw)
+    total32, size32, root, info = _BPB32.unpack_from(raw)
     if sector not in {512, 1024, 2048, 4096} or not per_cluster or not copies:
         raise SysError(Errno.EINVAL, f"FAT: {sector} bytes/sector, {per_cluster} sectors/cluster")
     if size16 or root_entries or not size32:

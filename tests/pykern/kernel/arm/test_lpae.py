@@ -102,7 +102,7 @@ def test_blocks_are_those_of_published_code(bits_of, value):
 
 
 def test_user_pages_in_numbers():
-    """RMP-04: page, normal memory, EL0, inner shareable, AF, nG, PXN; UXN and AP[2] by the rights."""
+    """RMP-04: page, normal memory, EL0, inner shareable, AF, nG, PXN; the rest by the rights."""
     lpae = descriptor.LpaeEntries
     assert lpae.user_flags(3) == 0x0060_0000_0000_0F47
     assert lpae.user_flags(5) == 0x0020_0000_0000_0FC7
@@ -174,7 +174,7 @@ class ArmSpaces:
 
 
 def test_address_spaces_do_not_know_the_processor():
-    """RMP-04, RMP-09, RMP-15: demand-zero pages, copy on write, shared memory, rights."""
+    """RMP-04, RMP-15: demand-zero pages, copy on write, shared memory, rights."""
     world = ArmSpaces()
     space, flags = world.space(), MAP_ANONYMOUS | MAP_FIXED
     space.mmap(BASE, 8 * PAGE_SIZE, 3, flags | MAP_PRIVATE)

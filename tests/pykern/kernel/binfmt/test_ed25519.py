@@ -46,7 +46,7 @@ def test_published_vectors(vector):
 
 def test_any_other_bit_is_no_signature():
     numbers = random.Random(3)
-    secret, public, message, signature = map(bytes.fromhex, VECTORS[2])
+    _, public, message, signature = map(bytes.fromhex, VECTORS[2])
     for _ in range(12):
         changed = bytearray(public + message + signature)
         bit = numbers.randrange(8 * len(changed))
@@ -59,7 +59,7 @@ def test_any_other_bit_is_no_signature():
 
 def test_the_scalar_is_reduced():
     """RFC 8032, 5.1.7: S is not accepted a second time with the order added."""
-    secret, public, message, signature = map(bytes.fromhex, VECTORS[1])
+    _, public, message, signature = map(bytes.fromhex, VECTORS[1])
     order = 2**252 + 27742317777372353535851937790883648493
     other = int.from_bytes(signature[32:], "little") + order
     assert not ed25519.verify(public, message, signature[:32] + other.to_bytes(32, "little"))

@@ -88,6 +88,11 @@ def test_an_image_is_signed_as_a_whole(tmp_path, capfdbinary):
         pytest.skip("no openssl with Ed25519 on this host")
     iso = tmp_path / "signed.iso"
     assert main(["image", "build", "rmp", "-o", str(iso), "--sign", str(key)]) == 0
+    public = ed25519.public_key(find_key(key)).hex()
+    assert main(["image", "verify", str(iso), "--trust", public]) == 0
+    assert b"ok: its signature\n" in capfdbinary.readouterr().out
+    assert main(["image", "verify", str(iso), "--trust", PUBLIC.hex()]) == ExitStatus.BAD_IMAGE
+    assert b"whom nobody trusts" in capfdbinary.readouterr().out
     assert main(["boot", str(iso), "-m", "64M"]) == 0
     assert b"[TEST] \xe2\x9c\x93 Process and thread creation" in capfdbinary.readouterr().out
     booted = booting.boot(iso.read_bytes(), append=TRUST)  # trusts somebody else

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,9 @@ from pykern.kernel.integration.myria import (
     check_write_xor_execute,
 )
 from pykern.kernel.integration.selftest import SelfTestError
+from pykern.kernel.integration.story import Step
 from pykern.kernel.sched import State
+from pykern.kernel.timeline import Timeline
 from pykern.kernel.x86 import fault_analysis, layout
 from pykern.kernel.x86.guest_call import guest_call
 from pykern.kernel.x86.pte import RW, US
@@ -119,6 +123,17 @@ def test_markers(booted):
     times = [marker.time_ns for marker in markers]
     assert times == sorted(times)
     assert times[3] < times[5] < times[10] < times[11]
+
+
+def test_the_timeline_has_them(iso):
+    """MYR-18: `boot --timeline` draws steps, and the 13 as markers."""
+    out = io.StringIO()
+    booting.boot(iso, timeline=lambda machine: Timeline(machine, out)).timeline.close()
+    events = json.loads(out.getvalue())
+    markers = [event["name"] for event in events if event["ph"] == "i" and event["cat"] == "boot"]
+    assert markers == [f"{number}: {name}" for number, name in enumerate(MARKERS, 1)]
+    steps = [event["name"] for event in events if event["ph"] == "X" and event["cat"] == "boot"]
+    assert steps == list(Step)
 
 
 # -- memory

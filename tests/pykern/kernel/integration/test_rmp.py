@@ -75,7 +75,7 @@ def test_memory_is_local(booted):
 
 
 def test_the_pml4_is_seen_through_itself(booted):
-    """RMP-03: what the processor reads at the last page is its own PML4, of each process its own."""
+    """RMP-03: what the processor reads at the last page is the PML4, of each process its own."""
     kernel = booted().kernel
     vcpu = kernel.machine.vcpus[0]
     space = AddressSpace(kernel.frames, kernel.machine, kernel.table.root)

@@ -25,11 +25,11 @@ def test_pages_are_made_when_asked_for_and_freed_with_the_last_user(world):
 
 def test_who_only_looks_brings_no_page_in(world):
     memory = SharedMemory(world.frames, 2 * PAGE_SIZE)
-    memory.opened()
+    memory.opened(None)
     world.machine.write(memory.frame(0), b"there")
     assert memory.peek(0, world.machine)[:5] == b"there"
     assert memory.peek(PAGE_SIZE, world.machine) == bytes(PAGE_SIZE)
     assert memory.resident == PAGE_SIZE
     with pytest.raises(BusError):
         memory.peek(2 * PAGE_SIZE, world.machine)
-    memory.closed()
+    memory.closed(None)

@@ -28,6 +28,14 @@ WRONG = [
         "overlaps",
     ),
     ({"layout": KernelLayout(heap=0x1000)}, "heap at 0x1000, 0x1000000 bytes: not in the kernel's"),
+    ({"replacement": "best"}, "no page replacement 'best', expected one of lru, "),
+    ({"largest_page": 8192}, "pages of 8192 bytes"),
+    ({"swap": 5000}, "5000 bytes of swap space, expected whole pages"),
+    ({"trust": "abcd"}, "2 bytes, expected 32"),
+    (
+        {"recursive_paging": True, "layout": KernelLayout(heap=HEAP)},
+        "heap at 0xffffffffc0000000, where recursive paging has the page tables",
+    ),
     ({"user": UserLayout(stack_top=1 << 47)}, "is outside of user memory"),
     (
         {"user": UserLayout(stack_top=0x80_2000, stack_size=0x2000, program=0x80_1000)},

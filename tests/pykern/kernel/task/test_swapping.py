@@ -49,3 +49,26 @@ def test_accessed_bits_are_read_while_frames_are_short(kernel_image):
     system.session.run()
     assert len(samples) == 1
     assert samples[0] - now == pytest.approx(swapping.SAMPLE_NS, abs=100_000)
+
+
+@pytest.mark.parametrize("policy", ["lru", "random"])
+@pytest.mark.parametrize("cpus", [1, 3])
+def test_programs_do_not_notice(kernel_image, policy, cpus):
+    """MEL-55, MIC-10, RMP-15: a program finds what it finds on the host, and slots come back."""
+    program = hosted.compiled("swapped.c")
+    system = hosted.batch(
+        kernel_image,
+        [[str(program)]],
+        {str(program): program.read_bytes()},
+        {},
+        cpus=cpus,
+        memory=30 * MIB,
+        command_line=f"swap=128M replacement={policy}",
+        timeout_ns=120_000_000_000,
+    ).run()
+    assert hosted.results(system, 1) == [hosted.on_host(program, [str(program)], {})]
+    assert system.kernel.metrics.swap_outs > 1000
+    assert system.kernel.metrics.swap_ins > 1000
+    spaces = [process.space for process in system.kernel.processes.by_pid.values()]
+    swapped = sum(space.statistics().vsz - space.statistics().rss for space in spaces)
+    assert system.kernel.reclaimer.swap.used_bytes <= swapped

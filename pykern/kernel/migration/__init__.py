@@ -1,0 +1,17 @@
+"""A process as an image, and its way to another machine while it runs (MYR-25)."""
+
+from pykern.kernel.migration.image import ProcessImage, capture, restore
+from pykern.kernel.migration.source import migrate
+from pykern.kernel.migration.target import receive
+from pykern.kernel.migration.wire import LinkClosed, SocketLink, Wire
+
+__all__ = [
+    "LinkClosed",
+    "ProcessImage",
+    "SocketLink",
+    "Wire",
+    "capture",
+    "migrate",
+    "receive",
+    "restore",
+]

@@ -1,0 +1,27 @@
+"""A gdb and the machines it comes to."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gdbstub.gdb import Gdb, Guest
+
+
+@pytest.fixture
+def boot(tmp_path):
+    guests = []
+
+    def start(*arguments, **options):
+        guests.append(Guest(tmp_path, *arguments, **options))
+        return guests[-1]
+
+    yield start
+    for guest in guests:
+        guest.close()
+
+
+@pytest.fixture
+def gdb():
+    one = Gdb()
+    yield one
+    one.close()
