@@ -42,8 +42,11 @@ LONG_FUNCTIONS: dict[str, str] = {}
 TESTS_OF_WHOLES: dict[str, str] = {
     "tests/bench/test_programs.py": "the guest programs of the benchmark give the right answers",
     "tests/bench/test_startup.py": "importing the core and making a machine is cheap",
+    "tests/gdbstub/test_command_lines.py": "gdb and pykern as people type them",
+    "tests/gdbstub/test_pwndbg.py": "pwndbg on the machine",
     "tests/gdbstub/test_real_gdb.py": "Debian's gdb on the machine",
     "tests/gdbstub/test_real_gdb_agent.py": "the same, with what it leaves to the machine",
+    "tests/pykern/debug/test_hostile_packets.py": "hostile conversations with a machine",
     "tests/gdbstub/test_real_gdb_python.py": "Debian's gdb in the Python of the kernel",
     "tests/oracle/test_oracle.py": "the host as an oracle",
     "tests/oracle/test_unicorn.py": "Unicorn as an oracle",

@@ -7,12 +7,12 @@ sector, stopped before its first instruction or a few steps later; QEMU needs qe
 from __future__ import annotations
 
 import re
+import select
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from gdbstub.packet import Decoder, Mark, frame
@@ -60,6 +60,8 @@ ROWS = (
 )
 _WAIT = 3
 """Seconds for an answer: what has not come then does not come."""
+_BLINK = 0.1
+"""Seconds between two looks whether a stub listens."""
 _RUNS_ON = ("vCont;r",)
 
 
@@ -71,10 +73,8 @@ class Stub:
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         self.socket = socket.socket(socket.AF_UNIX)
-        for _ in range(100):
-            if Path(path).exists():
-                break
-            time.sleep(0.1)
+        while not Path(path).exists():
+            select.select([], [], [], _BLINK)
         self.socket.connect(str(path))
         self.socket.settimeout(_WAIT)
         self._decoder = Decoder()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,11 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed"),
 ]
 PYKERN = [sys.executable, "-m", "pykern"]
+# They are run in another folder: a tree that is tested uninstalled has to be found from there.
+ENVIRONMENT = dict(os.environ)
+if "PYTHONPATH" in ENVIRONMENT:
+    paths = ENVIRONMENT["PYTHONPATH"].split(os.pathsep)
+    ENVIRONMENT["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, paths))
 MULTIBOOT = r"""
 __asm__(".align 4\n.long 0x1BADB002, 0, -0x1BADB002\n"
         ".globl _start\n_start: movl $stack + 4096, %esp\n call kernel_main\n");
@@ -58,7 +64,8 @@ def boot(tmp_path):
         processes.append(
             subprocess.Popen(
                 [*PYKERN, *words.split()[1:]], cwd=tmp_path, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                env=ENVIRONMENT, text=True,
             )
         )  # fmt: skip
         assert "127.0.0.1:1234" in processes[-1].stderr.readline()
@@ -121,8 +128,7 @@ def test_sca_17(tmp_path):
              "-Wl,-e,kernel_main,-Ttext=0x100000")  # fmt: skip
     done = subprocess.run(
         [*PYKERN, *"boot kernel.elf -m 512M --serial stdio".split()], cwd=tmp_path,
-        capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False,
-
+        capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False, env=ENVIRONMENT,
     )  # fmt: skip
     assert done.stdout == b"hello from 64 bits\n"
     assert done.returncode == 0

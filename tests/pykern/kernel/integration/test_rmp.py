@@ -128,7 +128,10 @@ def test_the_heap_is_first_fit(booted):
 
 
 def test_the_timer_is_the_pit(booted):
-    """RMP-12: 100 Hz, and the 8259s are initialized to stay out of the way."""
+    """RMP-12: 100 Hz, and the 8259s have had their ICWs: vectors 0x20 and 0x28, all masked."""
+    pic = booted().computer.board.pic
+    chips = [(chip.vector_base, chip.imr) for chip in (pic._master, pic._slave)]
+    assert chips == [(0x20, 0xFF), (0x28, 0xFF)]
     kernel, now = booted().kernel, booted().computer.machine.now
     assert kernel.traps.counts[vectors.FIRST_ISA, 0] == pytest.approx(now / 1e7, abs=3)
 

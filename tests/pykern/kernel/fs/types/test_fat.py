@@ -358,8 +358,8 @@ def test_short_names():
     assert short_name(b"A long name.text", ()) == b"ALONGN~1TEX"
     assert short_name(b"A long name.text", {b"ALONGN~1TEX"}) == b"ALONGN~2TEX"
     assert short_name(b"x", {b"X          "}) == b"X~1        "
-    taken = {b"LONGER~%d   " % n for n in range(1, 10)}
-    assert short_name(b"longername", taken) == b"LONGE~10   "
+    taken = {b"ABCDEF~%d   " % n for n in range(1, 10)}
+    assert short_name(b"abcdefghij", taken) == b"ABCDE~10   "
 
 
 def test_entries_are_what_they_were():
