@@ -42,6 +42,7 @@ DEBUG_FLAGS = [
     "-fno-sanitize-recover=undefined",
 ]
 CORE = (
+    "agent",
     "mmu",
     "paging",
     "stale",

@@ -85,18 +85,29 @@ class Architecture:
         return tuple(register for feature in features for register in feature.registers)
 
     @functools.cached_property
+    def general_names(self) -> Sequence[str]:
+        """Return their names."""
+        return tuple(register.name for register in self.general)
+
+    @functools.cached_property
+    def general_sizes(self) -> Sequence[int]:
+        """Return their sizes in bytes."""
+        return tuple(register.size for register in self.general)
+
+    @functools.cached_property
     def numbers(self) -> dict[str, int]:
         """Return the numbers of registers by name."""
         return {register.name: number for number, register in enumerate(self.registers)}
 
     @functools.cached_property
     def xml(self) -> str:
-        """Return the target description."""
+        """Return the target description, an element to a line: trace files have short lines."""
         features = "".join(map(_feature_xml, self.features))
-        return (
+        whole = (
             '<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd">'
             f"<target><architecture>{self.name}</architecture>{features}</target>"
         )
+        return whole.replace("><", ">\n<")
 
 
 def _feature_xml(feature: Feature) -> str:

@@ -14,6 +14,7 @@ from gdbstub import (
     queries,
     registers,
     running,
+    tracing,
     transfers,
 )
 from gdbstub.replies import UNSUPPORTED
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
     Command = Callable[[Session, bytes], bytes | None]
     """Takes what follows the name; returns the reply, or None if none is due now."""
+
+
+def _trace(name: bytes) -> Command:
+    return lambda session, rest: tracing.command(session, name, rest)
+
 
 COMMANDS: dict[bytes, Command] = {
     # What gdb asks first.
@@ -61,6 +67,8 @@ COMMANDS: dict[bytes, Command] = {
     # Breakpoints.
     b"Z": breakpoints.insert,
     b"z": breakpoints.remove,
+    # Tracing.
+    **{name: _trace(name) for name in tracing.NAMES},
     # Running.
     b"?": running.last_stop,
     b"vCont": running.v_cont,

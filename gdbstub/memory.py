@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gdbstub.session import Session
+    from gdbstub.tracer import Frame
 
 _CHUNK = 1 << 16
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -40,7 +41,19 @@ def _read(session: Session, rest: bytes) -> bytes:
     size = min(size, MOST_HEX, _SPACE - address)
     if size == 0:
         return b""
+    if session.frame is not None:
+        return _traced(session, session.frame, address, size)
     return session.target.read_memory(session.general, address, size)
+
+
+def _traced(session: Session, frame: Frame, address: int, size: int) -> bytes:
+    """Return what a frame has collected, or what cannot have changed since."""
+    found = frame.read(address, size)
+    if found:
+        return found
+    if session.tracer is not None and session.tracer.is_read_only(address, size):
+        return session.target.read_memory(session.general, address, size)
+    raise RequestError(f"nothing was collected at {address:#x}", 1)
 
 
 def write_hex(session: Session, rest: bytes) -> bytes:
@@ -65,6 +78,8 @@ def _write(session: Session, where: bytes, raw: bytes) -> bytes:
         raise RequestError(f"{len(raw)} bytes of data, {size} announced")
     if address + size > _SPACE:
         raise RequestError(f"{size} bytes at {address:#x} reach beyond the address space")
+    if session.frame is not None:
+        raise RequestError("a frame of a trace cannot be changed")
     if size:
         session.target.write_memory(session.general, address, raw)
     return OK

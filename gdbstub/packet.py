@@ -9,12 +9,22 @@ from __future__ import annotations
 
 import enum
 import re
+import zlib
 
 _DOLLAR, _HASH, _STAR, _BRACE = b"$#*}"
 _INTERRUPT = 0x03
-_SPECIAL = re.compile(rb"[$#*}]")
+_WHOLE = re.compile(rb"\$([^#$]*)#([0-9a-fA-F]{2})", re.DOTALL)
 _RUN = re.compile(rb"\}.|(.)\1{3,97}", re.DOTALL)
 """An escape sequence, which is never part of a run, or a run; the longest is written `~`."""
+_ESCAPED = re.compile(rb"\}(.)", re.DOTALL)
+_BROKEN = re.compile(rb"(?:\A|[^}])(?:\}\})*\}\Z", re.DOTALL)
+"""A body that ends in the middle of an escape sequence."""
+_WORTH_IT = 98
+"""Runs are looked for, which takes time, only in long bodies with one of the longest."""
+_WORTH_A_LOOK = 2048
+_LONG_RUNS = tuple(bytes((byte,)) * _WORTH_IT for byte in b"0f\0\xff")
+_PIECE = 256
+"""Bytes whose sum is less than the modulus of Adler-32, 65521."""
 
 
 class Mark(enum.Enum):
@@ -35,12 +45,18 @@ class _State(enum.Enum):
 
 def checksum(body: bytes) -> int:
     """Return the sum of the bytes of a packet's body, modulo 256."""
-    return sum(body) & 0xFF
+    if len(body) <= _PIECE:
+        return (zlib.adler32(body) - 1) & 0xFF
+    view = memoryview(body)
+    pieces = range(0, len(body), _PIECE)
+    return (sum(zlib.adler32(view[at : at + _PIECE]) for at in pieces) - len(pieces)) & 0xFF
 
 
 def frame(payload: bytes) -> bytes:
-    """Return the packet that carries a payload, in which runs are shortened."""
-    body = shorten_runs(escape(payload))
+    """Return the packet that carries a payload; if it has long runs they are shortened."""
+    body = escape(payload)
+    if len(body) >= _WORTH_A_LOOK and any(run in body for run in _LONG_RUNS):
+        body = shorten_runs(body)
     return b"$%b#%02x" % (body, checksum(body))
 
 
@@ -52,7 +68,10 @@ def notification(payload: bytes) -> bytes:
 
 def escape(payload: bytes) -> bytes:
     """Return the payload with the characters escaped that frame a packet."""
-    return _SPECIAL.sub(lambda found: bytes((_BRACE, found[0][0] ^ 0x20)), payload)
+    for special in (b"}", b"$", b"#", b"*"):
+        if special in payload:
+            payload = payload.replace(special, bytes((_BRACE, special[0] ^ 0x20)))
+    return payload
 
 
 def shorten_runs(body: bytes) -> bytes:
@@ -77,8 +96,8 @@ def _run(byte: int, count: int) -> bytes:
 
 def payload_of(body: bytes) -> bytes | None:
     """Return what a packet's body means: runs at length, escapes undone; None: it is malformed."""
-    if _BRACE not in body and _STAR not in body:
-        return body
+    if _STAR not in body:
+        return _unescaped(body)
     out, at = bytearray(), 0
     while at < len(body):
         byte = body[at]
@@ -91,6 +110,14 @@ def payload_of(body: bytes) -> bytes | None:
             out.append(byte)
         at += 1
     return bytes(out)
+
+
+def _unescaped(body: bytes) -> bytes | None:
+    if _BRACE not in body:
+        return body
+    if _BROKEN.search(body):
+        return None
+    return _ESCAPED.sub(lambda one: bytes((one[1][0] ^ 0x20,)), body)
 
 
 class Decoder:
@@ -114,6 +141,11 @@ class Decoder:
         while at < len(data):
             if self._state is _State.BODY:
                 at = self._take_body(data, at)
+                continue
+            whole = _WHOLE.match(data, at) if self._state is _State.BETWEEN else None
+            if whole is not None:
+                out.append(self._checked(whole[1], whole[2]))
+                at = whole.end()
                 continue
             found = self._take(data[at])
             if found is not None:
@@ -150,7 +182,10 @@ class Decoder:
         self._state = _State.BETWEEN
         body = bytes(self._body)
         self._body.clear()
-        if len(body) > self._longest or self._sum.lower() != b"%02x" % checksum(body):
+        return self._checked(body, bytes(self._sum))
+
+    def _checked(self, body: bytes, digits: bytes) -> bytes | Mark:
+        if len(body) > self._longest or digits.lower() != b"%02x" % checksum(body):
             return Mark.CORRUPT
         payload = payload_of(body)
         return Mark.CORRUPT if payload is None else payload

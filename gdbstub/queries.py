@@ -13,7 +13,6 @@ from gdbstub import os_requests
 from gdbstub.replies import OK, PACKET_SIZE, UNSUPPORTED, thread_text
 from gdbstub.requests import RequestError, matches, number, text_of, thread_id
 from gdbstub.target import (
-    SupportsBreakpoints,
     SupportsExecFile,
     SupportsMemoryMap,
     SupportsMonitor,
@@ -25,6 +24,17 @@ from gdbstub.target import (
 if TYPE_CHECKING:
     from gdbstub.session import Session
     from gdbstub.target import Thread
+
+
+_TRACING = (
+    "ConditionalTracepoints+",
+    "TracepointSource+",
+    "EnableDisableTracepoints+",
+    "DisconnectedTracing+",
+    "QTBuffer:size+",
+    "tracenz+",
+    "qXfer:traceframe-info:read+",
+)
 
 
 def supported(session: Session, rest: bytes) -> bytes:
@@ -43,8 +53,14 @@ def supported(session: Session, rest: bytes) -> bytes:
     ]
     if "multiprocess+" in session.client:
         features.append("multiprocess+")
-    if isinstance(target, SupportsBreakpoints):
+    if session.breakpoints is not None:
         features += [f for f in ("swbreak+", "hwbreak+") if f in session.client]
+    if "multi-wp-addr+" in session.client and session.breakpoints is not None:
+        features.append("multi-wp-addr+")
+    if session.tracer is not None:
+        features += _TRACING
+    if session.breakpoint_agent:
+        features += ["ConditionalBreakpoints+", "BreakpointCommands+"]
     if isinstance(target, SupportsNonStop):
         features.append("QNonStop+")
     if isinstance(target, SupportsMemoryMap):

@@ -72,7 +72,10 @@ def _kind(session: Session, stop: Stop) -> list[bytes]:
         case StopKind.SWBREAK | StopKind.HWBREAK:
             known = f"{stop.kind.value}+" in session.client
             return [stop.kind.value.encode() + b":"] if known else []
-    return [b"%b:%x" % (stop.kind.value.encode(), stop.address)]
+    seen: list[tuple[StopKind, int]] = [(stop.kind, stop.address)]
+    if "multi-wp-addr+" in session.client:
+        seen += stop.others
+    return [b"%b:%x" % (kind.value.encode(), address) for kind, address in seen]
 
 
 def _expedited(session: Session, thread: ThreadId) -> list[bytes]:
@@ -89,10 +92,10 @@ def read_registers(target: Target, thread: ThreadId, registers: Sequence[Registe
     """Return registers in hexadecimal, `x` for what cannot be known."""
     values = target.read_registers(thread, [register.name for register in registers])
     return [
-        b"xx" * register.size
+        b"xx" * (bits >> 3)
         if value is None
-        else (value & ((1 << register.bits) - 1)).to_bytes(register.size, "little").hex().encode()
-        for register, value in zip(registers, values, strict=True)
+        else (value & (1 << bits) - 1).to_bytes(bits >> 3, "little").hex().encode()
+        for bits, value in zip([register.bits for register in registers], values, strict=True)
     ]
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 _MOST_UNSENT = 1 << 22
 """Bytes that may wait for a gdb that does not read; it is not read from meanwhile."""
+_GLANCES = 24
+"""Looks for the next request before waiting for it: gdb's requests follow each other closely."""
 DEFAULT_HOST = "127.0.0.1"
 
 
@@ -163,6 +165,12 @@ class Listener:
         -------
         Whether anything has happened.
         """
+        if timeout is None and self._client is not None and not self._unsent and not closed:
+            for _ in range(_GLANCES):
+                if self._receive():
+                    return True
+            self._receive(wait=True)
+            return True
         writers = [self._client] if self._client is not None and self._unsent else []
         readers = [self] if len(self._unsent) < _MOST_UNSENT else []
         readable, writable, _ = select.select([*readers, *closed], writers, [], timeout)
@@ -206,34 +214,36 @@ class Listener:
             self._client, _ = self._socket.accept()
         except BlockingIOError:
             return
-        self._client.setblocking(False)
+        self._client.setblocking(True)  # each call says for itself whether it waits
         if self._client.family != socket.AF_UNIX:
             self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connected()
         self.session = Session(self.target)
 
-    def _receive(self) -> None:
+    def _receive(self, *, wait: bool = False) -> bool:
+        """Serve what gdb has sent; return whether it has sent anything."""
         client, session = self._client, self.session
         assert client is not None
         assert session is not None
         try:
-            data = client.recv(_CHUNK)
+            data = client.recv(_CHUNK, 0 if wait else socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return
+            return False
         except ConnectionError:
             data = b""
         if not data:
             self._hang_up()
-            return
+            return True
         self._send(session.feed(data))
         if session.closed:
             self._hang_up()
+        return True
 
     def _send(self, data: bytes) -> None:
         self._unsent += data
         while self._client is not None and self._unsent:
             try:
-                sent = self._client.send(self._unsent)
+                sent = self._client.send(self._unsent, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             except ConnectionError:

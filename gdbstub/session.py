@@ -8,6 +8,7 @@ for the stop, so that each gets its one reply, in order.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gdbstub import commands, nonstop
@@ -18,8 +19,12 @@ from gdbstub.target import (
     Exited,
     Resume,
     Stop,
+    SupportsBreakpointAgent,
+    SupportsBreakpoints,
     SupportsDetach,
     SupportsKill,
+    SupportsPackedRegisters,
+    SupportsTracing,
     Target,
     TargetError,
     ThreadExited,
@@ -28,6 +33,8 @@ from gdbstub.target import (
 
 if TYPE_CHECKING:
     from gdbstub.arch import Architecture
+    from gdbstub.target import Breakpoint
+    from gdbstub.tracer import Frame
 
 _MOST_WAITING = 256
 """Requests that may wait while the target runs; gdb sends none."""
@@ -49,6 +56,13 @@ class Session:
     running : whether threads go on, and gdb waits for one to stop
     closed : whether nothing more is to come: gdb has detached, or ended the target
     files : contents of open files, by descriptor
+    breakpoints : the target, if it has any
+    breakpoint_agent : whether it evaluates conditions of breakpoints itself
+    tracer : the target's trace experiment, if it can have one
+    frame : the frame of it that is looked at in place of the target; None: the target
+    watched : the watchpoints there are
+    told : lines of a long answer that are still to come
+    packed : the target, if it returns registers faster than by `read_registers`
     extended : whether gdb may run the target again after its end
     killed : the process that gdb has ended and may run again; None: there is none
     non_stop : whether threads stop one by one; then nothing waits for a stop
@@ -59,6 +73,15 @@ class Session:
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self.breakpoints = target if isinstance(target, SupportsBreakpoints) else None
+        agent = isinstance(target, SupportsBreakpointAgent) and target.breakpoint_agent
+        self.breakpoint_agent = agent
+        self.tracer = target.tracer if isinstance(target, SupportsTracing) else None
+        self.frame: Frame | None = None
+        self.told: list[bytes] = []
+        self.watched: set[Breakpoint] = set()
+        self._more: list[Stop] = []
+        self.packed = target if isinstance(target, SupportsPackedRegisters) else None
         self.general: ThreadId = target.threads()[0].id
         self.continued: ThreadId | None = None
         self.client: frozenset[str] = frozenset()
@@ -113,9 +136,12 @@ class Session:
             return b""
         self.running = False
         self.last_stop = reason
+        self._more = []
         if isinstance(reason, Stop):
             self.general, self.continued = reason.thread, None
             self._print(reason.text)
+            if "multi-wp-addr+" not in self.client:
+                self._more = [replace(reason, kind=k, address=a) for k, a in reason.others]
         self._send(stop_reply(self, reason))
         self._catch_up()
         return self._taken()
@@ -139,6 +165,8 @@ class Session:
         """Let the target go: the connection is lost, or has served its purpose."""
         if not self.closed:
             self.closed = True
+            if self.tracer is not None and not self.tracer.disconnected:
+                self.tracer.stop(b"tdisconnected:0")
             if self.killed is not None and isinstance(self.target, SupportsKill):
                 self.target.kill(self.killed)
             elif isinstance(self.target, SupportsDetach):
@@ -155,8 +183,11 @@ class Session:
         """
         if not actions:
             raise RequestError("no thread would go on")
+        self.frame = None
         if self.non_stop:
             self.target.resume(actions)
+            return
+        if self._tell_more():
             return
         self.running = True
         try:
@@ -164,6 +195,16 @@ class Session:
         except TargetError:
             self.running = False
             raise
+
+    def _tell_more(self) -> bool:
+        """Tell of another watchpoint of the last instruction, if gdb takes one at a time."""
+        while self._more:
+            stop = self._more.pop(0)
+            if any(b.address <= stop.address < b.address + b.size for b in self.watched):
+                self.last_stop = stop
+                self._send(stop_reply(self, stop))
+                return True
+        return False
 
     def thread_exists(self, thread: ThreadId) -> bool:
         """Tell whether the target has the thread."""

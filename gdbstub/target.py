@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence, Set
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
     from gdbstub.arch import Architecture
     from gdbstub.events import Event
+    from gdbstub.tracer import Tracer
 
 SIGINT, SIGTRAP = 2, 5
 """Signals have gdb's numbers, which are those of most systems for the first fifteen."""
@@ -70,6 +71,7 @@ class Stop:
     kind : why
     address : of the data that a watchpoint saw
     text : for the user's console, before the stop is shown
+    others : (kind, address) of more data that watchpoints saw
     event : what has happened to the thread's process; None: nothing
     """
 
@@ -78,6 +80,7 @@ class Stop:
     kind: StopKind = StopKind.SIGNAL
     address: int = 0
     text: str = ""
+    others: tuple[tuple[StopKind, int], ...] = ()
     event: Event | None = None
 
 
@@ -142,11 +145,15 @@ class Breakpoint:
     ----------
     address : as the target's threads see memory
     size : bytes that are watched; of a breakpoint gdb's `kind`, on x86 always 1
+    conditions : agent expressions (`gdbstub.agent`), one of which must hold; none: always stop
+    commands : agent expressions to execute in place of stopping; none: stop
     """
 
     kind: BreakpointKind
     address: int
     size: int
+    conditions: tuple[bytes, ...] = field(default=(), compare=False)
+    commands: tuple[bytes, ...] = field(default=(), compare=False)
 
 
 class Target(Protocol):
@@ -186,10 +193,34 @@ class SupportsBreakpoints(Protocol):
     """Those it has."""
 
     def insert_breakpoint(self, thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
-        """Stop there, in the thread's address space; twice is once."""
+        """Stop there, in the thread's address space; twice is once, with what was said last."""
 
     def remove_breakpoint(self, thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
         """Stop there no longer; what is not there is no error."""
+
+
+@runtime_checkable
+class SupportsPackedRegisters(Protocol):
+    """Returns the general registers in one piece."""
+
+    read_general: Callable[[ThreadId, Architecture], bytes | None]
+    """Returns them one behind the other; None: they have to be read one by one."""
+
+
+@runtime_checkable
+class SupportsTracing(Protocol):
+    """Collects at tracepoints while it runs, and calls `Tracer.hit` for it."""
+
+    tracer: Tracer
+    """The trace experiment."""
+
+
+@runtime_checkable
+class SupportsBreakpointAgent(Protocol):
+    """Evaluates the conditions of breakpoints itself, and executes their commands."""
+
+    breakpoint_agent: bool
+    """Whether it does."""
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from pykern_c.host_x87 cimport x87_spill
 from pykern_c.icache cimport hook_matches
 from pykern_c.ioapic cimport ioapic_mmio_read, ioapic_mmio_write
 from pykern_c.machine cimport Machine
-from pykern_c.mmu cimport ACCESS_WRITE
+from pykern_c.mmu cimport ACCESS_MODIFY, ACCESS_READ, ACCESS_WRITE
 from pykern_c.mxcsr cimport mxcsr_enter, mxcsr_leave
 
 cdef u64 IOAPIC_BASE = 0xFEC00000           # constant
@@ -189,19 +189,21 @@ cdef void _access_hook(Cpu* cpu, u64 laddr, u64 paddr, int size, int kind) noexc
     """Memory hooks: the filter runs here, Python only where it matches."""
     cdef u32 i
     cdef u32 wanted = HOOK_WRITE if kind == ACCESS_WRITE else HOOK_READ
-    x87_spill(cpu)
-    for i in range(MAX_HOOKS):
+    if kind == ACCESS_MODIFY:
+        wanted = HOOK_READ | HOOK_WRITE
+    for i in range(cpu.platform.hook_count):
         if cpu.platform.hooks[i].id and hook_matches(
                 cpu, &cpu.platform.hooks[i], wanted, laddr, laddr + size - 1):
+            x87_spill(cpu)
             mxcsr_leave(cpu)
             with gil:
-                _call_hook(cpu, cpu.platform.hooks[i].id, laddr, size, kind == ACCESS_WRITE)
+                _call_hook(cpu, cpu.platform.hooks[i].id, laddr, size, kind != ACCESS_READ)
             mxcsr_enter(cpu)
 
 
 cdef void _port_hook(Cpu* cpu, u32 port, int size, u32 kind) noexcept nogil:
     cdef u32 i
-    for i in range(MAX_HOOKS):
+    for i in range(cpu.platform.hook_count):
         if cpu.platform.hooks[i].id and hook_matches(
                 cpu, &cpu.platform.hooks[i], kind, port, port + size - 1):
             mxcsr_leave(cpu)
@@ -212,7 +214,7 @@ cdef void _port_hook(Cpu* cpu, u32 port, int size, u32 kind) noexcept nogil:
 
 cdef void _event_hook(Cpu* cpu, u32 vector, u32 error, bint external) noexcept nogil:
     cdef u32 i
-    for i in range(MAX_HOOKS):
+    for i in range(cpu.platform.hook_count):
         if cpu.platform.hooks[i].id and hook_matches(
                 cpu, &cpu.platform.hooks[i], HOOK_INT, vector, vector):
             mxcsr_leave(cpu)

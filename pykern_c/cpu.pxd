@@ -384,9 +384,14 @@ cdef struct Cpu:
     Insn scratch[MAX_BLOCK + 2]
     u64 scratch_laddr           # of the single instruction in `scratch`
     u64 scratch_key             # its jump-cache context; 0: nothing to be used again
-    u64 hook_skip               # retired count + 1 at which an execution hook has been served
+    u64 hook_time               # execution (icache.pyx) whose hooks are being served
+    u64 hook_laddr              # and its address
+    u32 hook_from               # index of the first hook that has not seen it
     u32 hook_pass               # the next instruction is executed without looking at hooks
-    u32 hook_id                 # EXIT_HOOK: which one
+    u32 hook_id                 # EXIT_HOOK: which one; 0: single_steps
+    bint single_steps           # leave with EXIT_HOOK before each instruction
+    u64 step_time               # execution before which it has been left
+    u64 step_rip
     u64 tlb_flushes
     StaleEntry stale[MAX_STALE]
     u32 stale_count
@@ -404,12 +409,11 @@ cdef struct RamRange:
 cdef enum:
     PAGE_CODE = 1               # blocks have been decoded from it
     PAGE_DIRTY = 2              # written since the last clear_dirty
-    PAGE_HOOK = 4               # never enters a TLB: every access is looked at
     PAGE_TOUCHED = 8            # written since the machine was made
     PAGE_TABLE = 16             # holds paging entries that were walked (to report stale use)
     MAX_RAM_RANGES = 32
     MAX_CPUS = 64
-    MAX_HOOKS = 256
+    MAX_HOOKS = 16384
 
 # What a hook listens to.
 cdef enum:
@@ -426,6 +430,9 @@ cdef enum:
 cdef struct Hook:
     u64 first               # linear addresses, ports, or opcodes (map << 8 | last byte)
     u64 last
+    u64 space               # physical address of the top page table, if one is meant
+    bint any_space
+    void* condition         # Condition of agent.pxd, which must hold; NULL: none
     u32 kinds               # HOOK_*
     u32 cpls                # bit n: CPL n
     u32 id                  # 0: free
@@ -498,11 +505,12 @@ cdef struct Platform:
     void (*port_write)(Cpu*, u32 port, int size, u64 value) noexcept nogil
     int (*acknowledge)(Cpu*) noexcept nogil         # 8259 INTA cycle: vector
     void (*ferr)(Cpu*) noexcept nogil               # FERR# is asserted (IRQ 13); may be NULL
-    # A page flagged PAGE_HOOK, or one with an armed data breakpoint, was accessed.
+    # Memory was accessed in a page that a hook watches.
     void (*access_hook)(Cpu*, u64 laddr, u64 paddr, int size, int kind) noexcept nogil
     void (*event_hook)(Cpu*, u32 vector, u32 error, bint external) noexcept nogil
     u32 hostcall_port           # 0: no hostcalls
     Hook hooks[MAX_HOOKS]
+    u32 hook_count              # one more than the index of the last that is in use
     u32 hook_kinds              # HOOK_* of all hooks together
     bint report_stale           # call stale_used where a processor could use a stale TLB entry
     void (*stale_used)(Cpu*, u64 laddr, u64 old_paddr) noexcept nogil
@@ -514,6 +522,16 @@ cdef inline u64 cpu_now(Cpu* cpu) noexcept nogil:
     if cpu.current != NULL:
         rest += cpu.current.n
     return cpu.slice_start + <u64>(cpu.slice_budget - rest)
+
+
+cdef inline u64 address_space(u64 cr3) noexcept nogil:
+    """Return the physical address of the top page table that a value of CR3 holds."""
+    return cr3 & 0x000FFFFFFFFFF000ULL
+
+
+cdef inline u64 execution_number(Cpu* cpu) noexcept nogil:
+    """Return which of the processor's executions the next instruction is, from 1 on."""
+    return cpu.retired + <u64>(cpu.slice_budget - cpu.budget) + 1
 
 
 cdef inline void limit_slice(Cpu* cpu, u64 deadline) noexcept nogil:

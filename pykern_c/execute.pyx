@@ -217,7 +217,18 @@ cdef bint _single(Cpu* cpu) noexcept nogil:
     cpu.rflags &= ~<u64>FLAG_RF
     if not (cpu.lapic.pending | cpu.pending_db):
         cpu.shadow = 0                          # neither does a shadow
-    return cpu.shadow != 0
+    return cpu.shadow != 0 or cpu.single_steps
+
+
+cdef bint _look_first(Cpu* cpu) noexcept nogil:
+    """Leave before an instruction, once each time, for somebody who wants to see every one."""
+    cdef u64 time = execution_number(cpu)
+    if cpu.step_time == time and cpu.step_rip == cpu.rip:
+        return False
+    cpu.step_time, cpu.step_rip = time, cpu.rip
+    cpu.hook_id = 0
+    cpu.exit_reason = EXIT_HOOK
+    return True
 
 
 cdef void _step(Cpu* cpu) noexcept nogil:
@@ -234,6 +245,10 @@ cdef void _step(Cpu* cpu) noexcept nogil:
     if insn != NULL:
         cpu.budget -= 1
         _execute(cpu, insn)
+    if cpu.hook_pass or cpu.exit_reason == EXIT_HOOK:
+        cpu.shadow = shadow                     # it has only been looked at
+        cpu.rflags |= before & FLAG_RF
+        return
     if cpu.fault.vector != NO_VECTOR:
         cpu.shadow = 0
         return
@@ -264,6 +279,8 @@ cdef void _loop(Cpu* cpu) noexcept nogil:
             break
         if cpu.budget <= 0:
             cpu.exit_reason = EXIT_BUDGET
+            break
+        if cpu.single_steps and _look_first(cpu):
             break
         if _single(cpu):
             _step(cpu)

@@ -13,6 +13,8 @@ from pykern_c.cpu cimport Cpu, Hook, Insn, Platform, JumpEntry, JUMP_SIZE, CodeC
 cdef CodeCache* code_cache_new() noexcept nogil
 cdef void code_cache_free(CodeCache* cache) noexcept nogil
 cdef void code_cache_empty(Platform* p) noexcept nogil
+# Decode again what begins in a range of linear addresses, wherever it is mapped.
+cdef void code_forget(Platform* p, u64 first, u64 last) noexcept nogil
 # A write hit a page that has code.
 cdef void code_written(Platform* p, u64 paddr, int size) noexcept nogil
 # Find or decode the block at cpu.rip; NULL: a fault was raised while fetching.

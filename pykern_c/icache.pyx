@@ -3,6 +3,7 @@
 from libc.stdlib cimport calloc, free
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
+from pykern_c.agent cimport Condition, condition_holds
 from pykern_c.memory cimport ram_find, phys_read
 from pykern_c.mmu cimport fetch_page, tlb_drop_page
 from pykern_c.operands cimport instruction_pointer
@@ -57,46 +58,45 @@ cdef int op_too_long(Cpu* cpu, Insn* insn) noexcept nogil:
 
 
 cdef bint hook_matches(Cpu* cpu, Hook* hook, u32 kinds, u64 first, u64 last) noexcept nogil:
-    """Whether a hook listens to these kinds, this privilege level and a part of the range."""
+    """Whether a hook listens to these kinds, this privilege level, space and part of the range."""
     return (hook.kinds & kinds) != 0 and (hook.cpls >> cpu.cpl & 1) != 0 and (
-        first <= hook.last and last >= hook.first)
+        first <= hook.last and last >= hook.first) and (
+        hook.any_space or hook.space == address_space(cpu.cr3))
 
 
 cdef int op_hooked(Cpu* cpu, Insn* insn) noexcept nogil:
-    """An instruction that a hook may want: look closely, once per execution."""
+    """An instruction that a hook may want: look closely, and let each one see it once."""
     cdef u64 laddr = cpu.regs[REG_PAGE] + insn.off
-    cdef Hook* hook
-    cdef u32 i
-    cdef u32 kinds
     if not in_64bit(cpu):
         laddr = <u32>(laddr + cpu.seg[CS].base)
-    if cpu.hook_skip != hook_time(cpu, insn):
-        for i in range(MAX_HOOKS):
-            hook = &cpu.platform.hooks[i]
-            if hook.id == 0:
-                continue
-            kinds = hook.kinds & HOOK_OPCODE
-            if hook_matches(cpu, hook, HOOK_EXEC, laddr, laddr) or (
-                    kinds and hook_matches(cpu, hook, kinds, insn.imm, insn.imm)):
-                cpu.budget += insn.n
-                cpu.rip = instruction_pointer(cpu, insn)
-                cpu.hook_id = hook.id
-                cpu.exit_reason = EXIT_HOOK
-                cpu.hook_skip = hook_time(cpu, NULL)
-                return LEFT
-    # Nobody wants it, or it has been served: execute it out of the scratch buffer.
     cpu.budget += insn.n
     cpu.rip = instruction_pointer(cpu, insn)
-    cpu.hook_pass = 1
+    if not _wanted(cpu, laddr, insn.imm):
+        cpu.hook_pass = 1                   # execute it out of the scratch buffer
     return LEFT
 
 
-cdef u64 hook_time(Cpu* cpu, Insn* insn) noexcept nogil:
-    """Return the number of this execution, from 1 on: an instruction is hooked once each time."""
-    cdef i64 rest = cpu.budget
-    if insn != NULL:
-        rest += insn.n
-    return cpu.retired + <u64>(cpu.slice_budget - rest) + 1
+cdef bint _wanted(Cpu* cpu, u64 laddr, u64 opcode) noexcept nogil:
+    """Find the next hook that wants the present instruction; it ends the slice."""
+    cdef Platform* p = cpu.platform
+    cdef u64 time = execution_number(cpu)
+    cdef Hook* hook
+    cdef u32 i
+    if cpu.hook_time != time or cpu.hook_laddr != laddr:
+        cpu.hook_time, cpu.hook_laddr, cpu.hook_from = time, laddr, 0
+    for i in range(cpu.hook_from, p.hook_count):
+        hook = &p.hooks[i]
+        if not hook_matches(cpu, hook, HOOK_EXEC, laddr, laddr) and not (
+                hook_matches(cpu, hook, hook.kinds & HOOK_OPCODE, opcode, opcode)):
+            continue
+        if hook.condition != NULL and not condition_holds(cpu, <Condition*>hook.condition):
+            continue
+        cpu.hook_from = i + 1
+        cpu.hook_id = hook.id
+        cpu.exit_reason = EXIT_HOOK
+        return True
+    cpu.hook_from = MAX_HOOKS
+    return False
 
 
 # ---------------------------------------------------------------------------------------------
@@ -234,6 +234,21 @@ cdef void code_written(Platform* p, u64 paddr, int size) noexcept nogil:
         page = page.next
 
 
+cdef void code_forget(Platform* p, u64 first, u64 last) noexcept nogil:
+    cdef u32 begin = first & 0xFFF, end = last & 0xFFF, i
+    cdef u64 lines = ~<u64>0
+    cdef CodePage* page
+    if last - first < 4095:
+        lines = _lines(begin, end) if begin <= end else _lines(begin, 4095) | _lines(0, end)
+    for i in range(CODE_BUCKETS):
+        page = p.code.bucket[i]
+        while page != NULL:
+            if page.lines & lines:
+                _poison(page)
+            page = page.next
+    _poison_scratch(p)
+
+
 cdef void _poison_scratch(Platform* p) noexcept nogil:
     """The same for the blocks that nobody keeps."""
     cdef u32 i, k
@@ -292,10 +307,8 @@ cdef void _hook(Cpu* cpu, const u8* code, Insn* insn) noexcept nogil:
     if cpu.hook_pass:
         return
     opcode = opcode_of(code, insn.len, in_64bit(cpu))
-    for i in range(MAX_HOOKS):
+    for i in range(cpu.platform.hook_count):
         hook = &cpu.platform.hooks[i]
-        if hook.id == 0:
-            continue
         if hook.kinds & HOOK_EXEC and ((hook.last - hook.first) >= 4095 or (
                 (insn.off - hook.first) & 0xFFF) <= hook.last - hook.first):
             insn.fn = <Handler>op_hooked
@@ -362,7 +375,7 @@ cdef Insn* _scratch(Cpu* cpu, u8* host, u64 laddr, i64 limit) noexcept nogil:
     cdef Insn* insn = cpu.scratch
     cpu.scratch_key = 0
     if host != NULL and _decode_run(cpu, host - off, off, wanted, insn, &end):
-        return insn
+        return _by_itself(insn) if wanted == 1 else insn
     # The instruction crosses into the next page, or stands in a device.
     if first > 15:
         first = 15
@@ -387,6 +400,13 @@ cdef Insn* _scratch(Cpu* cpu, u8* host, u64 laddr, i64 limit) noexcept nogil:
     insn[1].fn = <Handler>op_end
     insn[1].off = <u16>(off + insn.len)         # may be beyond 4096: only added to REG_PAGE
     insn[1].n = 0
+    return _by_itself(insn)
+
+
+cdef Insn* _by_itself(Insn* insn) noexcept nogil:
+    """Let a single instruction come back when it is done: a fast branch goes on at its target."""
+    if not DEBUG_BUILD and is_instruction(insn):
+        insn.fn = handlers_of(insn.form).slow
     return insn
 
 
@@ -479,7 +499,7 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
             not cpu.hook_pass):
         return cpu.scratch                          # as behind the last STI
     insn = find_block(cpu, laddr)
-    if insn != NULL and not cpu.hook_pass and insn.n <= limit and (
+    if insn != NULL and limit > 1 and not cpu.hook_pass and insn.n <= limit and (
             insn.fn != <Handler>op_refetch and _segment_allows(cpu, off)):
         _link(cpu, branch, insn, laddr)
         return insn
@@ -496,7 +516,7 @@ cdef Insn* block_at(Cpu* cpu, i64 limit) noexcept nogil:
     insn = page.entry[off] if page != NULL else NULL
     if insn == NULL and page != NULL and limit >= MAX_BLOCK:
         insn = _build(cpu, page, host - off, <u32>off)
-    if insn == NULL or insn.n > limit or cpu.hook_pass:
+    if insn == NULL or limit == 1 or insn.n > limit or cpu.hook_pass:
         return _uncached(cpu, page, host, laddr, 1 if cpu.hook_pass else limit)
     _remember(cpu, laddr, insn)
     _remember_page(cpu, laddr, page)

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterable, Sequence
 
+from pykern_c.agent import AgentCondition
 from pykern_c.events import Events
 from pykern_c.exits import Exit
 from pykern_c.interrupts import ApicBus
@@ -46,6 +47,8 @@ class Machine(MemoryMap):
         first: int = 0,
         last: int | None = None,
         cpl: Iterable[int] = ...,
+        space: int | None = None,
+        condition: AgentCondition | None = None,
     ) -> int: ...
     def remove_hook(self, number: int) -> None: ...
     def report_stale_tlb(self, callback: Callable[[Vcpu, int, int], object] | None) -> None: ...

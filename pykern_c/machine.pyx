@@ -8,15 +8,16 @@ from libc.stdlib cimport calloc, free
 
 from pykern_c.types cimport *
 from pykern_c.cpu cimport *
+from pykern_c.agent cimport AgentCondition
 from pykern_c.apic_bus cimport apics_fire_timers, apics_next_deadline
 from pykern_c.apic_registers cimport apic_virtual_wire
 from pykern_c.callbacks cimport connect_callbacks, connect_ferr
 from pykern_c.decode cimport decode_init
 from pykern_c.execute cimport cpu_reset, run_slice
 from pykern_c.hostcode cimport COLD_BYTES, Header
-from pykern_c.icache cimport code_cache_empty
+from pykern_c.icache cimport code_cache_empty, code_forget
 from pykern_c.monitor cimport monitor_written
-from pykern_c.mmu cimport tlb_flush
+from pykern_c.mmu cimport tlb_flush, tlb_invalidate
 from pykern_c.vcpu cimport vcpu_new
 
 from pykern_c.cpuid import feature_words
@@ -54,6 +55,8 @@ cdef class Machine(MemoryMap):
         self.random = seed ^ 0x9E3779B97F4A7C15
         self.ports = [None] * 65536
         self.hooks = {}
+        self.conditions = {}
+        self.ended_at = {}
         self._make_platform(cpus)
         self.platform.code.translate_after = (
             TRANSLATE_AFTER if translate_after is None else translate_after)
@@ -172,7 +175,8 @@ cdef class Machine(MemoryMap):
 
     # -- hooks
 
-    def add_hook(self, callback, *, kinds, first=0, last=None, cpl=(0, 1, 2, 3)):
+    def add_hook(self, callback, *, kinds, first=0, last=None, cpl=(0, 1, 2, 3), space=None,
+                 AgentCondition condition=None):
         """Call Python when the guest does something.
 
         Parameters
@@ -188,6 +192,8 @@ cdef class Machine(MemoryMap):
             several
         first, last : the range, both included; last defaults to first
         cpl : privilege levels that count
+        space : physical address of the top page table that CR3 must hold; None: whichever
+        condition : what must hold before an instruction; an access or event has none
 
         Returns
         -------
@@ -208,39 +214,57 @@ cdef class Machine(MemoryMap):
         hook.first, hook.last = first, first if last is None else last
         hook.kinds = mask
         hook.cpls = sum(1 << level for level in cpl)
+        hook.any_space = space is None
+        hook.space = 0 if space is None else address_space(space)
+        hook.condition = NULL if condition is None else <void*>&condition.data
         hook.id = i + 1
         self.hooks[i + 1] = callback
-        self._hooks_changed()
+        self.conditions[i + 1] = condition
+        self._hook_changed(hook, mask)
         return i + 1
 
     def remove_hook(self, int number):
         """Take a hook away; valid at once."""
+        cdef Hook* hook
+        cdef u32 mask
         del self.hooks[number]
-        self.platform.hooks[number - 1].id = 0
-        self.platform.hooks[number - 1].kinds = 0
-        self._hooks_changed()
+        hook = &self.platform.hooks[number - 1]
+        mask = hook.kinds
+        hook.id = 0
+        hook.kinds = 0
+        hook.condition = NULL
+        del self.conditions[number]
+        self._hook_changed(hook, mask)
 
-    def _hooks_changed(self):
-        """Let decoded code and TLBs follow: all of RAM, for a linear address can be anywhere."""
+    cdef void _hook_changed(self, Hook* hook, u32 kinds) noexcept:
+        """Let decoded code and TLBs follow a hook that has come or is gone."""
         cdef Platform* p = self.platform
         cdef u32 i
-        cdef u64 k
-        p.hook_kinds = 0
-        for i in range(MAX_HOOKS):
+        cdef u32 count = max(p.hook_count, <u32>(hook - &p.hooks[0]) + 1)
+        p.hook_kinds = p.hook_count = 0
+        for i in range(count):
             p.hook_kinds |= p.hooks[i].kinds
-        for i in range(p.ram_count):
-            for k in range(p.ram[i].size >> 12):
-                if p.hook_kinds & (HOOK_READ | HOOK_WRITE):
-                    p.ram[i].page[k] |= PAGE_HOOK
-                else:
-                    p.ram[i].page[k] &= ~PAGE_HOOK
+            if p.hooks[i].id:
+                p.hook_count = i + 1
+        if kinds & (HOOK_READ | HOOK_WRITE):
+            self._forget_translations(hook.first, hook.last)
+        if kinds & HOOK_OPCODE:
+            code_forget(p, 0, 4095)
+        elif kinds & HOOK_EXEC:
+            code_forget(p, hook.first, hook.last)
         for i in range(p.cpu_count):
-            tlb_flush(p.cpus[i], True)
             p.cpus[i].attention = 1
-        if not self.running:
-            code_cache_empty(p)
-        else:
-            p.code.full = True
+
+    cdef void _forget_translations(self, u64 first, u64 last) noexcept:
+        cdef Platform* p = self.platform
+        cdef u64 pages = (last >> 12) - (first >> 12) + 1, k
+        cdef u32 i
+        for i in range(p.cpu_count):
+            if pages > 64:
+                tlb_flush(p.cpus[i], True)
+                continue
+            for k in range(pages):
+                tlb_invalidate(p.cpus[i], first + (k << 12))
 
     def report_stale_tlb(self, callback):
         """Call Python where the guest relies on a TLB entry being gone that it has not invalidated.
@@ -352,6 +376,8 @@ cdef class Machine(MemoryMap):
         if self.stop_reason is not None:
             (what, code), self.stop_reason = self.stop_reason, None
             return Exit(ExitReason.STOPPED, i, code, what)
+        if c.exit_reason == EXIT_HOOK:
+            return Exit(ExitReason.HOOK, i, c.hook_id)
         if c.exit_reason == EXIT_HOSTCALL:
             return hostcall_exit(i, c.exit_code)
         if c.exit_reason != EXIT_SHUTDOWN:
@@ -439,6 +465,12 @@ cdef class Machine(MemoryMap):
         """Serve an execution hook; return whether the run goes on."""
         cdef Cpu* c = &self.storage[index]
         callback = self.hooks.get(c.hook_id)
+        if callback is None and c.hook_id:
+            # However many hooks want it, an execution ends a run once.
+            moment = (c.hook_time, c.hook_laddr)
+            if self.ended_at.get(index) == moment:
+                return True
+            self.ended_at[index] = moment
         if callback is None:
             return False
         callback(self.vcpus[index])

@@ -13,6 +13,7 @@ cdef struct Mapping:
 cdef class MemoryMap:
     cdef Platform* platform         # what the parts of the machine share
     cdef readonly tuple ram_ranges
+    cdef public object write_seen   # called with (paddr, size) after write(); None: nobody
     cdef list mmio                  # (base, size, device), sorted by base
     cdef Mapping* mappings          # in C: the collector of cycles would clear a list too early
     cdef u32 mapping_count

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Protocol
 
 class _Device(Protocol):
@@ -6,6 +7,7 @@ class _Device(Protocol):
 
 class MemoryMap:
     ram_ranges: tuple[tuple[int, int], ...]
+    write_seen: Callable[[int, int], object] | None
     def read(self, paddr: int, size: int) -> bytes: ...
     def write(self, paddr: int, data: bytes | bytearray | memoryview) -> None: ...
     def view(self, paddr: int, size: int) -> memoryview: ...

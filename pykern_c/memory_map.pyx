@@ -170,6 +170,8 @@ cdef class MemoryMap:
             n = min(size - done, 4096 - (offset & 0xFFF))
             page_written(self.platform, r, offset, <int>n)
             done += n
+        if self.write_seen is not None:
+            self.write_seen(paddr, size)
 
     def view(self, u64 paddr, u64 size):
         """Return a writable memoryview of guest RAM; it does not invalidate decoded code."""

@@ -12,6 +12,7 @@ cdef enum:
     ACCESS_READ = 0
     ACCESS_WRITE = 1
     ACCESS_EXEC = 2
+    ACCESS_MODIFY = 3           # for hooks: a read and a write of the same bytes
 
 
 # A memory operand opened for read-modify-write: nothing behind this can fault.

@@ -114,6 +114,20 @@ cdef bint _breakpoint_page(Cpu* cpu, u64 laddr) noexcept nogil:
     return False
 
 
+cdef bint _hooked_page(Cpu* cpu, u64 laddr) noexcept nogil:
+    """Whether a hook watches accesses to the page: they all take the slow path."""
+    cdef Platform* p = cpu.platform
+    cdef u64 page = laddr & ~<u64>0xFFF
+    cdef u32 i
+    if not p.hook_kinds & (HOOK_READ | HOOK_WRITE):
+        return False
+    for i in range(p.hook_count):
+        if p.hooks[i].kinds & (HOOK_READ | HOOK_WRITE) and (
+                p.hooks[i].first <= page + 0xFFF and p.hooks[i].last >= page):
+            return True
+    return False
+
+
 cdef void _fill(Cpu* cpu, int which, u64 laddr, int kind, Walk* walk,
                 RamRange* r) noexcept nogil:
     """Enter a translation to RAM or ROM."""
@@ -124,7 +138,7 @@ cdef void _fill(Cpu* cpu, int which, u64 laddr, int kind, Walk* walk,
     cdef u64 bad = (<u64>(i ^ 1)) << 12
     cdef u64 offset = (walk.paddr & cpu.platform.a20_mask & ~<u64>0xFFF) - r.base
     cdef u8 flags = r.page[offset >> 12]
-    if which == TLB_SLOW or flags & PAGE_HOOK or _breakpoint_page(cpu, laddr):
+    if which == TLB_SLOW or _hooked_page(cpu, laddr) or _breakpoint_page(cpu, laddr):
         return
     if not t.info[i] & INFO_LISTED:
         t.used[t.count] = i
@@ -251,11 +265,8 @@ cdef int _translate_all(Cpu* cpu, int which, u64 laddr, int size, int kind,
 
 cdef void _watch(Cpu* cpu, Part* part, int kind) noexcept nogil:
     """Tell hooks and data breakpoints of an access."""
-    cdef u8 flags
-    if part.ram != NULL:
-        flags = part.ram.page[(part.paddr - part.ram.base) >> 12]
-        if flags & PAGE_HOOK:
-            cpu.platform.access_hook(cpu, part.laddr, part.paddr, part.size, kind)
+    if cpu.platform.hook_kinds & (HOOK_READ | HOOK_WRITE):
+        cpu.platform.access_hook(cpu, part.laddr, part.paddr, part.size, kind)
     if cpu.dr[7] & 0xFF:
         _match_breakpoints(cpu, part.laddr, part.size, kind)
 
@@ -272,7 +283,7 @@ cdef void _match_breakpoints(Cpu* cpu, u64 laddr, int size, int kind) noexcept n
         if not cpu.dr[7] >> (i * 2) & 3:
             continue
         rw = <u32>(cpu.dr[7] >> (16 + i * 4)) & 3
-        if rw == 0 or rw == 2 or (rw == 1 and kind != ACCESS_WRITE):
+        if rw == 0 or rw == 2 or (rw == 1 and kind == ACCESS_READ):
             continue
         length = <u32>(cpu.dr[7] >> (18 + i * 4)) & 3
         length = 8 if length == 2 else length + 1
@@ -357,7 +368,7 @@ cdef int open_slow(Cpu* cpu, int which, u64 laddr, int size, MemRef* ref) noexce
     ref.host = NULL
     ref.size[1] = 0
     for i in range(n):
-        _watch(cpu, &part[i], ACCESS_WRITE)
+        _watch(cpu, &part[i], ACCESS_MODIFY)
         ref.paddr[i] = part[i].paddr
         ref.size[i] = part[i].size
     return 0

@@ -73,6 +73,11 @@ cdef object _segment_fields(char* base, str name, Seg* s):
     }
 
 
+def register_place(str name):
+    """Return (offset, size) of a register in a processor's state; None: it has no such place."""
+    return _FIELDS.get(name)
+
+
 cdef Cpu _layout
 _FIELDS = _fields(&_layout)
 #: Every register that `Vcpu.read_register` knows.
@@ -110,14 +115,20 @@ cdef class Vcpu:
         KeyError : no register has that name
         """
         cdef Cpu* c = self.cpu
-        if name == "rflags" or name == "eflags":
-            return get_rflags(c)
-        if name == "cpl":
-            return c.cpl
-        if name == "cr8":
-            return apic_read_cr8(&c.lapic)
-        offset, size = self._field(name)
-        return int.from_bytes((<char*>c + <Py_ssize_t>offset)[:size], "little")
+        cdef Py_ssize_t offset, size
+        cdef tuple place = (<dict>_FIELDS).get(name)
+        if place is None:
+            if name == "rflags" or name == "eflags":
+                return get_rflags(c)
+            if name == "cpl":
+                return c.cpl
+            if name == "cr8":
+                return apic_read_cr8(&c.lapic)
+            place = self._field(name)
+        offset, size = place
+        if size == 8:
+            return (<u64*>(<char*>c + offset))[0]
+        return int.from_bytes((<char*>c + offset)[:size], "little")
 
     def _field(self, str name):
         if len(name) == 3 and name.startswith("st") and name[2] in "01234567":
@@ -182,6 +193,16 @@ cdef class Vcpu:
     def retired(self):
         """Instructions retired since the machine was made."""
         return self.cpu.retired
+
+    @property
+    def single_steps(self):
+        """Whether `Machine.run` returns (HOOK) before each instruction, once each time."""
+        return self.cpu.single_steps
+
+    @single_steps.setter
+    def single_steps(self, bint wanted):
+        self.cpu.single_steps = wanted
+        self.cpu.attention = 1
 
     def step(self, n=1):
         """Execute `n` instructions on this processor alone; return the Exit (BUDGET: all done)."""
@@ -328,6 +349,62 @@ cdef int _check_size(int size, int largest) except -1:
     if size not in (1, 2, 4, 8) or size > largest:
         raise ValueError(f"size {size}: an access has 1, 2, 4 or 8 bytes, at most {largest} here")
     return 0
+
+
+cdef struct _Place:
+    int stack               # of the x87 unit: number of the register, or -1
+    bint flags              # RFLAGS
+    u32 offset              # in Cpu
+    u32 size
+    u32 width               # bytes in the block
+
+
+cdef class RegisterBlock:
+    """Registers one behind the other, in little-endian order, as debuggers send them.
+
+    Parameters
+    ----------
+    registers : (name, bytes in the block) of each; what `Vcpu.read_register` does not know, or
+        computes otherwise than RFLAGS, is zero
+    """
+
+    cdef _Place places[128]
+    cdef u32 count
+    cdef u32 size
+
+    def __init__(self, registers):
+        cdef _Place* p
+        if len(registers) > 128:
+            raise ValueError(f"{len(registers)} registers in a block, at most 128")
+        for name, width in registers:
+            p = &self.places[self.count]
+            p.stack = int(name[2]) if name[:2] == "st" and name[2:].isdigit() else -1
+            p.flags = name in ("rflags", "eflags")
+            p.offset, p.size = _FIELDS.get(name, (0, 0))
+            p.size = min(p.size, width)
+            p.width = width
+            self.count += 1
+            self.size += width
+
+    def read(self, Vcpu vcpu):
+        """Return the block of a processor."""
+        cdef bytes block = PyBytes_FromStringAndSize(NULL, self.size)
+        cdef char* out = <char*>block
+        cdef _Place* p
+        cdef u64 flags = get_rflags(vcpu.cpu)
+        cdef u32 i
+        memset(out, 0, self.size)
+        for i in range(self.count):
+            p = &self.places[i]
+            if p.flags:
+                memcpy(out, &flags, min(p.width, 8))
+            elif p.stack >= 0:
+                memcpy(out, &vcpu.cpu.fpu.st[((vcpu.cpu.fpu.fsw >> 11) + p.stack) & 7],
+                       min(p.width, 10))
+            else:
+                memcpy(out, <char*>vcpu.cpu + p.offset, p.size)
+            out += p.width
+        return block
 
 
 cdef char* _UINT64 = b"Q"        # of the struct module

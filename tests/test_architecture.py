@@ -45,6 +45,7 @@ TESTS_OF_WHOLES: dict[str, str] = {
     "tests/gdbstub/test_command_lines.py": "gdb and pykern as people type them",
     "tests/gdbstub/test_pwndbg.py": "pwndbg on the machine",
     "tests/gdbstub/test_real_gdb.py": "Debian's gdb on the machine",
+    "tests/gdbstub/test_real_gdb_agent.py": "the same, with what it leaves to the machine",
     "tests/pykern/debug/test_hostile_packets.py": "hostile conversations with a machine",
     "tests/gdbstub/test_real_gdb_python.py": "Debian's gdb in the Python of the kernel",
     "tests/oracle/test_oracle.py": "the host as an oracle",
@@ -80,6 +81,8 @@ TESTED_ELSEWHERE: dict[str, str] = {
             "transfers",
         )
     },
+    "gdbstub/formats.py": "tests/gdbstub/test_agent.py",
+    "gdbstub/tracer.py": "tests/gdbstub/test_tracing.py",
     **{
         f"gdbstub/{name}.py": "tests/gdbstub/test_os_requests.py"
         for name in ("events", "os_target", "signals")
@@ -90,6 +93,10 @@ TESTED_ELSEWHERE: dict[str, str] = {
         for name in ("memory", "monitor", "registers", "tables")
     },
     **{
+        f"pykern/debug/{name}.py": "tests/pykern/debug/test_agent.py"
+        for name in ("points", "tracing", "watching")
+    },
+    **{
         f"pykern/debug/python_source/{name}.py": "tests/pykern/debug/python_source/test_debugger.py"
         for name in ("commands", "post_mortem")
     },
@@ -97,6 +104,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "images/errors.py": "tests/images/test_build.py",
     "images/toml_table.py": "tests/images/test_manifest.py",
     "pykern/machine/media/errors.py": "tests/pykern/machine/media/test_iso.py",
+    "pykern/bench/rsp.py": "tests/pykern/bench/test_gdb.py",
     "pykern/bench/machines.py": "tests/pykern/bench/test_peers.py",
     "pykern/bench/own.py": "tests/bench/test_programs.py",
     "pykern/bench/programs.py": "tests/bench/test_programs.py",
@@ -132,9 +140,11 @@ TESTED_ELSEWHERE: dict[str, str] = {
 }
 
 HOST_CLOCK_USERS: dict[str, str] = {
+    "pykern/bench/gdb.py": "measures",
     "pykern/bench/host.py": "measures",
     "pykern/bench/kernel.py": "measures",
     "pykern/bench/own.py": "measures",
+    "pykern/bench/rsp.py": "waits for a stub to listen",
     "pykern/cli/host_clock.py": "paces an interactive session",
 }
 

@@ -18,11 +18,16 @@ from pykern.bench.machines import RunError, Runner
 from pykern.bench.programs import GROUPS, PROGRAMS, Program
 
 if TYPE_CHECKING:
+    from pykern.bench.gdb import Comparison
     from pykern.bench.kernel import Rate
 
-HOST, KERNEL = "host", "kernel"
-_OWN = {HOST: "what a machine costs its host", KERNEL: "what the hosted kernel costs"}
-"""Groups that no peer has anything to compare with."""
+HOST, KERNEL, GDB = "host", "kernel", "gdb"
+_OWN = {
+    HOST: "what a machine costs its host",
+    KERNEL: "what the hosted kernel costs",
+    GDB: "the debugger's stub, beside QEMU's",
+}
+"""Groups that run no guest program of the table."""
 STATUS_OK, STATUS_WRONG, STATUS_USAGE = 0, 1, 2
 
 
@@ -54,11 +59,15 @@ def main(argv: list[str] | None = None) -> int:
         except image.BuildError as error:
             print(f"pykern bench: {error}", file=sys.stderr)
             return STATUS_WRONG
-    own: dict[str, list[host.Figure] | list[Rate]] = {HOST: [], KERNEL: []}
+    own: dict[str, list[host.Figure] | list[Rate] | list[Comparison]] = {
+        HOST: [], KERNEL: [], GDB: [],
+    }  # fmt: skip
     if HOST in groups and not options.without_pykern:
         own[HOST] = _host_figures(options.build)
     if KERNEL in groups and not options.without_pykern:
         own[KERNEL] = _kernel_rates()
+    if GDB in groups and not options.without_pykern:
+        own[GDB] = _gdb_comparisons()
     if options.json:
         data = report.as_json(rows, versions) | {
             name: [dataclasses.asdict(measured) for measured in all_] for name, all_ in own.items()
@@ -87,6 +96,18 @@ def _kernel_rates() -> list[Rate]:
     for rate in kernel.rates():
         print(kernel.line(rate), flush=True)
         measured.append(rate)
+    return measured
+
+
+def _gdb_comparisons() -> list[Comparison]:
+    """Measure and print what the debugger's stub does, beside QEMU's."""
+    from pykern.bench import gdb
+
+    measured = []
+    with tempfile.TemporaryDirectory(prefix="pykern-gdb-") as directory:
+        for row in gdb.comparisons(Path(directory)):
+            print(gdb.line(row), flush=True)
+            measured.append(row)
     return measured
 
 

@@ -81,6 +81,7 @@ def attach(
         console.visitors.append(listener)
         print(f"pykern: gdb {_HINTS[view]}-ex 'target remote {listener.address}'", file=sys.stderr)
     doorways = Doorways(doors, views)
+    processors.execution.agent.show = doorways.print
     door = _with_observer(args, processors, doorways, console, stack)
     session.machine = debugged = DebuggedMachine(doorways.target, door, wait=args.wait_for_gdb)
     python = PythonSource(host, debugged.pause, lambda: doorways.target)

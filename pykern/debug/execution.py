@@ -12,43 +12,38 @@ An interrupt that arrives during a step is served first: the step ends where the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gdbstub import Breakpoint, BreakpointKind, Stop, StopKind, TargetError, ThreadId
+from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
+from gdbstub.x86 import X86_64
+from pykern.debug.agent import Agent
+from pykern.debug.points import Points
 from pykern.debug.registers import linear_pc
 from pykern.debug.some_processors import SomeProcessors
+from pykern.debug.watching import Accesses
 from pykern.machine.shutdown import explain_shutdown
 from pykern_c.exits import Exit, ExitReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gdbstub import Action, Resume
+    from gdbstub import Action, Breakpoint, Resume
     from pykern_c import Machine, Vcpu
 
-_LAST_ADDRESS = (1 << 64) - 1
 _LAST_VECTOR = 255
 _PATIENCE = 2048
 """Hooks that nobody wants between two looks at the debugger."""
 _WATCHED_NS = 250_000
-"""Virtual time between two looks while memory is watched."""
+"""Virtual time between two looks while memory is watched, or conditions are evaluated."""
+_STEPPING_NS = 50_000
+"""The same while a processor steps that may have halted for ever."""
 _SIGABRT = 6
 _OUR_STOP = "debugger"
 NO_INTERRUPTS_IN_STEPS = 7
 """What QEMU does unless told otherwise: single steps (1), interrupts (2) and timers (4) masked."""
-_HOOK_KINDS = {
-    BreakpointKind.SOFTWARE: "x",
-    BreakpointKind.HARDWARE: "x",
-    BreakpointKind.WRITE: "w",
-    BreakpointKind.READ: "r",
-    BreakpointKind.ACCESS: ("r", "w"),
-}
 _STOP_KINDS = {
     BreakpointKind.SOFTWARE: StopKind.SWBREAK,
     BreakpointKind.HARDWARE: StopKind.HWBREAK,
-    BreakpointKind.WRITE: StopKind.WATCH,
-    BreakpointKind.READ: StopKind.RWATCH,
-    BreakpointKind.ACCESS: StopKind.AWATCH,
 }
 
 
@@ -84,6 +79,7 @@ class Execution:
 
     Attributes
     ----------
+    agent : evaluates conditions of breakpoints
     breakpoints : where to stop
     step_others : whether other processors run while one steps
     step_mode : as QEMU's `sstep`; without bit 1 a step may end at the handler of an interrupt
@@ -98,8 +94,11 @@ class Execution:
         self.non_stop = False
         self.going: set[int] = set()
         self.breakpoints: set[Breakpoint] = set()
-        self._hooks: dict[Breakpoint, int] = {}
-        self._step_hooks: list[int] = []
+        self.agent = Agent(machine, X86_64)
+        self._accesses = Accesses(machine, lambda: machine.stop(_OUR_STOP))
+        self._points = Points(machine, self.agent, self._watcher)
+        self._step_hook = 0
+        self._stopped: dict[int, tuple[int, int]] = {}
         self._steps: dict[int, _Step] = {}
         self._alone: SomeProcessors | None = None
         self._found: Stop | None = None
@@ -121,6 +120,7 @@ class Execution:
         if stepping and not self.step_others:
             vcpus = stepping
         self.place_hooks()
+        self._stopped = {i: at for i, at in self._stopped.items() if at == self._moment(i)}
         self._alone = None
         if len(vcpus) < len(self._machine.vcpus):
             chosen = [
@@ -164,32 +164,19 @@ class Execution:
 
     def place_hooks(self) -> None:
         """Have the hooks that the breakpoints need; gdb takes all out and in at every stop."""
-        for gone in self._hooks.keys() - self.breakpoints:
-            self._machine.remove_hook(self._hooks.pop(gone))
-        for new in sorted(self.breakpoints - self._hooks.keys(), key=_order):
-            try:
-                self._hooks[new] = self._hook(new)
-            except ValueError as error:
-                raise TargetError(f"breakpoint at {new.address:#x}: {error}") from None
+        self._points.place(self.breakpoints)
+        self._accesses.watch(self.breakpoints)
 
-    def _hook(self, wanted: Breakpoint) -> int:
-        if wanted.kind <= BreakpointKind.HARDWARE:
-            return self._machine.add_hook(None, kinds="x", first=wanted.address)
-        last = min(wanted.address + wanted.size - 1, _LAST_ADDRESS)
-        return self._machine.add_hook(
-            self._watcher(wanted), kinds=_HOOK_KINDS[wanted.kind], first=wanted.address, last=last
-        )
+    def _moment(self, vcpu: int) -> tuple[int, int]:
+        """Return what tells this execution of an instruction from all others."""
+        return self._machine.vcpus[vcpu].retired, linear_pc(self._machine.vcpus[vcpu])
 
     def _watcher(self, wanted: Breakpoint) -> Callable[[Vcpu, int, int, bool], None]:
         """Return what is called in the middle of an instruction that accesses watched memory."""
 
-        def accessed(vcpu: Vcpu, laddr: int, _size: int, _write: bool) -> None:
-            if not self._listens_to(vcpu):
-                return
-            address = max(laddr, wanted.address)
-            self.stop_after(
-                Stop(thread_of(vcpu.index), kind=_STOP_KINDS[wanted.kind], address=address)
-            )
+        def accessed(vcpu: Vcpu, laddr: int, size: int, _write: bool) -> None:
+            if self._listens_to(vcpu):
+                self._accesses.note(vcpu, wanted, laddr, size)
 
         return accessed
 
@@ -203,18 +190,19 @@ class Execution:
         self._machine.stop(_OUR_STOP)
 
     def _hook_steps(self) -> None:
-        """Hook every instruction while a processor steps, and no longer."""
-        if bool(self._steps) == bool(self._step_hooks):
+        """Look at every instruction of a processor that steps, and no longer."""
+        for vcpu in self._machine.vcpus:
+            if vcpu.single_steps != (vcpu.index in self._steps):
+                vcpu.single_steps = not vcpu.single_steps
+        if bool(self._steps) == bool(self._step_hook):
             return
         if self._steps:
-            add = self._machine.add_hook
-            self._step_hooks = [
-                add(None, kinds="x", first=0, last=_LAST_ADDRESS),
-                add(self._interrupted, kinds="int", first=0, last=_LAST_VECTOR),
-            ]
+            self._step_hook = self._machine.add_hook(
+                self._interrupted, kinds="int", first=0, last=_LAST_VECTOR
+            )
             return
-        while self._step_hooks:
-            self._machine.remove_hook(self._step_hooks.pop())
+        self._machine.remove_hook(self._step_hook)
+        self._step_hook = 0
 
     def _interrupted(self, vcpu: Vcpu, _vector: int, _error: int, external: bool) -> None:
         """Note where an interrupt returns to; an exception is where the step leads."""
@@ -258,18 +246,24 @@ class Execution:
         while True:
             hooks += 1
             exit_ = self._advance(until_ns)
-            if self._found is not None:
-                found, self._found = self._found, None
-                if exit_.reason is ExitReason.STOPPED and exit_.what == _OUR_STOP:
+            found = self._found or self._accesses.stop()
+            self._found = None
+            if exit_.reason is ExitReason.STOPPED and exit_.what == _OUR_STOP:
+                if found is not None:
                     return found
+                continue
             if exit_.reason is ExitReason.BUDGET and not self._reached(until_ns):
                 stop = look()
                 if stop is not None:
                     return stop
                 continue
             if exit_.reason is not ExitReason.HOOK:
+                self._accesses.server = self._machine.vcpus[exit_.vcpu]
                 return exit_
-            stop = self._at_instruction(self._machine.vcpus[exit_.vcpu])
+            vcpu = self._machine.vcpus[exit_.vcpu]
+            stop = self._at_breakpoint(vcpu) if exit_.code else self._at_instruction(vcpu)
+            if stop is not None:
+                self._stopped[vcpu.index] = self._moment(vcpu.index)
             if stop is None and hooks % _PATIENCE == 0:
                 stop = look()
             if stop is not None:
@@ -281,10 +275,10 @@ class Execution:
         return self._alone.turn()
 
     def _soon(self, until_ns: int | None) -> int | None:
-        """Return the time to look at the debugger: watched memory makes a machine slow."""
-        if all(wanted.kind <= BreakpointKind.HARDWARE for wanted in self._hooks):
+        """Return the time to look at the debugger: a machine may be slow, or a step never end."""
+        if not self._points.slow and not self._steps:
             return until_ns
-        soon = self._machine.now + _WATCHED_NS
+        soon = self._machine.now + (_STEPPING_NS if self._steps else _WATCHED_NS)
         return soon if until_ns is None else min(soon, until_ns)
 
     def _reached(self, until_ns: int | None) -> bool:
@@ -294,34 +288,49 @@ class Execution:
         return until_ns is not None and self._machine.now >= until_ns
 
     def _at_instruction(self, vcpu: Vcpu) -> Stop | None:
-        """Decide before a hooked instruction whether to stop."""
+        """Decide before an instruction of a processor that steps whether to stop."""
         step = self._steps.get(vcpu.index)
         if step is None:
-            return self._at_breakpoint(vcpu)
+            return None
         if step.returns_to is not None:
             if _place(vcpu) != step.returns_to:
-                return self._at_breakpoint(vcpu)
+                return None
             step.returns_to = None
             if linear_pc(vcpu) == step.start:
                 step.retired = vcpu.retired
         if vcpu.retired == step.retired:
             return None
-        stop = self._at_breakpoint(vcpu)
-        if stop is not None:
-            return stop
         pc = linear_pc(vcpu)
         if step.within is not None and step.within[0] <= pc < step.within[1]:
             return None
+        if self._breaks(vcpu):
+            return None  # its own hook comes next
         return Stop(thread_of(vcpu.index))
 
-    def _at_breakpoint(self, vcpu: Vcpu) -> Stop | None:
+    def _here(self, vcpu: Vcpu) -> list[Breakpoint]:
+        """Return the breakpoints of the next instruction that are meant."""
         pc = linear_pc(vcpu)
-        kinds = [b.kind for b in self.breakpoints if b.address == pc and b.kind in {0, 1}]
-        if not kinds or not self._listens_to(vcpu):
+        here = [b for b in self.breakpoints if b.address == pc and b.kind in _STOP_KINDS]
+        if not here or not self._listens_to(vcpu):
+            return []
+        if self._stopped.get(vcpu.index) == (vcpu.retired, pc):
+            here = [b for b in here if b.commands]  # the stop has been reported
+        return [b for b in here if self.agent.holds(b, vcpu)]
+
+    def _breaks(self, vcpu: Vcpu) -> bool:
+        return any(not breakpoint_.commands for breakpoint_ in self._here(vcpu))
+
+    def _at_breakpoint(self, vcpu: Vcpu) -> Stop | None:
+        """Decide before a hooked instruction whether to stop; execute commands."""
+        here = self._here(vcpu)
+        for breakpoint_ in here:
+            self.agent.execute(breakpoint_, vcpu)
+        kinds = [b.kind for b in here if not b.commands]
+        if not kinds:
             return None
         # gdb goes on without a word where its own idea of the PC has no breakpoint.
         kind = _STOP_KINDS[min(kinds)]
-        if pc != vcpu.read_register("rip"):
+        if linear_pc(vcpu) != vcpu.read_register("rip"):
             kind = StopKind.SIGNAL
         return Stop(thread_of(vcpu.index), kind=kind)
 
@@ -344,7 +353,3 @@ def _steps(machine: Machine, vcpus: dict[int, Action]) -> dict[int, _Step]:
 
 def _place(vcpu: Vcpu) -> tuple[int, int]:
     return vcpu.read_register("rip"), vcpu.read_register("rsp")
-
-
-def _order(breakpoint: Breakpoint) -> tuple[Any, ...]:  # noqa: A002
-    return breakpoint.kind, breakpoint.address, breakpoint.size

@@ -15,6 +15,7 @@ from pykern.debug.fault_stops import FaultStops
 from pykern.debug.knowledge import Knowledge
 from pykern.debug.monitor import Monitor
 from pykern.debug.non_stop import NonStop
+from pykern.debug.tracing import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,6 +53,7 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
     """
 
     breakpoint_kinds = frozenset(BreakpointKind)
+    breakpoint_agent = True
     python: PythonSource | None = None
 
     def __init__(
@@ -75,6 +77,8 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
         self.fault_stops = FaultStops(machine, self.execution, lambda: self.knowledge)
         self._files = {executable_path: executable} if executable else {}
         self._monitor = Monitor(self)
+        self.read_general = functools.partial(_read_general, self)
+        self.tracer = Tracing(machine, self.execution.agent).tracer
 
     def vcpu(self, thread: ThreadId) -> Vcpu:
         """Return the processor that a thread is.
@@ -101,7 +105,7 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
         """
         if name not in VIEWS:
             raise TargetError(f"no view {name!r}, expected one of {', '.join(VIEWS)}")
-        self.architecture = VIEWS[name]
+        self.architecture = self.execution.agent.architecture = VIEWS[name]
 
     # -- gdbstub.Target
 
@@ -118,6 +122,8 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
         """Return registers by gdb's names."""
         vcpu = self.vcpu(thread)
         shown = {} if self.python is None else self.python.registers(vcpu.index)
+        if not shown:
+            return registers.read_all(self.machine, vcpu, names)
         return [
             shown[name] if name in shown else registers.read(self.machine, vcpu, name)
             for name in names
@@ -165,9 +171,10 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
         """Stop there from the next run on."""
         if self.python is not None and self.python.holds(breakpoint.address):
             self.python.insert(breakpoint)
-        else:
-            self.execution.breakpoints.add(breakpoint)
-            self._hook_now()
+            return
+        self.execution.breakpoints.discard(breakpoint)
+        self.execution.breakpoints.add(breakpoint)
+        self._hook_now()
 
     def remove_breakpoint(self, _thread: ThreadId, breakpoint: Breakpoint) -> None:  # noqa: A002
         """Stop there no longer."""
@@ -217,7 +224,7 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
         if self.python is not None:
             self.python.forget()
         self.stopped = self.interrupted = self.physical_memory = False
-        self.architecture = X86_64
+        self.architecture = self.execution.agent.architecture = X86_64
 
     def kill(self, _pid: int) -> None:
         """Turn the machine off."""
@@ -262,3 +269,12 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
         going = self.execution.going or set(range(len(self.machine.vcpus)))
         active = (i for i in sorted(going) if self.machine.vcpus[i].activity == "active")
         return Stop(thread_of(next(active, min(going))), SIGINT)
+
+
+def _read_general(
+    target: MachineTarget, thread: ThreadId, architecture: Architecture
+) -> bytes | None:
+    """Return the general registers in one piece."""
+    if target.python is not None and target.python.registers(thread.tid - 1):
+        return None
+    return registers.read_general(target.machine, target.vcpu(thread), architecture)

@@ -7,13 +7,17 @@ SDM Vol. 1, x87 FPU Tag Word; Vol. 2A, FXSAVE. Debugging with GDB, i386 Features
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
+from gdbstub.x86 import VIEWS
 from pykern_c.interrupts import IA32_APIC_BASE
+from pykern_c.vcpu import RegisterBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from gdbstub import Architecture
     from pykern_c import Machine, Vcpu
 
 _RENAMED = {
@@ -41,6 +45,35 @@ def linear_pc(vcpu: Vcpu) -> int:
     return (rip + vcpu.read_register("cs.base")) & _MASK_32
 
 
+def read_all(machine: Machine, vcpu: Vcpu, names: Sequence[str]) -> list[int | None]:
+    """Return registers by gdb's names; most of them only have another name."""
+    one, plain = vcpu.read_register, _PLAIN
+    return [one(plain[name]) if name in plain else read(machine, vcpu, name) for name in names]
+
+
+@functools.cache
+def _block(view: str) -> tuple[RegisterBlock, int | None]:
+    """Return the general registers of a view in one piece, and where the tag word belongs."""
+    architecture = VIEWS[view]
+    places, at, tags = [], 0, None
+    for register in architecture.general:
+        places.append((_RENAMED.get(register.name, register.name), register.size))
+        tags = at if register.name == "ftag" else tags
+        at += register.size
+    return RegisterBlock(places), tags
+
+
+def read_general(machine: Machine, vcpu: Vcpu, architecture: Architecture) -> bytes | None:
+    """Return the general registers as they come in a packet; None: one by one."""
+    if architecture is not VIEWS["x86-64"]:
+        return None  # a linear PC is none of the processor's registers
+    block, tags = _block("x86-64")
+    raw = block.read(vcpu)
+    if tags is None:
+        return raw
+    return raw[:tags] + _tags(machine, vcpu).to_bytes(4, "little") + raw[tags + 4 :]
+
+
 def read(machine: Machine, vcpu: Vcpu, name: str) -> int | None:
     """Return a register by gdb's name; None: there is nothing to know."""
     special = _SPECIAL_READS.get(name)
@@ -49,6 +82,13 @@ def read(machine: Machine, vcpu: Vcpu, name: str) -> int | None:
     if name in _UPPER:
         return vcpu.read_register(_UPPER[name]) >> 128
     return vcpu.read_register(_RENAMED.get(name, name))
+
+
+def place_name(name: str) -> str:
+    """Return what an expression in the core calls a register of gdb's; empty: it cannot have it."""
+    if name in {"eip", "eflags"}:
+        return {"eip": "linear_pc", "eflags": "rflags"}[name]
+    return "" if name in _SPECIAL_READS else _RENAMED.get(name, name)
 
 
 def write(vcpu: Vcpu, name: str, value: int) -> None:
@@ -82,6 +122,8 @@ def _write_selector(vcpu: Vcpu, name: str, value: int) -> None:
 def _tags(_machine: Machine, vcpu: Vcpu) -> int:
     """Return the full tag word: two bits for each physical register, from the abridged one."""
     in_use, word = vcpu.read_register("ftw"), 0
+    if not in_use:
+        return 0xFFFF
     for i in range(8):
         tag = _tag(vcpu.read_register(f"r{i}_x87")) if in_use >> i & 1 else _EMPTY
         word |= tag << 2 * i
@@ -114,3 +156,10 @@ _SPECIAL_READS: dict[str, Callable[[Machine, Any], int | None]] = {
     "apic_base": _apic_base,
     "mode": lambda _machine, vcpu: vcpu.code_bits,
 }
+_PLAIN = {
+    register.name: _RENAMED.get(register.name, register.name)
+    for view in VIEWS.values()
+    for register in view.registers
+    if register.name not in _SPECIAL_READS and register.name not in _UPPER
+}
+"""What the core calls the registers that it has as they are."""

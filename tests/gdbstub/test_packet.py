@@ -17,13 +17,17 @@ from gdbstub.packet import Decoder, Mark, escape, frame, payload_of, shorten_run
         (b"", b"$#00"),
         (b"OK", b"$OK#9a"),
         (b"E01", b"$E01#a6"),
-        # The manual's example of a run: "0* " is four zeros.
-        (b"0000", b"$0* #7a"),
+        (b"0000", b"$0000#c0"),
+        (b"0" * 98, b"$%b#60" % (b"0" * 98)),
         (b"a#b", b"$a}\x03b#43"),
     ],
 )
 def test_frames(payload, packet):
     assert frame(payload) == packet
+
+
+def test_the_manuals_example_of_a_run():
+    assert shorten_runs(b"0000") == b"0* "
 
 
 @pytest.mark.parametrize("count", range(1, 210))

@@ -45,6 +45,9 @@ class ScriptedGdb:
     def report_stop(self, reason):
         self._take(self.session.report_stop(reason))
 
+    def print(self, text):
+        self._take(self.session.print(text))
+
     def _take(self, data):
         packets = (p for p in self._decoder.feed(data) if not isinstance(p, Mark))
         self.replies += [packet.decode("latin-1") for packet in packets]

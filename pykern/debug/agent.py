@@ -1,0 +1,127 @@
+"""Agent expressions about a processor: what gdb sends to be evaluated where it happens.
+
+A condition is evaluated twice. The core (`pykern_c.agent`) does it at every hit, and says no by
+itself; what it does not know, or what holds, comes here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gdbstub.agent import AgentError, evaluate, holds
+from pykern.debug import registers
+from pykern_c.agent import AgentCondition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gdbstub import Architecture, Breakpoint
+    from pykern_c import Machine, Vcpu
+
+_WORD = (1 << 64) - 1
+
+
+class ProcessorContext:
+    """What an expression sees on a processor that stands before an instruction.
+
+    Parameters
+    ----------
+    variables : trace state variables by number
+    show : prints on gdb's console
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        vcpu: Vcpu,
+        architecture: Architecture,
+        variables: dict[int, int],
+        show: Callable[[str], None],
+    ) -> None:
+        self.machine, self.vcpu = machine, vcpu
+        self.architecture = architecture
+        self._variables, self._show = variables, show
+
+    def register(self, number: int) -> int:
+        """Return a register by gdb's number."""
+        known = self.architecture.registers
+        if number >= len(known) or known[number].bits > 64:
+            raise AgentError("register")
+        value = registers.read(self.machine, self.vcpu, known[number].name)
+        if value is None:
+            raise AgentError("register")
+        return value & ((1 << known[number].bits) - 1)
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return linear memory."""
+        try:
+            return self.vcpu.read_linear(address, size)
+        except (ValueError, OverflowError):
+            raise AgentError("memory") from None
+
+    def variable(self, number: int) -> int:
+        """Return a trace state variable."""
+        if number not in self._variables:
+            raise AgentError("variable")
+        return self._variables[number]
+
+    def set_variable(self, number: int, value: int) -> None:
+        """Set one."""
+        if number not in self._variables:
+            raise AgentError("variable")
+        self._variables[number] = value & _WORD
+
+    def collect(self, address: int, size: int) -> None:
+        """Refuse: nothing is traced here."""
+        raise AgentError("opcode")
+
+    def collect_variable(self, number: int) -> None:
+        """Refuse: nothing is traced here."""
+        raise AgentError("opcode")
+
+    def print(self, text: str) -> None:
+        """Show text on gdb's console."""
+        self._show(text)
+
+
+class Agent:
+    """Evaluates for breakpoints.
+
+    Parameters
+    ----------
+    architecture : the registers as gdb numbers them now
+
+    Attributes
+    ----------
+    variables : trace state variables by number
+    show : prints on gdb's console
+    """
+
+    def __init__(self, machine: Machine, architecture: Architecture) -> None:
+        self._machine = machine
+        self.architecture = architecture
+        self.variables: dict[int, int] = {}
+        self.show: Callable[[str], None] = lambda _text: None
+
+    def context(self, vcpu: Vcpu) -> ProcessorContext:
+        """Return what an expression sees on a processor."""
+        return ProcessorContext(self._machine, vcpu, self.architecture, self.variables, self.show)
+
+    def condition(self, codes: Sequence[bytes]) -> AgentCondition | None:
+        """Return what the core has to evaluate; None: nothing, it always holds."""
+        if not codes:
+            return None
+        names = [registers.place_name(register.name) for register in self.architecture.registers]
+        return AgentCondition(codes, names)
+
+    def holds(self, breakpoint: Breakpoint, vcpu: Vcpu) -> bool:  # noqa: A002
+        """Tell whether a breakpoint is meant now."""
+        return not breakpoint.conditions or holds(breakpoint.conditions, self.context(vcpu))
+
+    def execute(self, breakpoint: Breakpoint, vcpu: Vcpu) -> None:  # noqa: A002
+        """Execute the commands of a breakpoint; one that cannot go on says so."""
+        for code in breakpoint.commands:
+            try:
+                evaluate(code, self.context(vcpu))
+            except AgentError as error:
+                self.show(f"commands of the breakpoint at {breakpoint.address:#x}: {error}\n")
