@@ -24,6 +24,9 @@ class Entrance(Protocol):
     def report_stop(self, reason: Any) -> None:
         """Tell gdb of a stop."""
 
+    def print(self, text: str) -> None:
+        """Show text on gdb's console."""
+
 
 class Observed:
     """Takes the place of the door of the one who debugs, and serves the observer as well.
@@ -59,3 +62,7 @@ class Observed:
     def report_stop(self, reason: Any) -> None:
         """Tell the one who debugs of a stop."""
         self.door.report_stop(reason)
+
+    def print(self, text: str) -> None:
+        """Show text on the console of the one who debugs."""
+        self.door.print(text)
