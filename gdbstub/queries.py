@@ -19,6 +19,7 @@ from gdbstub.target import (
     SupportsMonitor,
     SupportsNonStop,
     SupportsQemuStep,
+    SupportsReverse,
     TargetError,
 )
 
@@ -52,6 +53,8 @@ def supported(session: Session, rest: bytes) -> bytes:
     if isinstance(target, SupportsExecFile):
         features.append("qXfer:exec-file:read+")
     features += os_requests.features(session)
+    if isinstance(target, SupportsReverse):
+        features += ["ReverseStep+", "ReverseContinue+"]
     return ";".join(features).encode()
 
 

@@ -27,6 +27,8 @@ from gdbstub.target import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gdbstub.arch import Architecture
 
 _MOST_WAITING = 256
@@ -158,9 +160,13 @@ class Session:
         if self.non_stop:
             self.target.resume(actions)
             return
+        self.set_off(lambda: self.target.resume(actions))
+
+    def set_off(self, start: Callable[[], None]) -> None:
+        """Have the target leave the place where it stands: gdb waits for a stop from here on."""
         self.running = True
         try:
-            self.target.resume(actions)
+            start()
         except TargetError:
             self.running = False
             raise

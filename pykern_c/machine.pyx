@@ -236,7 +236,9 @@ cdef class Machine(MemoryMap):
                     p.ram[i].page[k] &= ~PAGE_HOOK
         for i in range(p.cpu_count):
             tlb_flush(p.cpus[i], True)
-            p.cpus[i].attention = 1
+            # One that waits has nothing to look at, and would be given a turn for it.
+            if p.cpus[i].activity == ACTIVE:
+                p.cpus[i].attention = 1
         if not self.running:
             code_cache_empty(p)
         else:
@@ -425,7 +427,9 @@ cdef class Machine(MemoryMap):
                 self.window_done = c.slice_start - self.window_start
                 self.window_last = max(self.window_last, c.slice_start)
                 if (reason != EXIT_BUDGET and reason != EXIT_HLT) or self.error is not None:
-                    p.clock.now = max(p.clock.now, c.slice_start)
+                    # Who merely looks leaves the clock: other processors' devices would see it.
+                    if reason != EXIT_HOOK and reason != EXIT_STOPPED:
+                        p.clock.now = max(p.clock.now, c.slice_start)
                     return c.index + 1
             self.window_place += 1
             self.window_done = 0

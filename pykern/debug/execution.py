@@ -15,15 +15,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gdbstub import Breakpoint, BreakpointKind, Stop, StopKind, TargetError, ThreadId
+from pykern.debug.history import landing as landings
+from pykern.debug.history.position import Position, retired
 from pykern.debug.registers import linear_pc
 from pykern.debug.some_processors import SomeProcessors
 from pykern.machine.shutdown import explain_shutdown
 from pykern_c.exits import Exit, ExitReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from gdbstub import Action, Resume
+    from pykern.debug.history.landing import Landing
     from pykern_c import Machine, Vcpu
 
 _LAST_ADDRESS = (1 << 64) - 1
@@ -36,6 +39,8 @@ _SIGABRT = 6
 _OUR_STOP = "debugger"
 NO_INTERRUPTS_IN_STEPS = 7
 """What QEMU does unless told otherwise: single steps (1), interrupts (2) and timers (4) masked."""
+_OUR_STOPS = frozenset((_OUR_STOP, landings.STOPPED))
+_LANDED = Exit(ExitReason.STOPPED, what=landings.STOPPED)
 _HOOK_KINDS = {
     BreakpointKind.SOFTWARE: "x",
     BreakpointKind.HARDWARE: "x",
@@ -43,6 +48,7 @@ _HOOK_KINDS = {
     BreakpointKind.READ: "r",
     BreakpointKind.ACCESS: ("r", "w"),
 }
+_INSTRUCTION = frozenset((BreakpointKind.SOFTWARE, BreakpointKind.HARDWARE))
 _STOP_KINDS = {
     BreakpointKind.SOFTWARE: StopKind.SWBREAK,
     BreakpointKind.HARDWARE: StopKind.HWBREAK,
@@ -89,6 +95,9 @@ class Execution:
     step_mode : as QEMU's `sstep`; without bit 1 a step may end at the handler of an interrupt
     non_stop : whether processors go on and stop one by one
     going : indexes of those that go on, in non-stop mode
+    passes : whether gdb lets one processor step that is about to, as it does at a breakpoint
+    landed : whether the last run has ended at that point
+    landing : a point to stop at, whatever gdb wants; `run` returns its `landing.STOPPED` there
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -103,6 +112,11 @@ class Execution:
         self._steps: dict[int, _Step] = {}
         self._alone: SomeProcessors | None = None
         self._found: Stop | None = None
+        self.passes = self.landed = self._in_hostcall = False
+        self.landing: Landing | None = None
+        self._turn: int | None = None
+        self._lifted: frozenset[Breakpoint] = frozenset()
+        self._access: tuple[int, bool] | None = None
 
     # -- before a run
 
@@ -118,11 +132,13 @@ class Execution:
             self._add(vcpus)
             return
         stepping = {index: action for index, action in vcpus.items() if action.step}
+        self.passes = self._alone is None and self.step_others and self._is_next(vcpus)
         if stepping and not self.step_others:
             vcpus = stepping
+        self._lifted = self._lift(vcpus) if self.passes else frozenset()
         self.place_hooks()
         self._alone = None
-        if len(vcpus) < len(self._machine.vcpus):
+        if len(vcpus) < len(self._machine.vcpus) and not self.passes:
             chosen = [
                 self._machine.vcpus[index]
                 for index in sorted(vcpus, key=lambda i: (vcpus[i].step, i))
@@ -151,6 +167,21 @@ class Execution:
         all_go = len(self.going) == len(vcpus)
         self._alone = None if all_go else SomeProcessors([vcpus[i] for i in sorted(self.going)])
 
+    def _is_next(self, vcpus: Mapping[int, Action]) -> bool:
+        """Tell whether only the processor is to step whose turn it is: then nobody else runs.
+
+        That is how gdb goes on from a breakpoint. What it asks for and what an undisturbed run
+        does differ only where the turn ends.
+        """
+        (index, action), *others = vcpus.items()
+        return not others and action.step and index == self._turn
+
+    def _lift(self, vcpus: Mapping[int, Action]) -> frozenset[Breakpoint]:
+        """Return the breakpoints that gdb has taken out only to let one processor pass."""
+        pc = linear_pc(self._machine.vcpus[next(iter(vcpus))])
+        gone = self._hooks.keys() - self.breakpoints
+        return frozenset(b for b in gone if b.kind in _INSTRUCTION and b.address == pc)
+
     def forget(self) -> None:
         """Have no breakpoints, and no step under way."""
         self.breakpoints.clear()
@@ -159,6 +190,7 @@ class Execution:
         self.step_others, self.step_mode = True, NO_INTERRUPTS_IN_STEPS
         self.non_stop = False
         self.going.clear()
+        self._lifted = frozenset()
         self.place_hooks()
         self._hook_steps()
 
@@ -183,12 +215,13 @@ class Execution:
     def _watcher(self, wanted: Breakpoint) -> Callable[[Vcpu, int, int, bool], None]:
         """Return what is called in the middle of an instruction that accesses watched memory."""
 
-        def accessed(vcpu: Vcpu, laddr: int, _size: int, _write: bool) -> None:
+        def accessed(vcpu: Vcpu, laddr: int, _size: int, write: bool) -> None:
             if not self._listens_to(vcpu):
                 return
             address = max(laddr, wanted.address)
             self.stop_after(
-                Stop(thread_of(vcpu.index), kind=_STOP_KINDS[wanted.kind], address=address)
+                Stop(thread_of(vcpu.index), kind=_STOP_KINDS[wanted.kind], address=address),
+                (address, write),
             )
 
         return accessed
@@ -196,10 +229,10 @@ class Execution:
     def _listens_to(self, vcpu: Vcpu) -> bool:
         return self._alone is None or vcpu in self._alone
 
-    def stop_after(self, stop: Stop) -> None:
+    def stop_after(self, stop: Stop, access: tuple[int, bool] | None = None) -> None:
         """Stop when the present instruction is done."""
         if self._found is None:
-            self._found = stop
+            self._found, self._turn, self._access = stop, stop.thread.tid - 1, access
         self._machine.stop(_OUR_STOP)
 
     def _hook_steps(self) -> None:
@@ -255,25 +288,61 @@ class Execution:
         look : called now and then where many hooks make the run slow; what it returns ends it
         """
         hooks = 0
+        if self._has_landed(None):
+            return _LANDED
         while True:
             hooks += 1
             exit_ = self._advance(until_ns)
-            if self._found is not None:
-                found, self._found = self._found, None
-                if exit_.reason is ExitReason.STOPPED and exit_.what == _OUR_STOP:
-                    return found
-            if exit_.reason is ExitReason.BUDGET and not self._reached(until_ns):
-                stop = look()
-                if stop is not None:
-                    return stop
-                continue
-            if exit_.reason is not ExitReason.HOOK:
+            if self._has_landed(exit_):
+                return exit_ if exit_.reason is ExitReason.HOSTCALL else _LANDED
+            stop, self._found = self._found, None
+            if exit_.reason is ExitReason.STOPPED and exit_.what not in _OUR_STOPS:
                 return exit_
-            stop = self._at_instruction(self._machine.vcpus[exit_.vcpu])
-            if stop is None and hooks % _PATIENCE == 0:
+            if exit_.reason is ExitReason.HOOK:
+                stop = self._at_instruction(self._machine.vcpus[exit_.vcpu])
+                if stop is None and hooks % _PATIENCE == 0:
+                    stop = look()
+            elif exit_.reason is ExitReason.BUDGET and not self._reached(until_ns):
                 stop = look()
+            elif exit_.reason is not ExitReason.STOPPED:
+                return exit_
             if stop is not None:
                 return stop
+
+    def _has_landed(self, exit_: Exit | None) -> bool:
+        """Tell whether to stop here whatever gdb wants, and note whose turn it is."""
+        self.landed = False
+        if exit_ is not None:
+            self._in_hostcall = exit_.reason is ExitReason.HOSTCALL
+        if exit_ is not None and self._found is None:
+            at_hook = exit_.reason is ExitReason.HOOK
+            self._turn, self._access = exit_.vcpu if at_hook else None, None
+        if self.landing is None or not self.landing.reached(exit_):
+            return False
+        self._found, self.landed = None, True
+        if exit_ is not None:
+            self._turn, self._access = self.landing.place
+        return True
+
+    @property
+    def alone(self) -> bool:
+        """Whether some processors run while the others stand still."""
+        return self._alone is not None
+
+    def stop_here(self, vcpu: int) -> Stop | None:
+        """Return the stop that gdb wants before a processor's next instruction."""
+        return self._at_instruction(self._machine.vcpus[vcpu])
+
+    def position(self, entries: int) -> Position:
+        """Return where the machine stands, behind so many entries of the journal."""
+        pc = 0 if self._turn is None else linear_pc(self._machine.vcpus[self._turn])
+        now, counts = self._machine.now, retired(self._machine)
+        return Position(counts, now, entries, self._turn, pc, self._access, self._in_hostcall)
+
+    def between_turns(self) -> None:
+        """Note that no processor is in the middle of its turn."""
+        self._turn = self._access = None
+        self._in_hostcall = False
 
     def _advance(self, until_ns: int | None) -> Exit:
         if self._alone is None:
@@ -282,6 +351,9 @@ class Execution:
 
     def _soon(self, until_ns: int | None) -> int | None:
         """Return the time to look at the debugger: watched memory makes a machine slow."""
+        near = None if self.landing is None else self.landing.approach()
+        if near is not None:
+            until_ns = near if until_ns is None else min(near, until_ns)
         if all(wanted.kind <= BreakpointKind.HARDWARE for wanted in self._hooks):
             return until_ns
         soon = self._machine.now + _WATCHED_NS
@@ -315,8 +387,12 @@ class Execution:
         return Stop(thread_of(vcpu.index))
 
     def _at_breakpoint(self, vcpu: Vcpu) -> Stop | None:
+        """Return the stop for a breakpoint at a processor's next instruction."""
         pc = linear_pc(vcpu)
-        kinds = [b.kind for b in self.breakpoints if b.address == pc and b.kind in {0, 1}]
+        wanted = self.breakpoints
+        if self._lifted and vcpu.index not in self._steps:
+            wanted = {*wanted, *self._lifted}
+        kinds = [b.kind for b in wanted if b.address == pc and b.kind in _INSTRUCTION]
         if not kinds or not self._listens_to(vcpu):
             return None
         # gdb goes on without a word where its own idea of the PC has no breakpoint.
