@@ -51,16 +51,18 @@ class ReversibleMachine(DebuggedMachine):
                 self._history.look()
             self._in_hostcall = False
             work = self._history.work
-            if work is None and self._target is not self._reversible:
-                return self._in_another_view(until_ns)
+            alone = self._reversible.execution.alone
+            if work is None and (alone or self._target is not self._reversible):
+                return self._unrecorded(until_ns)
             ended = self._live(until_ns) if work is None else work.run(until_ns)
             if isinstance(ended, Exit) and ended.reason is ExitReason.HOSTCALL:
                 self._history.hostcalls += 1
             if ended is not None:
                 return ended
 
-    def _in_another_view(self, until_ns: int | None) -> Exit | Stop:
-        """Run for a gdb that cannot go back; what it does is recorded nowhere."""
+    def _unrecorded(self, until_ns: int | None) -> Exit | Stop:
+        """Run as gdb wants who cannot go back, or no run repeats: it is recorded nowhere."""
+        self._history.here = None
         if self._history.journal.replaying:
             self._history.begin_here()
         return super()._advance(until_ns)
