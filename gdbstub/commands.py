@@ -13,6 +13,7 @@ from gdbstub import (
     os_requests,
     queries,
     registers,
+    reverse,
     running,
     tracing,
     transfers,
@@ -79,6 +80,8 @@ COMMANDS: dict[bytes, Command] = {
     b"QNonStop": nonstop.choose,
     b"vCtrlC": nonstop.interrupt,
     b"vStopped": nonstop.stopped,
+    b"bs": reverse.step,
+    b"bc": reverse.go_on,
     # Beginnings and ends.
     b"!": running.extended_mode,
     b"D": running.detach,
@@ -98,7 +101,7 @@ COMMANDS: dict[bytes, Command] = {
     b"vFile": files.operation,
 }
 
-_LONG_NAME = re.compile(rb"[qQv][A-Za-z.]+")
+_LONG_NAME = re.compile(rb"[qQv][A-Za-z.]+|b[sc]$")
 
 
 def split(payload: bytes) -> tuple[bytes, bytes]:

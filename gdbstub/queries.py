@@ -18,6 +18,7 @@ from gdbstub.target import (
     SupportsMonitor,
     SupportsNonStop,
     SupportsQemuStep,
+    SupportsReverse,
     TargetError,
 )
 
@@ -36,13 +37,19 @@ _TRACING = (
     "qXfer:traceframe-info:read+",
 )
 
+_CAPABILITIES: tuple[tuple[type, tuple[str, ...]], ...] = (
+    (SupportsNonStop, ("QNonStop+",)),
+    (SupportsMemoryMap, ("qXfer:memory-map:read+",)),
+    (SupportsExecFile, ("qXfer:exec-file:read+",)),
+    (SupportsReverse, ("ReverseStep+", "ReverseContinue+")),
+)
+
 
 def supported(session: Session, rest: bytes) -> bytes:
     """qSupported[:FEATURE;…]: what both sides can do; only what is there is named."""
     text = rest.removeprefix(b":").decode("ascii", "replace")
     if text:  # a plug-in of gdb asks without saying anything of gdb
         session.client = frozenset(filter(None, text.split(";")))
-    target = session.target
     features = [
         f"PacketSize={PACKET_SIZE:x}",
         "QStartNoAckMode+",
@@ -61,13 +68,10 @@ def supported(session: Session, rest: bytes) -> bytes:
         features += _TRACING
     if session.breakpoint_agent:
         features += ["ConditionalBreakpoints+", "BreakpointCommands+"]
-    if isinstance(target, SupportsNonStop):
-        features.append("QNonStop+")
-    if isinstance(target, SupportsMemoryMap):
-        features.append("qXfer:memory-map:read+")
-    if isinstance(target, SupportsExecFile):
-        features.append("qXfer:exec-file:read+")
     features += os_requests.features(session)
+    features += [
+        f for kind, more in _CAPABILITIES if isinstance(session.target, kind) for f in more
+    ]
     return ";".join(features).encode()
 
 

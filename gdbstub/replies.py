@@ -72,6 +72,8 @@ def _kind(session: Session, stop: Stop) -> list[bytes]:
         case StopKind.SWBREAK | StopKind.HWBREAK:
             known = f"{stop.kind.value}+" in session.client
             return [stop.kind.value.encode() + b":"] if known else []
+        case StopKind.REPLAY_BEGIN | StopKind.REPLAY_END:
+            return [stop.kind.value.encode()]
     seen: list[tuple[StopKind, int]] = [(stop.kind, stop.address)]
     if "multi-wp-addr+" in session.client:
         seen += stop.others

@@ -44,7 +44,7 @@ def v_cont(session: Session, rest: bytes) -> bytes | None:
         return b"vCont;c;C;s;S;t;r" if both else b"vCont;c;C;s;S;r"
     if not rest.startswith(b";"):
         raise RequestError("vCont without an action")
-    _check_alive(session)
+    check_alive(session)
     wanted = [_action(text) for text in rest[1:].split(b";")]
     actions = {
         thread.id: action
@@ -118,7 +118,7 @@ def step_with_signal(session: Session, rest: bytes) -> None:
 
 def _go_on(session: Session, action: Action, address: bytes) -> None:
     """Let the thread of Hc go on so; the others go on as well unless one was chosen."""
-    _check_alive(session)
+    check_alive(session)
     if session.non_stop:
         raise RequestError("in non-stop mode threads go on by vCont")
     chosen = session.continued or session.general
@@ -130,7 +130,13 @@ def _go_on(session: Session, action: Action, address: bytes) -> None:
     session.resume({**{thread.id: Action() for thread in others}, chosen: action})
 
 
-def _check_alive(session: Session) -> None:
+def check_alive(session: Session) -> None:
+    """Refuse to run what has ended.
+
+    Raises
+    ------
+    RequestError : the target has ended
+    """
     last = session.last_stop
     if not isinstance(last, Exited):
         return

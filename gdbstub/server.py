@@ -18,8 +18,9 @@ import select
 import socket
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gdbstub import handover
 from gdbstub.session import Session
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class Listener:
         self._connected = connected
         self._client: socket.socket | None = None
         self._unsent = bytearray()
+        self._asleep = False
         self.session: Session | None = None
         self.address = address
         if not address.path:
@@ -165,6 +167,8 @@ class Listener:
         -------
         Whether anything has happened.
         """
+        if self._asleep:
+            return False
         if timeout is None and self._client is not None and not self._unsent and not closed:
             for _ in range(_GLANCES):
                 if self._receive():
@@ -200,6 +204,33 @@ class Listener:
         """Hang up on whoever wants to come in now."""
         with contextlib.suppress(BlockingIOError):
             self._socket.accept()[0].close()
+
+    # -- for a process that is copied
+
+    def sleep(self) -> None:
+        """Let the original talk to gdb, and hear nothing here until `take_over`."""
+        if self._client is not None:
+            self._client.close()
+        self._client = self.session = None
+        self._unsent.clear()
+        self._asleep = True
+
+    def hand_over(self) -> tuple[dict[str, Any], int | None]:
+        """Return what another copy needs to go on with the conversation, and its descriptor."""
+        if self._client is None or self.session is None:
+            return {}, None
+        state = {"unsent": bytes(self._unsent), "session": handover.pack(self.session)}
+        return state, self._client.fileno()
+
+    def take_over(self, state: dict[str, Any], descriptor: int | None) -> None:
+        """Go on with a conversation, or listen if there is none."""
+        self._asleep = False
+        if descriptor is None:
+            return
+        self._client = socket.socket(fileno=descriptor)
+        self._client.setblocking(False)
+        self._unsent = bytearray(state["unsent"])
+        self.session = handover.unpack(state["session"], self.target)
 
     def close(self) -> None:
         """Hang up, and listen no longer."""

@@ -32,6 +32,8 @@ from gdbstub.target import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gdbstub.arch import Architecture
     from gdbstub.target import Breakpoint
     from gdbstub.tracer import Frame
@@ -189,9 +191,13 @@ class Session:
             return
         if self._tell_more():
             return
+        self.set_off(lambda: self.target.resume(actions))
+
+    def set_off(self, start: Callable[[], None]) -> None:
+        """Have the target leave the place where it stands: gdb waits for a stop from here on."""
         self.running = True
         try:
-            self.target.resume(actions)
+            start()
         except TargetError:
             self.running = False
             raise

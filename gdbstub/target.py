@@ -58,6 +58,8 @@ class StopKind(enum.Enum):
     WATCH = "watch"
     RWATCH = "rwatch"
     AWATCH = "awatch"
+    REPLAY_BEGIN = "replaylog:begin"
+    REPLAY_END = "replaylog:end"
 
 
 @dataclass(frozen=True)
@@ -322,3 +324,15 @@ class SupportsRestart(Protocol):
 
     def restart(self) -> None:
         """Begin again, and stay stopped there."""
+
+
+@runtime_checkable
+class SupportsReverse(Protocol):
+    """Can go back in time (bs, bc)."""
+
+    def reverse(self, thread: ThreadId, *, step: bool) -> None:
+        """Go back to the thread's previous instruction, or to the last stop at a breakpoint.
+
+        Its runner calls `Session.report_stop` there; `StopKind.REPLAY_BEGIN` is where history
+        begins, `StopKind.REPLAY_END` where going forward again comes to what is not yet known.
+        """

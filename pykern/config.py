@@ -60,6 +60,14 @@ def parse_size(text: str) -> int:
     return size
 
 
+DEFAULT_HISTORY = 1 << 30
+
+
+def parse_history(text: str) -> int:
+    """Return the bytes of `1G`, as `parse_size` does; 0: none."""
+    return 0 if text == "0" else parse_size(text)
+
+
 def parse_cpus(text: str) -> int:
     """Return the number in `4` or QEMU's `cpus=4`."""
     number = text.removeprefix("cpus=")

@@ -253,7 +253,9 @@ cdef class Machine(MemoryMap):
         elif kinds & HOOK_EXEC:
             code_forget(p, hook.first, hook.last)
         for i in range(p.cpu_count):
-            p.cpus[i].attention = 1
+            # One that waits has nothing to look at, and would be given a turn for it.
+            if p.cpus[i].activity == ACTIVE:
+                p.cpus[i].attention = 1
 
     cdef void _forget_translations(self, u64 first, u64 last) noexcept:
         cdef Platform* p = self.platform
@@ -451,7 +453,9 @@ cdef class Machine(MemoryMap):
                 self.window_done = c.slice_start - self.window_start
                 self.window_last = max(self.window_last, c.slice_start)
                 if (reason != EXIT_BUDGET and reason != EXIT_HLT) or self.error is not None:
-                    p.clock.now = max(p.clock.now, c.slice_start)
+                    # Who merely looks leaves the clock: other processors' devices would see it.
+                    if reason != EXIT_HOOK and reason != EXIT_STOPPED:
+                        p.clock.now = max(p.clock.now, c.slice_start)
                     return c.index + 1
             self.window_place += 1
             self.window_done = 0

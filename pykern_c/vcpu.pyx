@@ -202,7 +202,8 @@ cdef class Vcpu:
     @single_steps.setter
     def single_steps(self, bint wanted):
         self.cpu.single_steps = wanted
-        self.cpu.attention = 1
+        if self.cpu.activity == ACTIVE:  # one that waits would be given a turn for it
+            self.cpu.attention = 1
 
     def step(self, n=1):
         """Execute `n` instructions on this processor alone; return the Exit (BUDGET: all done)."""

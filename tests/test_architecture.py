@@ -87,10 +87,34 @@ TESTED_ELSEWHERE: dict[str, str] = {
         f"gdbstub/{name}.py": "tests/gdbstub/test_os_requests.py"
         for name in ("events", "os_target", "signals")
     },
+    "gdbstub/handover.py": "tests/gdbstub/test_reverse.py",
     "gdbstub/x86.py": "tests/pykern/debug/test_machine_target.py",
     **{
         f"pykern/debug/{name}.py": "tests/pykern/debug/test_machine_target.py"
         for name in ("memory", "monitor", "registers", "tables")
+    },
+    # Shown by machines that go back.
+    **{
+        f"pykern/debug/history/{name}.py": "tests/pykern/debug/history/test_reversible_machine.py"
+        for name in (
+            "commands",
+            "errands",
+            "history",
+            "landing",
+            "position",
+            "replay",
+            "reversible_target",
+            "travel",
+            "work",
+        )
+    },
+    **{
+        f"pykern/debug/history/{name}.py": "tests/pykern/debug/history/test_processes.py"
+        for name in ("channel", "checkpoints")
+    },
+    **{
+        f"pykern/debug/history/{name}.py": "tests/pykern/debug/history/test_journal.py"
+        for name in ("console", "outputs")
     },
     **{
         f"pykern/debug/{name}.py": "tests/pykern/debug/test_agent.py"

@@ -14,6 +14,7 @@ from pykern.exit_status import ExitStatus
 from pykern.machine.boot import BootError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 __all__ = ["main"]
@@ -24,6 +25,15 @@ _BROKEN_PIPE = 128 + 13  # as the shell reports SIGPIPE
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status. No exception but SystemExit leaves it."""
     args = arguments.parse(sys.argv[1:] if argv is None else argv)
+    if not any(getattr(args, name, None) for name in ("gdb", "gdb_os", "wait_for_gdb")):
+        return _run(args)
+    # Not imported by those who do not need it: it takes a machine to know how to go back.
+    from pykern.cli import debugger
+
+    return debugger.keep(lambda: _run(args), args)
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         return int(args.command(args))
     except UsageError as error:

@@ -89,7 +89,7 @@ def _add_boot(commands: Subparsers) -> None:
         epilog=f"exit status:\n{exit_status.table()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(command=_command("pykern.cli.boot"))
+    parser.set_defaults(command=_command("pykern.cli.boot"), keeper=None)
     _add_image_options(parser)
     _add_machine_options(parser)
     _add_console_options(parser)
@@ -328,6 +328,14 @@ def _add_debugger_options(parser: argparse.ArgumentParser) -> None:
         type=_checked(gdbstub.parse_address),
         metavar="ADDRESS",
         help="beside --gdb: let a second gdb in that may look and change nothing",
+    )
+    group.add_argument(
+        "--history",
+        type=_checked(config.parse_history),
+        default=config.DEFAULT_HISTORY,
+        metavar="SIZE",
+        help="memory for going back in time while gdb is there (default 1G; 0: none); not with "
+        "--gdb-observer",
     )
 
 

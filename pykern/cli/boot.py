@@ -44,6 +44,7 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     serial = stack.enter_context(opened_output(args.serial))
     debugcon = stack.enter_context(opened_output(args.debugcon))
     console = stack.enter_context(opened_input(args.serial))
+    debugger.show_once(args, serial, debugcon)
     board = BoardOptions(
         com1=serial.write, debugcon=debugcon.write, framebuffer=_framebuffer(args, image)
     )
@@ -55,7 +56,7 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
     host = KernelHost(computer.machine, _timeline(args, computer.machine, stack))
     session = _session(args, image, computer, console, host)
-    _add_checkpoints(session, args.state_hash_every, computer, stack)
+    _add_checkpoints(session, args, computer, stack)
     debugged = debugger.attach(args, session, host, image, console, stack)
     outcome = session.run()
     if debugged is not None:
@@ -152,14 +153,17 @@ def _note(line: str) -> None:
 
 def _add_checkpoints(
     session: Session,
-    wanted: HashSpec | None,
+    args: argparse.Namespace,
     computer: Computer,
     stack: contextlib.ExitStack,
 ) -> None:
     """Have the state hashed as --state-hash-every asks for."""
+    wanted: HashSpec | None = args.state_hash_every
     if wanted is None:
         return
-    out = stack.enter_context(wanted.path.open("w")) if wanted.path else sys.stderr
+    out = sys.stderr
+    if wanted.path is not None:
+        out = debugger.once(args, stack.enter_context(wanted.path.open("w")))
 
     def write(now: int) -> None:
         print(f"{now} {state_hash(computer.machine, computer.board.save())}", file=out, flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdbstub import Listener
 from gdbstub.observer import Observer
@@ -16,6 +16,12 @@ from pykern.cli.elf_sections import Symbols, read_sections, read_symbols
 from pykern.cli.errors import UsageError
 from pykern.debug.debugged_machine import DebuggedMachine
 from pykern.debug.doorways import Door, Doorways
+from pykern.debug.history import processes
+from pykern.debug.history.console import RecordedConsole
+from pykern.debug.history.history import History
+from pykern.debug.history.outputs import Outputs
+from pykern.debug.history.reversible_machine import ReversibleMachine
+from pykern.debug.history.reversible_target import ReversibleTarget
 from pykern.debug.knowledge import Knowledge
 from pykern.debug.machine_target import MachineTarget
 from pykern.debug.monitor import harmless
@@ -30,8 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gdbstub import Address
-    from pykern.cli.terminal import NoInput
+    from pykern.cli.terminal import NoInput, Output
     from pykern.debug.doorways import View
+    from pykern.debug.history.processes import Keeper
     from pykern.kernel.host import KernelHost
     from pykern.machine.computer import Image
     from pykern.machine.session import Session
@@ -64,7 +71,8 @@ def attach(
         return None
     executable = image.data if image.data.startswith(_ELF64) else b""
     path = f"/boot/{PurePosixPath(image.options.path or image.options.name).name}"
-    processors = MachineTarget(host.machine, host.task_name, executable, path)
+    kind = ReversibleTarget if args.keeper else MachineTarget
+    processors = kind(host.machine, host.task_name, executable, path)
     processors.knowledge = Knowledge(host.machine, host, _near(executable, path))
     views: dict[str, View] = {
         "cpu": processors,
@@ -83,7 +91,7 @@ def attach(
     doorways = Doorways(doors, views)
     processors.execution.agent.show = doorways.print
     door = _with_observer(args, processors, doorways, console, stack)
-    session.machine = debugged = DebuggedMachine(doorways.target, door, wait=args.wait_for_gdb)
+    session.machine = debugged = _debugged(args, processors, doorways, door, session)
     python = PythonSource(host, debugged.pause, lambda: doorways.target)
     processors.use_python(python)
     session.hostcall, host.failed = python.hostcall, python.post_mortem
@@ -157,3 +165,44 @@ def _near(executable: bytes, path: str) -> Callable[[int], str | None]:
         return symbols().near(laddr)
 
     return near
+
+
+def show_once(args: argparse.Namespace, *outputs: Output) -> None:
+    """Have output shown once, however often a part of the run is repeated."""
+    for output in outputs:
+        output.through(functools.partial(once, args))
+
+
+def once(args: argparse.Namespace, stream: Any) -> Any:
+    """Return a stream for writing that leaves out what was shown before; if there is a past."""
+    return stream if args.keeper is None else args.outputs.once(stream)
+
+
+def _debugged(
+    args: argparse.Namespace,
+    target: MachineTarget,
+    doorways: Doorways,
+    door: Entrance,
+    session: Session,
+) -> DebuggedMachine:
+    """Return the machine as gdb stops it, with a past if there is a keeper of it."""
+    if not isinstance(target, ReversibleTarget):
+        return DebuggedMachine(doorways.target, door, wait=args.wait_for_gdb)
+    history = History(args.keeper, target, doorways, args.outputs, args.history)
+    target.history = history
+    session.console = RecordedConsole(session.console, history.journal, target.machine)
+    return ReversibleMachine(target, doorways, history, wait=args.wait_for_gdb)
+
+
+def keep(work: Callable[[], int], args: argparse.Namespace) -> int:
+    """Do the work of a command; where a debugger may want to go back, below a keeper."""
+    args.keeper, args.outputs = None, Outputs()
+    if not wanted(args) or not args.history or args.gdb_observer is not None:
+        return work()
+
+    def watched(keeper: Keeper) -> int:
+        args.keeper = keeper
+        sys.stderr = args.outputs.once(sys.stderr)
+        return work()
+
+    return processes.keep(watched)

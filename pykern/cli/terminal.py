@@ -11,7 +11,7 @@ import termios
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from pykern.config import SerialSpec
 
@@ -90,6 +90,11 @@ class Output:
 
     def __init__(self, stream: IO[bytes] | None) -> None:
         self._stream = stream
+
+    def through(self, wrap: Callable[[Any], Any]) -> None:
+        """Have everything go through something else on its way to the stream."""
+        if self._stream is not None:
+            self._stream = wrap(self._stream)
 
     def write(self, data: bytes) -> None:
         """Write all of it now."""

@@ -81,7 +81,7 @@ class DebuggedMachine:
             if self._target.request:
                 what, self._target.request = _REQUESTED[self._target.request], ""
                 return Exit(ExitReason.STOPPED, what=what)
-            ended = self._target.execution.run(until_ns, self._look)
+            ended = self._advance(until_ns)
             stop = ended if isinstance(ended, Stop) else self._stop_of(ended)
             if isinstance(ended, Exit):
                 self._in_hostcall = ended.reason is ExitReason.HOSTCALL
@@ -114,7 +114,13 @@ class DebuggedMachine:
         while (interrupt := self._interrupt()) is not None:
             self._report(interrupt)
         while self._target.stopped and not self._target.request:
-            self._listener.poll(None)
+            self._wait()
+
+    def _wait(self) -> None:
+        self._listener.poll(None)
+
+    def _advance(self, until_ns: int | None) -> Exit | Stop:
+        return self._target.execution.run(until_ns, self._look)
 
     def _look(self) -> Stop | None:
         self._listener.poll()

@@ -7,14 +7,14 @@ to another door meanwhile is hung up on.
 from __future__ import annotations
 
 import select
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdbstub import Listener, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gdbstub import Address, Exited, Stop, ThreadExited
+    from gdbstub import Address, Exited, Session, Stop, ThreadExited
     from pykern.debug.machine_target import MachineTarget
     from pykern.debug.os_view.os_target import OsTarget
 
@@ -62,6 +62,7 @@ class Doorways:
         self._doors = list(doors)
         self._used = self._doors[0]
         self._views = views
+        self._asleep = False
         for target in views.values():
             target.next_view = self.next_view
 
@@ -77,6 +78,8 @@ class Doorways:
 
     def poll(self, timeout: float | None = 0) -> bool:
         """Serve what has arrived, as `Listener.poll`."""
+        if self._asleep:
+            return False
         if self.connected:
             others = [door.listener for door in self._doors if door is not self._used]
             happened = self._used.listener.poll(timeout, others)
@@ -106,6 +109,40 @@ class Doorways:
     def print(self, text: str) -> None:
         """Show text on gdb's console."""
         self._used.listener.print(text)
+
+    # -- for a process that is copied
+
+    @property
+    def session(self) -> Session | None:
+        """Return the conversation there is."""
+        return self._used.listener.session
+
+    def fileno(self) -> int:
+        """Return the descriptor of the door in use."""
+        return self._used.listener.fileno()
+
+    def sleep(self) -> None:
+        """Let the original talk to gdb, and hear nothing here until `take_over`."""
+        self._asleep = True
+        for door in self._doors:
+            door.listener.sleep()
+
+    def hand_over(self) -> tuple[dict[str, Any], int | None]:
+        """Return what another copy needs to go on with the conversation, and its descriptor."""
+        names = {id(target): name for name, target in self._views.items()}
+        state, descriptor = self._used.listener.hand_over()
+        seen = [(names[id(door.target)], names[id(door.coming)]) for door in self._doors]
+        return {"used": self._doors.index(self._used), "seen": seen, "door": state}, descriptor
+
+    def take_over(self, state: dict[str, Any], descriptor: int | None) -> None:
+        """Go on with a conversation, or listen if there is none."""
+        self._asleep = False
+        for door, (target, coming) in zip(self._doors, state["seen"], strict=True):
+            door.target = door.listener.target = self._views[target]
+            door.coming = self._views[coming]
+            door.listener.take_over({}, None)
+        self._used = self._doors[state["used"]]
+        self._used.listener.take_over(state["door"], descriptor)
 
     def next_view(self, name: str) -> None:
         """Show the machine otherwise to the next gdb that comes to the door in use.

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
 from gdbstub.x86 import X86_64
 from pykern.debug.agent import Agent
+from pykern.debug.history import landing as landings
+from pykern.debug.history.position import Position, retired
 from pykern.debug.points import Points
 from pykern.debug.registers import linear_pc
 from pykern.debug.some_processors import SomeProcessors
@@ -25,9 +27,10 @@ from pykern.machine.shutdown import explain_shutdown
 from pykern_c.exits import Exit, ExitReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from gdbstub import Action, Breakpoint, Resume
+    from pykern.debug.history.landing import Landing
     from pykern_c import Machine, Vcpu
 
 _LAST_VECTOR = 255
@@ -41,6 +44,8 @@ _SIGABRT = 6
 _OUR_STOP = "debugger"
 NO_INTERRUPTS_IN_STEPS = 7
 """What QEMU does unless told otherwise: single steps (1), interrupts (2) and timers (4) masked."""
+_OUR_STOPS = frozenset((_OUR_STOP, landings.STOPPED))
+_LANDED = Exit(ExitReason.STOPPED, what=landings.STOPPED)
 _STOP_KINDS = {
     BreakpointKind.SOFTWARE: StopKind.SWBREAK,
     BreakpointKind.HARDWARE: StopKind.HWBREAK,
@@ -85,6 +90,9 @@ class Execution:
     step_mode : as QEMU's `sstep`; without bit 1 a step may end at the handler of an interrupt
     non_stop : whether processors go on and stop one by one
     going : indexes of those that go on, in non-stop mode
+    passes : whether gdb lets one processor step that is about to, as it does at a breakpoint
+    landed : whether the last run has ended at that point
+    landing : a point to stop at, whatever gdb wants; `run` returns its `landing.STOPPED` there
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -102,6 +110,12 @@ class Execution:
         self._steps: dict[int, _Step] = {}
         self._alone: SomeProcessors | None = None
         self._found: Stop | None = None
+        self.passes = self.landed = self._in_hostcall = False
+        self.landing: Landing | None = None
+        self._turn: int | None = None
+        self._lifted: frozenset[Breakpoint] = frozenset()
+        self._placed: frozenset[Breakpoint] = frozenset()
+        self._access: tuple[int, bool] | None = None
 
     # -- before a run
 
@@ -117,12 +131,14 @@ class Execution:
             self._add(vcpus)
             return
         stepping = {index: action for index, action in vcpus.items() if action.step}
+        self.passes = self._alone is None and self.step_others and self._is_next(vcpus)
         if stepping and not self.step_others:
             vcpus = stepping
+        self._lifted = self._lift(vcpus) if self.passes else frozenset()
         self.place_hooks()
         self._stopped = {i: at for i, at in self._stopped.items() if at == self._moment(i)}
         self._alone = None
-        if len(vcpus) < len(self._machine.vcpus):
+        if len(vcpus) < len(self._machine.vcpus) and not self.passes:
             chosen = [
                 self._machine.vcpus[index]
                 for index in sorted(vcpus, key=lambda i: (vcpus[i].step, i))
@@ -151,6 +167,21 @@ class Execution:
         all_go = len(self.going) == len(vcpus)
         self._alone = None if all_go else SomeProcessors([vcpus[i] for i in sorted(self.going)])
 
+    def _is_next(self, vcpus: Mapping[int, Action]) -> bool:
+        """Tell whether only the processor is to step whose turn it is: then nobody else runs.
+
+        That is how gdb goes on from a breakpoint. What it asks for and what an undisturbed run
+        does differ only where the turn ends.
+        """
+        (index, action), *others = vcpus.items()
+        return not others and action.step and index == self._turn
+
+    def _lift(self, vcpus: Mapping[int, Action]) -> frozenset[Breakpoint]:
+        """Return the breakpoints that gdb has taken out only to let one processor pass."""
+        pc = linear_pc(self._machine.vcpus[next(iter(vcpus))])
+        gone = self._placed - self.breakpoints
+        return frozenset(b for b in gone if b.kind in _STOP_KINDS and b.address == pc)
+
     def forget(self) -> None:
         """Have no breakpoints, and no step under way."""
         self.breakpoints.clear()
@@ -159,13 +190,15 @@ class Execution:
         self.step_others, self.step_mode = True, NO_INTERRUPTS_IN_STEPS
         self.non_stop = False
         self.going.clear()
+        self._lifted = frozenset()
         self.place_hooks()
         self._hook_steps()
 
     def place_hooks(self) -> None:
         """Have the hooks that the breakpoints need; gdb takes all out and in at every stop."""
-        self._points.place(self.breakpoints)
+        self._points.place(self.breakpoints | self._lifted)
         self._accesses.watch(self.breakpoints)
+        self._placed = frozenset(self.breakpoints)
 
     def _moment(self, vcpu: int) -> tuple[int, int]:
         """Return what tells this execution of an instruction from all others."""
@@ -174,9 +207,9 @@ class Execution:
     def _watcher(self, wanted: Breakpoint) -> Callable[[Vcpu, int, int, bool], None]:
         """Return what is called in the middle of an instruction that accesses watched memory."""
 
-        def accessed(vcpu: Vcpu, laddr: int, size: int, _write: bool) -> None:
+        def accessed(vcpu: Vcpu, laddr: int, size: int, write: bool) -> None:
             if self._listens_to(vcpu):
-                self._accesses.note(vcpu, wanted, laddr, size)
+                self._accesses.note(vcpu, wanted, (laddr, size), write)
 
         return accessed
 
@@ -185,9 +218,18 @@ class Execution:
 
     def stop_after(self, stop: Stop) -> None:
         """Stop when the present instruction is done."""
-        if self._found is None:
-            self._found = stop
+        self._find(stop, None)
         self._machine.stop(_OUR_STOP)
+
+    def _find(self, stop: Stop, access: tuple[int, bool] | None) -> None:
+        if self._found is None:
+            self._found, self._turn, self._access = stop, stop.thread.tid - 1, access
+
+    def _take_access(self) -> None:
+        """Make a stop of what has been done to watched memory, unless there is one already."""
+        stop = self._accesses.stop() if self._found is None else None
+        if stop is not None:
+            self._find(stop, self._accesses.last)
 
     def _hook_steps(self) -> None:
         """Look at every instruction of a processor that steps, and no longer."""
@@ -243,31 +285,70 @@ class Execution:
         look : called now and then where many hooks make the run slow; what it returns ends it
         """
         hooks = 0
+        if self._has_landed(None):
+            return _LANDED
         while True:
-            hooks += 1
             exit_ = self._advance(until_ns)
-            found = self._found or self._accesses.stop()
-            self._found = None
-            if exit_.reason is ExitReason.STOPPED and exit_.what == _OUR_STOP:
-                if found is not None:
-                    return found
-                continue
-            if exit_.reason is ExitReason.BUDGET and not self._reached(until_ns):
+            self._take_access()
+            if self._has_landed(exit_):
+                return exit_ if exit_.reason is ExitReason.HOSTCALL else _LANDED
+            stop, self._found = self._found, None
+            if exit_.reason is ExitReason.HOOK:
+                hooks += 1
+                stop = self._at_hook(exit_)
+                if stop is None and hooks % _PATIENCE == 0:
+                    stop = look()
+            elif exit_.reason is ExitReason.BUDGET and not self._reached(until_ns):
                 stop = look()
-                if stop is not None:
-                    return stop
-                continue
-            if exit_.reason is not ExitReason.HOOK:
+            elif exit_.reason is not ExitReason.STOPPED or exit_.what not in _OUR_STOPS:
                 self._accesses.server = self._machine.vcpus[exit_.vcpu]
                 return exit_
-            vcpu = self._machine.vcpus[exit_.vcpu]
-            stop = self._at_breakpoint(vcpu) if exit_.code else self._at_instruction(vcpu)
-            if stop is not None:
-                self._stopped[vcpu.index] = self._moment(vcpu.index)
-            if stop is None and hooks % _PATIENCE == 0:
-                stop = look()
             if stop is not None:
                 return stop
+
+    def _at_hook(self, exit_: Exit) -> Stop | None:
+        """Decide before an instruction whether to stop."""
+        vcpu = self._machine.vcpus[exit_.vcpu]
+        stop = self._at_breakpoint(vcpu) if exit_.code else self._at_instruction(vcpu)
+        if stop is not None:
+            self._stopped[vcpu.index] = self._moment(vcpu.index)
+        return stop
+
+    def _has_landed(self, exit_: Exit | None) -> bool:
+        """Tell whether to stop here whatever gdb wants, and note whose turn it is."""
+        self.landed = False
+        if exit_ is not None:
+            self._in_hostcall = exit_.reason is ExitReason.HOSTCALL
+        if exit_ is not None and self._found is None:
+            at_hook = exit_.reason is ExitReason.HOOK
+            self._turn, self._access = exit_.vcpu if at_hook else None, None
+        if self.landing is None or not self.landing.reached(exit_):
+            return False
+        self._found, self.landed = None, True
+        if exit_ is not None:
+            self._turn, self._access = self.landing.place
+        return True
+
+    @property
+    def alone(self) -> bool:
+        """Whether some processors run while the others stand still."""
+        return self._alone is not None
+
+    def stop_here(self, vcpu: int) -> Stop | None:
+        """Return the stop that gdb wants before a processor's next instruction."""
+        processor = self._machine.vcpus[vcpu]
+        return self._at_instruction(processor) or self._at_breakpoint(processor)
+
+    def position(self, entries: int) -> Position:
+        """Return where the machine stands, behind so many entries of the journal."""
+        pc = 0 if self._turn is None else linear_pc(self._machine.vcpus[self._turn])
+        now, counts = self._machine.now, retired(self._machine)
+        return Position(counts, now, entries, self._turn, pc, self._access, self._in_hostcall)
+
+    def between_turns(self) -> None:
+        """Note that no processor is in the middle of its turn."""
+        self._turn = self._access = None
+        self._in_hostcall = False
 
     def _advance(self, until_ns: int | None) -> Exit:
         if self._alone is None:
@@ -276,6 +357,9 @@ class Execution:
 
     def _soon(self, until_ns: int | None) -> int | None:
         """Return the time to look at the debugger: a machine may be slow, or a step never end."""
+        near = None if self.landing is None else self.landing.approach()
+        if near is not None:
+            until_ns = near if until_ns is None else min(near, until_ns)
         if not self._points.slow and not self._steps:
             return until_ns
         soon = self._machine.now + (_STEPPING_NS if self._steps else _WATCHED_NS)
@@ -310,7 +394,9 @@ class Execution:
     def _here(self, vcpu: Vcpu) -> list[Breakpoint]:
         """Return the breakpoints of the next instruction that are meant."""
         pc = linear_pc(vcpu)
-        here = [b for b in self.breakpoints if b.address == pc and b.kind in _STOP_KINDS]
+        others_lifted = frozenset() if vcpu.index in self._steps else self._lifted
+        wanted = self.breakpoints | others_lifted
+        here = [b for b in wanted if b.address == pc and b.kind in _STOP_KINDS]
         if not here or not self._listens_to(vcpu):
             return []
         if self._stopped.get(vcpu.index) == (vcpu.retired, pc):
@@ -323,7 +409,7 @@ class Execution:
     def _at_breakpoint(self, vcpu: Vcpu) -> Stop | None:
         """Decide before a hooked instruction whether to stop; execute commands."""
         here = self._here(vcpu)
-        for breakpoint_ in here:
+        for breakpoint_ in here if self.landing is None else ():
             self.agent.execute(breakpoint_, vcpu)
         kinds = [b.kind for b in here if not b.commands]
         if not kinds:

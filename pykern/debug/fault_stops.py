@@ -45,6 +45,7 @@ class FaultStops:
     Attributes
     ----------
     history : the last faults of each processor
+    wanted : names of the exceptions
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class FaultStops:
     ) -> None:
         self._execution = execution
         self._knowledge = knowledge
-        self._wanted: set[str] = set()
+        self.wanted: set[str] = set()
         self.history = FaultHistory(machine)
         self.history.on_fault = self._fault
 
@@ -70,16 +71,16 @@ class FaultStops:
             raise TargetError(
                 f"no exception {text!r}, expected on, off or one of {' '.join(_SIGNALS)}"
             )
-        self._wanted = choices[text] | (self._wanted if text in known else set())
-        return f"stops at: {' '.join(sorted(self._wanted)) or 'no fault'}\n"
+        self.wanted = choices[text] | (self.wanted if text in known else set())
+        return f"stops at: {' '.join(sorted(self.wanted)) or 'no fault'}\n"
 
     def forget(self) -> None:
         """Stop at none."""
-        self._wanted.clear()
+        self.wanted.clear()
 
     def _fault(self, vcpu: Vcpu, fault: Fault) -> None:
         name = EXCEPTIONS.get(fault.record.vector, "")
-        if name not in self._wanted:
+        if name not in self.wanted:
             return
         lines = explain(self._knowledge(), vcpu, fault)
         text = "".join(f"{line}\n" for line in lines)

@@ -40,6 +40,7 @@ class _Access:
     ----------
     first, last : addresses of what was accessed and is watched
     before : what was there; None: it is not compared
+    write : an instruction has written; None: no instruction has done it
     """
 
     vcpu: Vcpu
@@ -47,6 +48,7 @@ class _Access:
     first: int
     last: int
     before: bytes | None
+    write: bool | None = None
 
 
 class Accesses:
@@ -59,11 +61,13 @@ class Accesses:
     Attributes
     ----------
     server : the processor whose call the hosted kernel serves
+    last : (address, whether a write) of the access of the last stop; None: no instruction's
     """
 
     def __init__(self, machine: Machine, stop: Callable[[], None]) -> None:
         self._machine, self._stop = machine, stop
         self.server: Vcpu = machine.vcpus[0]
+        self.last: tuple[int, bool] | None = None
         self._noted: list[_Access] = []
         self._values: dict[Breakpoint, bytes | None] = {}
 
@@ -90,20 +94,25 @@ class Accesses:
                 return laddr + max(paddr - start, 0)
         return None
 
-    def note(self, vcpu: Vcpu, watched: Breakpoint, laddr: int, size: int) -> None:
-        """Take an access of an instruction before it is done."""
-        self._note(vcpu, watched, (laddr, size), _value(vcpu, watched))
+    def note(self, vcpu: Vcpu, watched: Breakpoint, where: tuple[int, int], write: bool) -> None:
+        """Take an access of an instruction, (address, size), before it is done."""
+        self._note(vcpu, watched, where, _value(vcpu, watched), write)
         self._stop()
 
     def _note(
-        self, vcpu: Vcpu, watched: Breakpoint, where: tuple[int, int], before: bytes | None
+        self,
+        vcpu: Vcpu,
+        watched: Breakpoint,
+        where: tuple[int, int],
+        before: bytes | None,
+        write: bool | None = None,
     ) -> None:
         if any(noted.watched == watched for noted in self._noted):
             return
         laddr, size = where
         first = max(laddr, watched.address)
         last = min(laddr + size, watched.address + watched.size) - 1
-        self._noted.append(_Access(vcpu, watched, first, last, before))
+        self._noted.append(_Access(vcpu, watched, first, last, before, write))
 
     def stop(self) -> Stop | None:
         """Return the stop that they are; None: nothing has changed."""
@@ -113,6 +122,8 @@ class Accesses:
         self._noted.clear()
         if not told:
             return None
+        first = told[0]
+        self.last = None if first.write is None else (first.first, first.write)
         seen = _addresses(told)
         thread = ThreadId(1, told[0].vcpu.index + 1)
         return Stop(thread, kind=seen[0][0], address=seen[0][1], others=tuple(seen[1:]))

@@ -148,6 +148,10 @@ class PythonSource:
         """Stop there no longer."""
         self._tracer.breakpoints.discard(wanted.address)
 
+    def lines(self) -> frozenset[int]:
+        """Return the addresses of lines to stop at."""
+        return frozenset(self._tracer.breakpoints)
+
     def forget(self) -> None:
         """Have no breakpoints, and no step."""
         self._tracer.breakpoints.clear()

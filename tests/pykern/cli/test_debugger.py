@@ -58,11 +58,11 @@ def test_a_stripped_program_gets_its_symbols_back():
     assert debugger.unstripped(b"\x7fELF of somebody else") == b"\x7fELF of somebody else"
 
 
-def test_an_address_that_is_taken(tmp_path, capsys):
+def test_an_address_that_is_taken(tmp_path, capfd):
     sector = tmp_path / "sector"
     sector.write_bytes(b"\xeb\xfe".ljust(510, b"\0") + b"\x55\xaa")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         where = f":{taken.getsockname()[1]}"
         status = main(["boot", "-m", "2M", "--gdb", where, str(sector)])
     assert status == ExitStatus.USAGE
-    assert "Address already in use" in capsys.readouterr().err
+    assert "Address already in use" in capfd.readouterr().err

@@ -39,6 +39,9 @@ class ScriptedGdb:
         if timeout is None:
             self._looks = 0
             request = next(self._script, "D")
+            if "STOPPED" in request:
+                stopped = self.session.last_stop.thread.tid
+                request = request.replace("STOPPED", f"{stopped:x}")
             self._take(self.session.feed(frame(request.encode())))
         return True
 

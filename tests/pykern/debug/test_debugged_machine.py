@@ -231,3 +231,77 @@ def test_more_breakpoints_than_the_core_has_are_refused_when_it_goes_on():
     machine, gdb = debugged(guest, [f"Z0,{ENTRY:x},1", "c", "m5000,1", "k"])
     machine.run(1000)
     assert gdb.replies[-2:] == ["E0e", "00"]
+
+
+READ_CLOCK = """
+    hlt
+    test rdi, rdi
+    jz 2f
+1:  in eax, 0x10
+    add [0x5000 + rdi * 8], rax
+    jmp 1b
+.org 0x80
+2:  inc qword ptr [0x5000]
+    mov ecx, 200
+3:  loop 3b
+    jmp 2b
+"""
+WOKEN, BUSY = 50_000, ENTRY + 0x80
+
+
+class ClockPort:
+    """A device that shows virtual time."""
+
+    def __init__(self, machine):
+        self._machine = machine
+
+    def read(self, _offset, _size):
+        return self._machine.now & 0xFFFF_FFFF
+
+
+def clock_machine():
+    """Three processors that wait for a while; then two add up what a clock shows them."""
+    machine = long_mode_machine(READ_CLOCK, cpus=3, seed=11)
+    machine.map_ports(0x10, 1, ClockPort(machine))
+    machine.events.at(WOKEN, lambda: [vcpu.activate() for vcpu in machine.vcpus])
+    return machine
+
+
+@pytest.mark.parametrize(
+    "requests", [["c"] * 300, ["vCont;s:1;c"] * 9000], ids=["breakpoints", "steps"]
+)
+def test_devices_show_the_same_time(requests):
+    """A stop in one processor's turn must not move the clock that the next one reads."""
+    alone, watched = clock_machine(), clock_machine()
+    run(alone, 150_000)
+    point = f"1,{BUSY:x},1"
+    machine, gdb = debugged(watched, [f"Z{point}", "c", f"z{point}", f"Z{point}", *requests,
+                                      f"z{point}"])  # fmt: skip
+    run(machine, 150_000)
+    assert len(gdb.replies) > len(requests)
+    assert watched.state_hash() == alone.state_hash()
+
+
+def test_who_waits_gets_no_turn_for_a_change_of_hooks():
+    alone, watched = clock_machine(), clock_machine()
+    run(alone, 150_000)
+    run(watched, 20_000)
+    for _ in range(3):
+        watched.remove_hook(watched.add_hook(None, kinds="x", first=0x1234))
+        run(watched, watched.now + 5_000)
+    run(watched, 150_000)
+    assert watched.state_hash() == alone.state_hash()
+
+
+def test_past_a_breakpoint_goes_who_is_about_to():
+    """gdb takes the breakpoint out for one step of one processor, and means the whole run."""
+    point = f"{ENTRY + MOV:x},1"
+    script = [f"Z0,{point}"]
+    for _ in range(60):
+        script += ["c", f"z0,{point}", "vCont;s:STOPPED", f"Z0,{point}"]
+    alone, watched = (long_mode_machine(COUNT, cpus=3, seed=5) for _ in range(2))
+    run(alone)
+    machine, gdb = debugged(watched, script)
+    run(machine)
+    assert not [reply for reply in gdb.replies if reply.startswith("E")]
+    assert watched.state_hash() == alone.state_hash()

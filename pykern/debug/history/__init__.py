@@ -1,0 +1,1 @@
+"""The past of a machine: forked copies of the whole emulator, and exact re-execution from them."""

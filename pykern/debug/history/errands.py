@@ -1,0 +1,179 @@
+"""What a copy of the emulator is woken for, as messages.
+
+An errand is worked off inside `DebuggedMachine.run`, so hostcalls and the console stay with the
+session that runs the machine, in the copy as in the original.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gdbstub import Breakpoint, Stop
+    from pykern.debug.history.journal import Input, Write
+    from pykern.debug.history.position import Position
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Where to go: one of these; none of them: nowhere.
+
+    Attributes
+    ----------
+    position : a point
+    time : virtual time in ns
+    count : instructions of all processors
+    """
+
+    position: Position | None = None
+    time: int | None = None
+    count: int | None = None
+
+    def behind(self, here: Position) -> bool:
+        """Tell whether one has to go back to get there from a position."""
+        if self.position is not None:
+            return self.position.before(here)
+        if self.time is not None:
+            return self.time < here.now
+        return self.count is not None and self.count < here.total
+
+    def ahead(self, here: Position) -> bool:
+        """Tell whether one gets there by going on from a position."""
+        if self.position is not None:
+            return here.before(self.position)
+        return not self.behind(here)
+
+
+NOWHERE = Goal()
+
+
+@dataclass(frozen=True)
+class Travel:
+    """Go to a point, and live there.
+
+    Attributes
+    ----------
+    entries : the whole journal
+    shown : how much has been shown of each output
+    goal : the point
+    """
+
+    entries: list[Input | Write]
+    shown: list[int]
+    goal: Goal = NOWHERE
+
+
+@dataclass(frozen=True)
+class Search:
+    """Find the last stop before a point.
+
+    Attributes
+    ----------
+    entries : the whole journal
+    shown : how much has been shown of each output
+    end : the point
+    breakpoints : where a run would stop
+    vcpu : any instruction of this processor is a stop; None: breakpoints are
+    """
+
+    entries: list[Input | Write]
+    shown: list[int]
+    end: Position
+    breakpoints: frozenset[Breakpoint] = frozenset()
+    vcpu: int | None = None
+
+
+@dataclass(frozen=True)
+class Divide:
+    """Make checkpoints at points of virtual time, in order.
+
+    Attributes
+    ----------
+    entries : the whole journal
+    shown : how much has been shown of each output
+    times : virtual times in ns
+    """
+
+    entries: list[Input | Write]
+    shown: list[int]
+    times: list[int]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where the last stop was, if there was one.
+
+    Attributes
+    ----------
+    position : the point
+    stop : what gdb would have been told there
+    """
+
+    position: Position | None = None
+    stop: Stop | None = None
+
+
+@dataclass(frozen=True)
+class Divided:
+    """A new checkpoint; its channel is with the message.
+
+    Attributes
+    ----------
+    position : where it stands
+    pid : its process
+    """
+
+    position: Position
+    pid: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """There are no more checkpoints to come."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A traveller is where it was to go.
+
+    Attributes
+    ----------
+    position : the point
+    """
+
+    position: Position
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An errand came to nothing.
+
+    Attributes
+    ----------
+    why : in words
+    """
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Life:
+    """What a traveller needs to take the place of who has sent it.
+
+    Attributes
+    ----------
+    connection : of gdb; its open file is with the message if there is one
+    target : what gdb has set
+    checkpoints : position, process and size of each; their channels are with the message
+    bookmarks : points by name
+    end : the point up to which there is a recording
+    stop : what gdb is told
+    """
+
+    connection: dict[str, Any]
+    target: dict[str, Any]
+    checkpoints: list[tuple[Position, int, int]]
+    bookmarks: dict[str, Position]
+    end: Position | None
+    stop: Stop

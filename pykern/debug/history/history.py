@@ -1,0 +1,238 @@
+"""The past of the machine that runs here, and this process as one of its copies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pykern.debug.history.channel import Channel
+from pykern.debug.history.checkpoints import Checkpoint, Checkpoints, sleep
+from pykern.debug.history.errands import Life
+from pykern.debug.history.journal import Journal, Write
+from pykern.debug.history.landing import AtPosition
+from pykern.debug.history.replay import Replay
+from pykern.debug.history.work import Work, begin, landing_at
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gdbstub import Listener, Stop, ThreadId
+    from pykern.debug.doorways import Doorways
+    from pykern.debug.history.errands import Goal
+    from pykern.debug.history.outputs import Outputs
+    from pykern.debug.history.position import Position
+    from pykern.debug.history.processes import Keeper
+    from pykern.debug.history.reversible_target import ReversibleTarget
+
+INTERVAL = 20_000_000
+"""Instructions between two checkpoints: a fraction of a second of the host's."""
+HOSTCALL = 2_000
+"""Instructions that a hostcall counts for, by the time it takes."""
+
+
+class History:
+    """What is known of the past.
+
+    Parameters
+    ----------
+    keeper : keeps watch over the processes
+    target : the machine
+    listener : where gdb comes in
+    outputs : what is shown
+    bound : bytes of memory for checkpoints
+
+    Attributes
+    ----------
+    journal : what has come in
+    replay : runs the machine
+    checkpoints : where one can go on from
+    bookmarks : points by name
+    here : where the machine stands still; None: it runs
+    destination : where `monitor goto` has said to go
+    hostcalls : how many this process has seen
+    outputs : what is shown
+    work : what this copy has been woken for; None: it lives
+    """
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        target: ReversibleTarget,
+        listener: Listener | Doorways,
+        outputs: Outputs,
+        bound: int,
+    ) -> None:
+        self.target = target
+        self.listener = listener
+        self.journal = Journal()
+        self.replay = Replay(target, self.journal)
+        self.checkpoints = Checkpoints(bound)
+        self.bookmarks: dict[str, Position] = {}
+        self.here: Position | None = None
+        self.work: Work | None = None
+        self.destination: Goal | None = None
+        self.hostcalls = 0
+        self._ends = False
+        self.outputs = outputs
+        self._keeper = keeper
+        self._due = INTERVAL
+
+    def position(self) -> Position:
+        """Return where the machine is."""
+        return self.target.execution.position(self.journal.cursor)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether there is a gdb that can go back."""
+        return self.listener.connected and self.listener.target is self.target
+
+    # -- recording
+
+    def look(self) -> None:
+        """Make a checkpoint when it is time; in one that has been woken there is work then."""
+        if self.work is not None:
+            return
+        if not self.is_watched:
+            self.forget()
+        elif self.target.execution.alone:
+            self._spoil()
+        elif self._effort() >= self._due:
+            self.record()
+
+    def _spoil(self) -> None:
+        """Have no past: what some processors do without the others cannot be repeated."""
+        if len(self.checkpoints):
+            self.begin_here()
+
+    def _effort(self) -> int:
+        return self.target.machine.retired + HOSTCALL * self.hostcalls
+
+    @property
+    def undue(self) -> int:
+        """Instructions before the next checkpoint is due."""
+        return self._due - self._effort()
+
+    def record(self) -> None:
+        """Make a checkpoint; in one that has been woken there is work then."""
+        self._due = self._effort() + INTERVAL
+        position = self.position()
+        made = self.make_checkpoint()
+        if made is not None:
+            self.checkpoints.add(Checkpoint(position, *made))
+
+    def make_checkpoint(self) -> tuple[int, Channel] | None:
+        """Make one; return its process and a channel to it, or None in a copy that has woken."""
+        ours, theirs = Channel.pair()
+        pid = self._keeper.fork()
+        if pid:
+            theirs.close()
+            return pid, ours
+        ours.close()
+        self.checkpoints.clear()
+        self.listener.sleep()
+        errand, channel = sleep(self._keeper, theirs)
+        self._wake(errand, channel)
+        return None
+
+    def forget(self) -> None:
+        """Have no past."""
+        self.checkpoints.clear()
+        self.bookmarks.clear()
+
+    def begin_here(self) -> None:
+        """Have no past, and no future that is known: what was done is not in the journal."""
+        self.forget()
+        del self.journal.entries[self.journal.cursor :]
+        self._present()
+        self.outputs.show_all()
+
+    # -- being a copy
+
+    def _wake(self, errand: Any, channel: Channel) -> None:
+        target = self.target
+        target.stopped = target.interrupted = False
+        target.request, target.backward, self.here = "", None, None
+        target.execution.forget()
+        target.fault_stops.forget()
+        if target.python is not None:
+            target.python.forget()
+        self.journal.entries = list(errand.entries)
+        self.journal.end = self.position()
+        self.outputs.leave_out(errand.shown)
+        self.work = begin(self, errand, channel)
+
+    def live(self, life: Life, files: list[int]) -> None:
+        """Take the place of the process that has sent this one here."""
+        count = len(life.checkpoints)
+        channels, connection = files[:count], next(iter(files[count:]), None)
+        self.listener.take_over(life.connection, connection)
+        self.target.set_settings(life.target)
+        self.bookmarks = dict(life.bookmarks)
+        for (position, pid, size), channel in zip(life.checkpoints, channels, strict=True):
+            self.checkpoints.add(Checkpoint(position, pid, Channel.of(channel), size))
+        self.journal.end = life.end
+        self._due = self._effort() + INTERVAL
+        self.work = None
+        self._keeper.announce()
+
+    def life(self, stop: Stop, end: Position | None) -> tuple[Life, tuple[int, ...]]:
+        """Return what another copy needs to take the place of this one."""
+        connection, descriptor = self.listener.hand_over()
+        checkpoints = list(self.checkpoints)
+        life = Life(
+            connection,
+            self.target.settings(),
+            [(c.position, c.pid, c.size) for c in checkpoints],
+            self.bookmarks,
+            end,
+            stop,
+        )
+        files = [c.channel.fileno() for c in checkpoints]
+        return life, tuple(files if descriptor is None else [*files, descriptor])
+
+    # -- the future that is known
+
+    def replay_on(self) -> None:
+        """Aim at the point up to which there is a recording, or where gdb wants to go before."""
+        goal, end = self.destination, self.journal.end
+        ahead = goal is not None and self.here is not None and goal.ahead(self.here)
+        self._ends = end is not None and not (ahead and goal is not None and goal.behind(end))
+        machine = self.target.machine
+        if self._ends and end is not None:
+            self.replay.aim(AtPosition(machine, end))
+        else:
+            self.replay.aim(landing_at(machine, goal) if ahead and goal is not None else None)
+
+    def arrived(self) -> bool:
+        """Be where `replay_on` has aimed at; tell whether all is new from here on."""
+        if not self._ends:
+            self.destination = None
+            return False
+        self._present()
+        return True
+
+    def _present(self) -> None:
+        self.journal.end = None
+        self.replay.aim(None)
+
+    def wrote(
+        self,
+        thread: ThreadId,
+        registers: Mapping[str, int] | None = None,
+        address: int = 0,
+        data: bytes = b"",
+    ) -> None:
+        """Record what gdb changes; if that is in the past, another future begins."""
+        if self.work is not None or self.here is None:
+            return
+        if self.here.hostcall:
+            self.begin_here()
+            return
+        if self.journal.replaying:
+            self.checkpoints.forget_after(self.here)
+            self.bookmarks = {n: p for n, p in self.bookmarks.items() if not self.here.before(p)}
+            self.outputs.show_all()
+            self._present()
+        physical = self.target.physical_memory
+        self.journal.add(Write(self.here, thread, dict(registers or {}), address, data, physical))
+        self.here = replace(self.here, entries=self.journal.cursor)

@@ -1,0 +1,109 @@
+"""What has come into the machine from outside, and when: all that a re-execution needs to know.
+
+Guests are otherwise a function of their image and the seed. What comes in is typed at the console,
+between two turns, or written by gdb, while the machine stands still.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gdbstub import ThreadId
+    from pykern.debug.history.position import Position
+
+
+@dataclass(frozen=True)
+class Input:
+    """Bytes that were typed.
+
+    Attributes
+    ----------
+    position : where the machine stood
+    data : the bytes
+    """
+
+    position: Position
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Write:
+    """Something gdb has changed.
+
+    Attributes
+    ----------
+    position : where the machine stood
+    thread : whose registers, or whose address space
+    registers : new values by name
+    address, data : new contents of memory
+    physical : whether the address is physical
+    """
+
+    position: Position
+    thread: ThreadId
+    registers: Mapping[str, int] = field(default_factory=dict)
+    address: int = 0
+    data: bytes = b""
+    physical: bool = False
+
+    def apply(self, target: Any) -> None:
+        """Do it to a target."""
+        if self.registers:
+            target.write_registers(self.thread, self.registers)
+            return
+        before, target.physical_memory = target.physical_memory, self.physical
+        try:
+            target.write_memory(self.thread, self.address, self.data)
+        finally:
+            target.physical_memory = before
+
+
+class Journal:
+    """A recording, and how much of it has been played.
+
+    Attributes
+    ----------
+    entries : what came in, in order
+    cursor : how many of them have come in by now
+    end : the point up to which there is a recording; None: the machine is there, all is new
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[Input | Write] = []
+        self.cursor = 0
+        self.end: Position | None = None
+
+    @property
+    def replaying(self) -> bool:
+        """Whether what comes in is known already."""
+        return self.end is not None
+
+    def add(self, entry: Input | Write) -> None:
+        """Record what comes in now; what was to come after this point is forgotten."""
+        del self.entries[self.cursor :]
+        self.entries.append(entry)
+        self.cursor += 1
+        self.end = None
+
+    def next_input(self, total: int, now: int) -> bytes:
+        """Return what was typed when so many instructions had been retired, at that time."""
+        if self.cursor == len(self.entries):
+            return b""
+        entry = self.entries[self.cursor]
+        if not isinstance(entry, Input):
+            return b""
+        if (entry.position.total, entry.position.now) != (total, now):
+            return b""
+        self.cursor += 1
+        return entry.data
+
+    def next_write(self) -> Write | None:
+        """Return what gdb changes next, if anything."""
+        for entry in self.entries[self.cursor :]:
+            if isinstance(entry, Write):
+                return entry
+        return None

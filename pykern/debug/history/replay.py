@@ -1,0 +1,103 @@
+"""A run up to a point, in which everything comes in from the journal that came in before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pykern.debug.history.landing import AtPosition
+from pykern_c.exits import Exit, ExitReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gdbstub import Stop
+    from pykern.debug.history.journal import Journal, Write
+    from pykern.debug.history.landing import Landing
+    from pykern.debug.history.position import Position
+    from pykern.debug.machine_target import MachineTarget
+
+
+class Replay:
+    """Runs a machine, and lets gdb's changes happen where they did.
+
+    Parameters
+    ----------
+    target : the machine
+    journal : what comes in
+
+    Attributes
+    ----------
+    hostcall : that the goal was in the middle of, and is still to be served
+    """
+
+    def __init__(self, target: MachineTarget, journal: Journal) -> None:
+        self._target = target
+        self._journal = journal
+        self._goal: Landing | None = None
+        self._write: Write | None = None
+        self._arrived = False
+        self.hostcall: Exit | None = None
+
+    def aim(self, goal: Landing | None) -> None:
+        """Have the run end at a goal; None: nowhere in particular."""
+        if self._goal is not None:
+            self._goal.close()
+        self._goal, self._arrived = goal, False
+        self._route()
+
+    def run(self, until_ns: int | None, look: Callable[[], Stop | None]) -> Exit | Stop | None:
+        """Run as `Execution.run` does; return None at the goal.
+
+        Raises
+        ------
+        MissedError : this is not the run that was recorded
+        """
+        while not self._arrived:
+            ended = self._target.execution.run(until_ns, look)
+            if not self._target.execution.landed:
+                return ended
+            self.hostcall = ended if isinstance(ended, Exit) and _is_hostcall(ended) else None
+            if self._write is None:
+                break
+            self._change(self._write)
+        self.aim(None)
+        return None
+
+    def _route(self) -> None:
+        """Let the next change that comes before the goal be landed at, or the goal."""
+        execution = self._target.execution
+        if execution.landing is not None:
+            execution.landing.close()
+        self._write = None if self._goal is None else self._journal.next_write()
+        execution.landing = self._goal
+        if self._write is not None and self._comes_first(self._write.position):
+            execution.landing = AtPosition(self._target.machine, self._write.position)
+        else:
+            self._write = None
+
+    def _comes_first(self, position: Position) -> bool:
+        goal = self._goal
+        return not isinstance(goal, AtPosition) or position.entries < goal.position.entries
+
+    def _change(self, write: Write) -> None:
+        """Change what gdb has changed; the goal may be the very place."""
+        self._journal.cursor += 1
+        write.apply(self._target)
+        if isinstance(self._goal, AtPosition):
+            here, there = write.position, self._goal.position
+            self._arrived = there.entries == self._journal.cursor and _same_place(here, there)
+        if self._arrived:
+            return
+        following = self._journal.next_write()
+        if following is not None and _same_place(write.position, following.position):
+            self._change(following)
+        self._route()
+
+
+def _same_place(one: Position, other: Position) -> bool:
+    return replace(one, entries=0, now=0) == replace(other, entries=0, now=0)
+
+
+def _is_hostcall(exit_: Exit) -> bool:
+    return exit_.reason is ExitReason.HOSTCALL

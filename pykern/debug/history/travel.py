@@ -1,0 +1,225 @@
+"""Going back: which copies are sent where, by the one that lives."""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
+from gdbstub.target import SIGINT
+from pykern.debug.history.channel import Channel, ChannelClosed
+from pykern.debug.history.checkpoints import Checkpoint
+from pykern.debug.history.errands import (
+    Arrived,
+    Divide,
+    Divided,
+    Failed,
+    Found,
+    Goal,
+    Search,
+    Travel,
+)
+
+if TYPE_CHECKING:
+    from pykern.debug.history.history import History
+    from pykern.debug.history.position import Position
+
+_SHORT_NS = 20_000
+"""An interval that is searched as a whole, instruction by instruction."""
+_CLOSEST_NS, _FACTOR = 7_000, 8
+"""Where checkpoints are put before a point: this long before it, and so many times as long."""
+
+
+class _GivenUp(Exception):  # noqa: N818 - somebody wanted it
+    """Nobody wants to go back any more."""
+
+
+class _Failed(Exception):  # noqa: N818
+    """A copy could not do what it was sent for."""
+
+
+def _is_left(start: Checkpoint, goal: Goal) -> bool:
+    """Tell whether there is any way to go from a checkpoint."""
+    return goal.position is None or start.position.before(goal.position)
+
+
+class Journey:
+    """One way back.
+
+    Parameters
+    ----------
+    history : of the process that lives
+    thread : that gdb looks at
+    """
+
+    def __init__(self, history: History, thread: ThreadId) -> None:
+        self._history = history
+        self._checkpoints = history.checkpoints
+        self._thread = thread
+        assert history.here is not None
+        self._here: Position = history.here
+
+    def back(self, vcpu: int, *, step: bool) -> Stop:
+        """Go to a processor's previous instruction, or the last stop; return only if that fails."""
+        return self._try(lambda: self._step(vcpu) if step else self._go_on())
+
+    def to(self, goal: Goal) -> Stop:
+        """Go to a goal; return only if that fails."""
+        return self._try(lambda: self._leave_for(goal))
+
+    def _try(self, way: Any) -> Stop:
+        try:
+            way()
+        except _GivenUp:
+            return Stop(self._thread, SIGINT)
+        except (_Failed, ChannelClosed, OSError) as error:
+            return Stop(self._thread, SIGINT, text=f"going back has failed: {error}\n")
+        return Stop(self._thread, kind=StopKind.REPLAY_BEGIN)
+
+    # -- what is looked for
+
+    def _step(self, vcpu: int) -> None:
+        found = self._last_instruction(self._here, vcpu)
+        if found is None:
+            self._to_beginning()
+            return
+        self._travel(Goal(found), Stop(self._thread))
+
+    def _go_on(self) -> None:
+        found = self._last_stop()
+        if found.position is None or found.stop is None:
+            self._to_beginning()
+            return
+        position: Position | None = found.position
+        if found.position.access is not None:
+            # gdb wants to see the memory as it was before the access.
+            assert found.position.vcpu is not None
+            position = self._last_instruction(found.position, found.position.vcpu)
+        if position is None:
+            self._to_beginning()
+            return
+        self._travel(Goal(position), found.stop)
+
+    def _last_instruction(self, end: Position, vcpu: int) -> Position | None:
+        """Return where a processor was last about to execute an instruction before a point."""
+        upper = end
+        while start := self._start(upper):
+            if start.position.retired[vcpu] == upper.retired[vcpu]:
+                upper = start.position
+            elif self._is_long(start, upper):
+                upper = self._divide(start, upper)
+            else:
+                found = self._search(start, upper, vcpu=vcpu)
+                if found.position is not None:
+                    return found.position
+                upper = start.position
+        return None
+
+    def _last_stop(self) -> Found:
+        """Return where a run would have stopped last."""
+        breakpoints = frozenset(self._history.target.execution.breakpoints)
+        watches = any(b.kind > BreakpointKind.HARDWARE for b in breakpoints)
+        upper = self._here
+        while breakpoints and (start := self._start(upper)):
+            if self._is_long(start, upper) and (watches or upper is self._here):
+                upper = self._divide(start, upper)
+                continue
+            found = self._search(start, upper, breakpoints=breakpoints)
+            if found.position is not None:
+                return found
+            upper = start.position
+        return Found()
+
+    # -- intervals
+
+    def _start(self, upper: Position) -> Checkpoint | None:
+        """Return the last checkpoint before a point."""
+        return next(iter(self._checkpoints.before(upper)), None)
+
+    def _is_long(self, start: Checkpoint, upper: Position) -> bool:
+        return upper.now - start.position.now > _SHORT_NS
+
+    def _divide(self, start: Checkpoint, upper: Position) -> Position:
+        """Have checkpoints in an interval, closer to each other towards its end; return its end."""
+        times, distance = [], _CLOSEST_NS
+        while upper.now - distance > start.position.now:
+            times.append(upper.now - distance)
+            distance *= _FACTOR
+        channel = start.wake(Divide(*self._recording(), times[::-1]))
+        while True:
+            answer, files = self._answer(channel)
+            if not isinstance(answer, Divided):
+                return upper
+            new = Checkpoint(answer.position, answer.pid, Channel.of(files[0]))
+            self._checkpoints.add(new)
+
+    def _search(self, start: Checkpoint, end: Position, **what: Any) -> Found:
+        channel = start.wake(Search(*self._recording(), end, **what))
+        answer, _ = self._answer(channel)
+        channel.close()
+        assert isinstance(answer, Found)
+        return answer
+
+    def _recording(self) -> tuple[Any, Any]:
+        return self._history.journal.entries, self._history.outputs.shown()
+
+    # -- the way
+
+    def _to_beginning(self) -> None:
+        """Go to where history begins, unless the machine stands there."""
+        first = self._checkpoints.first
+        if first is not None and first.position.before(self._here):
+            stop = Stop(self._thread, kind=StopKind.REPLAY_BEGIN)
+            self._go(first, Travel(*self._recording()), stop)
+
+    def _leave_for(self, goal: Goal) -> None:
+        if self._nearest(goal) is None:
+            self._to_beginning()
+        else:
+            self._travel(goal, Stop(self._thread))
+
+    def _travel(self, goal: Goal, stop: Stop) -> None:
+        start = self._nearest(goal)
+        if start is None:
+            raise _Failed("there is no checkpoint before that point")
+        self._go(start, Travel(*self._recording(), goal), stop)
+
+    def _nearest(self, goal: Goal) -> Checkpoint | None:
+        """Return the last checkpoint before a goal."""
+        checkpoints = reversed(list(self._checkpoints))
+        return next(
+            (c for c in checkpoints if not goal.behind(c.position) and _is_left(c, goal)), None
+        )
+
+    def _go(self, start: Checkpoint, errand: Travel, stop: Stop) -> NoReturn:
+        """Let a copy take the place of this process."""
+        channel = start.wake(errand)
+        answer, _ = self._answer(channel)
+        assert isinstance(answer, Arrived)
+        end = self._history.journal.end or self._here
+        channel.send(*self._history.life(stop, end))
+        channel.receive()
+        os._exit(0)
+
+    def _answer(self, channel: Channel) -> tuple[Any, list[int]]:
+        """Wait for a copy's answer; gdb may lose interest meanwhile.
+
+        Raises
+        ------
+        _GivenUp : it has
+        _Failed : the copy has not found what it was sent for
+        """
+        listener = self._history.listener
+        while True:
+            readable, _, _ = select.select([channel, listener], [], [])
+            if channel in readable:
+                answer, files = channel.receive()
+                if isinstance(answer, Failed):
+                    raise _Failed(answer.why)
+                return answer, files
+            listener.poll()
+            if self._history.target.interrupted or not listener.connected:
+                self._history.target.interrupted = False
+                channel.close()
+                raise _GivenUp
