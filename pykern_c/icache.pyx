@@ -350,7 +350,8 @@ cdef Insn* _build(Cpu* cpu, CodePage* page, const u8* code, u32 off) noexcept no
     if not DEBUG_BUILD:
         elide_flags(records, n)
         fuse(records, n)
-        if cache.translate_after and cpu.mode == MODE_64 | MODE_FLAT:
+        # What is looked at by a hook has to be seen to be: `_alone` copies what is an instruction.
+        if cache.translate_after and cpu.mode == MODE_64 | MODE_FLAT and is_instruction(records):
             block.heat = 0
             block.first = records.fn
             records.fn = <Handler>op_warm

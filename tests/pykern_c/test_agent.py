@@ -201,6 +201,23 @@ def test_single_steps_are_the_same_run():
     assert stepped.state_hash() == plain.state_hash()
 
 
+def test_steps_and_a_hook_at_the_same_instruction():
+    """Each sees it, and then it is executed as it stands: the hook's notes are no operand of it."""
+    machine = long_mode_machine("1: mov eax, 0x12345678\njmp 1b")
+    cpu = machine.vcpus[0]
+    machine.run(20)
+    hook = machine.add_hook(None, kinds="x", first=ENTRY)
+    assert machine.run().code == hook
+    cpu.write_register("rax", 0)
+    cpu.single_steps = True
+    seen = []
+    while len(seen) < 6:
+        exit_ = machine.run()
+        seen.append((exit_.code, cpu.read_register("rip") - ENTRY, cpu.read_register("rax")))
+    assert seen[:2] == [(0, 0, 0), (0, 5, 0x1234_5678)]
+    assert {(code, place) for code, place, _ in seen} == {(0, 0), (hook, 0), (0, 5)}
+
+
 BRANCHES = """
 1:  nop
     jmp 2f
