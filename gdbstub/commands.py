@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gdbstub import (
     breakpoints,
+    btrace,
     files,
     memory,
     nonstop,
@@ -70,6 +71,7 @@ COMMANDS: dict[bytes, Command] = {
     b"z": breakpoints.remove,
     # Tracing.
     **{name: _trace(name) for name in tracing.NAMES},
+    b"Qbtrace": btrace.command,
     # Running.
     b"?": running.last_stop,
     b"vCont": running.v_cont,

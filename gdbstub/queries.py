@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdbstub import os_requests
+from gdbstub import btrace, os_requests
 from gdbstub.replies import OK, PACKET_SIZE, UNSUPPORTED, thread_text
 from gdbstub.requests import RequestError, matches, number, text_of, thread_id
 from gdbstub.target import (
+    SupportsBranchTrace,
     SupportsExecFile,
     SupportsMemoryMap,
     SupportsMonitor,
@@ -42,6 +43,7 @@ _CAPABILITIES: tuple[tuple[type, tuple[str, ...]], ...] = (
     (SupportsMemoryMap, ("qXfer:memory-map:read+",)),
     (SupportsExecFile, ("qXfer:exec-file:read+",)),
     (SupportsReverse, ("ReverseStep+", "ReverseContinue+")),
+    (SupportsBranchTrace, btrace.FEATURES),
 )
 
 

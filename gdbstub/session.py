@@ -68,6 +68,7 @@ class Session:
     extended : whether gdb may run the target again after its end
     killed : the process that gdb has ended and may run again; None: there is none
     non_stop : whether threads stop one by one; then nothing waits for a stop
+    branches : bytes that a thread's branch trace may have, in gdb's count
     stops : the last stop of each thread, in non-stop mode
     late : stops that were there when gdb came, and are still to be told, in non-stop mode
     untold : stops that gdb has not acknowledged, in non-stop mode
@@ -81,6 +82,7 @@ class Session:
         self.tracer = target.tracer if isinstance(target, SupportsTracing) else None
         self.frame: Frame | None = None
         self.told: list[bytes] = []
+        self.branches = 65536
         self.watched: set[Breakpoint] = set()
         self._more: list[Stop] = []
         self.packed = target if isinstance(target, SupportsPackedRegisters) else None

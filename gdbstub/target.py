@@ -226,6 +226,20 @@ class SupportsBreakpointAgent(Protocol):
 
 
 @runtime_checkable
+class SupportsBranchTrace(Protocol):
+    """Records which blocks of instructions threads execute."""
+
+    def trace_branches(self, thread: ThreadId, most: int) -> None:
+        """Record a thread's newest blocks, so many of them; 0: no longer."""
+
+    def branches(self, thread: ThreadId) -> list[tuple[int, int]] | None:
+        """Return the addresses of the first and the last instruction of each, newest first.
+
+        The newest ends at the next instruction. None: the thread is not recorded.
+        """
+
+
+@runtime_checkable
 class SupportsMonitor(Protocol):
     """Answers `monitor` commands."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from gdbstub import os_requests, tracing
+from gdbstub import btrace, os_requests, tracing
 from gdbstub.replies import UNSUPPORTED, part
 from gdbstub.requests import RequestError, fields, number
 from gdbstub.target import SupportsExecFile, SupportsMemoryMap
@@ -75,6 +75,8 @@ _OBJECTS: dict[bytes, Callable[[Session, bytes], bytes | None]] = {
     b"threads": _threads,
     b"memory-map": _memory_map,
     b"exec-file": _exec_file,
+    b"btrace": btrace.read,
+    b"btrace-conf": btrace.configuration,
     b"traceframe-info": tracing.frame_info,
     b"auxv": os_requests.auxv,
     b"libraries-svr4": os_requests.libraries,

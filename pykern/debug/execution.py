@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
 from gdbstub.x86 import X86_64
 from pykern.debug.agent import Agent
+from pykern.debug.branches import BranchTrace
 from pykern.debug.history import landing as landings
 from pykern.debug.history.position import Position, retired
 from pykern.debug.points import Points
@@ -85,6 +86,7 @@ class Execution:
     Attributes
     ----------
     agent : evaluates conditions of breakpoints
+    branches : what processors have executed, of those that are recorded, by index
     breakpoints : where to stop
     step_others : whether other processors run while one steps
     step_mode : as QEMU's `sstep`; without bit 1 a step may end at the handler of an interrupt
@@ -105,6 +107,7 @@ class Execution:
         self.agent = Agent(machine, X86_64)
         self._accesses = Accesses(machine, lambda: machine.stop(_OUR_STOP))
         self._points = Points(machine, self.agent, self._watcher)
+        self.branches: dict[int, BranchTrace] = {}
         self._step_hook = 0
         self._stopped: dict[int, tuple[int, int]] = {}
         self._steps: dict[int, _Step] = {}
@@ -155,6 +158,13 @@ class Execution:
         self._hook_steps()
         self._choose_going()
 
+    def trace_branches(self, index: int, most: int) -> None:
+        """Record what a processor executes, the newest blocks, so many; 0: no longer."""
+        self.branches.pop(index, None)
+        if most:
+            self.branches[index] = BranchTrace(self._machine.vcpus[index], most)
+        self._hook_steps()
+
     def halt(self, index: int) -> None:
         """Let a processor go on no longer, in non-stop mode."""
         self.going.discard(index)
@@ -186,6 +196,7 @@ class Execution:
         """Have no breakpoints, and no step under way."""
         self.breakpoints.clear()
         self._steps.clear()
+        self.branches.clear()
         self._alone = None
         self.step_others, self.step_mode = True, NO_INTERRUPTS_IN_STEPS
         self.non_stop = False
@@ -234,8 +245,9 @@ class Execution:
     def _hook_steps(self) -> None:
         """Look at every instruction of a processor that steps, and no longer."""
         for vcpu in self._machine.vcpus:
-            if vcpu.single_steps != (vcpu.index in self._steps):
-                vcpu.single_steps = not vcpu.single_steps
+            wanted = vcpu.index in self._steps or vcpu.index in self.branches
+            if vcpu.single_steps != wanted:
+                vcpu.single_steps = wanted
         if bool(self._steps) == bool(self._step_hook):
             return
         if self._steps:
@@ -360,7 +372,7 @@ class Execution:
         near = None if self.landing is None else self.landing.approach()
         if near is not None:
             until_ns = near if until_ns is None else min(near, until_ns)
-        if not self._points.slow and not self._steps:
+        if not self._points.slow and not self._steps and not self.branches:
             return until_ns
         soon = self._machine.now + (_STEPPING_NS if self._steps else _WATCHED_NS)
         return soon if until_ns is None else min(soon, until_ns)
@@ -373,7 +385,9 @@ class Execution:
 
     def _at_instruction(self, vcpu: Vcpu) -> Stop | None:
         """Decide before an instruction of a processor that steps whether to stop."""
-        step = self._steps.get(vcpu.index)
+        step, branches = self._steps.get(vcpu.index), self.branches.get(vcpu.index)
+        if branches is not None:
+            branches.note()
         if step is None:
             return None
         if step.returns_to is not None:

@@ -188,6 +188,15 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
         if not self.stopped:
             self.execution.place_hooks()
 
+    def trace_branches(self, thread: ThreadId, most: int) -> None:
+        """Record the newest blocks that a processor executes, so many; 0: no longer."""
+        self.execution.trace_branches(self.vcpu(thread).index, most)
+
+    def branches(self, thread: ThreadId) -> list[tuple[int, int]] | None:
+        """Return them; None: the processor is not recorded."""
+        trace = self.execution.branches.get(self.vcpu(thread).index)
+        return None if trace is None else trace.blocks()
+
     def monitor(self, thread: ThreadId, command: str) -> str:
         """Return what a command of `monitor` prints."""
         return self._monitor.execute(thread, command)
