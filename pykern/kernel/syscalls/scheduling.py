@@ -108,6 +108,14 @@ def _meant(thread: UserThread, which: int, who: int) -> list[UserThread]:
     """
     if which == PRIO_PROCESS:
         return [_thread_of(thread, who)]
+    threads = [t for process in _processes(thread, which, who) for t in process.threads]
+    if not threads:
+        raise SysError(Errno.ESRCH)
+    return threads
+
+
+def _processes(thread: UserThread, which: int, who: int) -> list[Process]:
+    """Return the processes of a group or a user, zombies too."""
     if which not in {PRIO_PGRP, PRIO_USER}:
         raise SysError(Errno.EINVAL)
     me = thread.process
@@ -117,17 +125,17 @@ def _meant(thread: UserThread, which: int, who: int) -> list[UserThread]:
         of_user = process.credentials.user.real
         return (process.pgid if which == PRIO_PGRP else of_user) == number
 
-    processes = filter(belongs, thread.system.processes.by_pid.values())
-    threads = [t for process in processes for t in process.threads]
-    if not threads:
-        raise SysError(Errno.ESRCH)
-    return threads
+    return list(filter(belongs, thread.system.processes.by_pid.values()))
 
 
 @syscall
 def getpriority(thread: UserThread, which: Int, who: Int) -> int:
-    """Tell the lowest nice value of threads, as 20 minus that."""
-    return max(20 - target.nice for target in _meant(thread, which, who))
+    """Tell the lowest nice value of threads, as 20 minus that; a zombie keeps its own."""
+    found = [target.nice for target in _meant(thread, which, who)]
+    if which != PRIO_PROCESS:
+        processes = _processes(thread, which, who)
+        found += [process.last_nice for process in processes if process.status is not None]
+    return 20 - min(found)
 
 
 @syscall

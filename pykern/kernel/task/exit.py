@@ -51,7 +51,7 @@ def exit_thread(system: System, thread: UserThread, status: int) -> None:
         system.threads.reap(thread)
     process.thread_ended.wake_all()
     if not process.threads:
-        process.last_name = thread.name
+        process.last_name, process.last_nice = thread.name, thread.nice
         decided = process.group_status
         _end(system, process, status if decided is None else decided)
 

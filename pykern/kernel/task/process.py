@@ -46,6 +46,7 @@ class Process:
     subreaper : orphans below it become its children
     dumpable, personality : kept for prctl and personality
     barriers : kinds of membarrier that it has announced
+    last_name, last_nice : of the last thread that has ended
     vfork_done : woken when it has its own address space, or none any more
     child_cpu_ns : CPU time of children that were waited for
     """
@@ -77,6 +78,7 @@ class Process:
     stopped: bool = False
     group_status: int | None = None
     last_name: str = "?"
+    last_nice: int = 0
     child_events: WaitQueue = field(default_factory=WaitQueue)
     signal_arrived: WaitQueue = field(default_factory=WaitQueue)
     ended: WaitQueue = field(default_factory=WaitQueue)

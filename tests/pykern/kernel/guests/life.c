@@ -339,7 +339,22 @@ static void urgency(void)
     SHOW(setpriority(PRIO_PROCESS, 0, 100));
     SHOW(getpriority(PRIO_PROCESS, 0));
     SHOW(setpriority(PRIO_PROCESS, 0, 2));
-    SHOW(getpriority(PRIO_PGRP, 0));
+    child = fork();
+    if (!child) { /* a zombie of the group keeps its own */
+        setpgid(0, 0);
+        SHOW(setpriority(PRIO_PROCESS, 0, 16));
+        pid_t zombie = fork();
+        if (!zombie)
+            _exit(0);
+        siginfo_t info;
+        waitid(P_PID, zombie, &info, WEXITED | WNOWAIT);
+        SHOW(setpriority(PRIO_PROCESS, 0, 18));
+        SHOW(getpriority(PRIO_PGRP, 0));
+        wait_for(zombie);
+        SHOW(getpriority(PRIO_PGRP, 0));
+        _exit(0);
+    }
+    say_status("group", wait_for(child));
     SHOW(setpriority(9, 0, 2));
     SHOW(getpriority(PRIO_PROCESS, 1 << 22));
     child = fork();
