@@ -12,13 +12,13 @@ from tests import rows
 
 ROOT = Path(__file__).parents[1]
 ROWS = {
-    "MEL": set(range(1, 51)) - {44, 45, 46},
+    "MEL": set(range(1, 57)) - {52},
     "SCA": set(range(1, 28)),
     "MIC": set(range(1, 19)),
     "RMP": set(range(1, 16)),
     "MYR": set(range(1, 23)),
 }
-"""Rows that are done, of the five kernels; three of MelloOS's are tested below."""
+"""Rows that are done, of the five kernels."""
 
 
 @pytest.mark.parametrize("kernel", ROWS)
@@ -34,7 +34,7 @@ def test_every_row_has_a_state():
 
 
 def test_a_row_that_is_tested_is_not_left_for_later():
-    assert set(rows.LATER) & set(rows.tests_by_row()) == set()
+    assert (set(rows.LATER) | set(rows.OUTSIDE)) & set(rows.tests_by_row()) == set()
 
 
 def test_rows_are_found_in_words():
