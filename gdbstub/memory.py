@@ -110,7 +110,7 @@ def _chunks(session: Session, address: int, size: int) -> Iterator[tuple[int, by
     if end > _SPACE:
         raise RequestError(f"{size} bytes at {address:#x} reach beyond the address space")
     while address < end:
-        chunk = session.target.read_memory(session.general, address, min(_CHUNK, end - address))
+        chunk = session.target.read_memory(session.looked_at, address, min(_CHUNK, end - address))
         if not chunk:
             raise TargetError(f"no memory at {address:#x}")
         yield address, chunk
@@ -126,7 +126,7 @@ def search(session: Session, rest: bytes) -> bytes:
     if not pattern:
         raise RequestError("no pattern to search for")
     if isinstance(session.target, SupportsSearch):
-        found = session.target.search_memory(session.general, address, size, pattern)
+        found = session.target.search_memory(session.looked_at, address, size, pattern)
     else:
         found = _search(session, address, size, pattern)
     return b"0" if found is None else b"1,%x" % found

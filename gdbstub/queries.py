@@ -173,7 +173,7 @@ def monitor(session: Session, rest: bytes) -> bytes:
         raise RequestError("qRcmd without a command")
     command = text_of(rest[1:])
     try:
-        text = session.target.monitor(session.general, command)
+        text = session.target.monitor(session.looked_at, command)
     except TargetError as error:
         text = str(error)
     session.show(text if not text or text.endswith("\n") else f"{text}\n")

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 _MOST_WAITING = 256
 """Requests that may wait while the target runs; gdb sends none."""
 _CONSOLE_CHUNK = 1024
+_OF_A_THREAD = frozenset(b"gGpPmMxX")
+"""Requests by which gdb looks at the thread of Hg, whatever it has chosen that for."""
+_PASSES = b"qXfer:btrace-conf"
+"""What gdb asks of all threads when it connects; it stays at the last, and means nothing by it."""
 
 
 class Session:
@@ -53,6 +57,7 @@ class Session:
     Attributes
     ----------
     general : the thread whose registers and memory are meant (Hg)
+    looked_at : the thread that gdb has last read, stepped, …: what it means where it says none
     continued : the thread that `c` and `s` are about (Hc); None: all
     client : features that gdb says it has
     running : whether threads go on, and gdb waits for one to stop
@@ -87,6 +92,8 @@ class Session:
         self._more: list[Stop] = []
         self.packed = target if isinstance(target, SupportsPackedRegisters) else None
         self.general: ThreadId = target.threads()[0].id
+        self.looked_at = self.general
+        self._passed: ThreadId | None = None
         self.continued: ThreadId | None = None
         self.client: frozenset[str] = frozenset()
         self.running = False
@@ -142,7 +149,8 @@ class Session:
         self.last_stop = reason
         self._more = []
         if isinstance(reason, Stop):
-            self.general, self.continued = reason.thread, None
+            self.general = self.looked_at = reason.thread
+            self.continued = self._passed = None
             self._print(reason.text)
             if "multi-wp-addr+" not in self.client:
                 self._more = [replace(reason, kind=k, address=a) for k, a in reason.others]
@@ -250,7 +258,17 @@ class Session:
             self._refused -= 1
             self._send(error_reply(self, RequestError("too many requests while it ran")))
 
+    def _note_thread(self, payload: bytes) -> None:
+        """Note which thread is meant by requests that name none, and before which is no Hg."""
+        if payload.startswith(_PASSES):
+            self._passed = self.general
+        elif payload and payload[0] in _OF_A_THREAD:
+            self.looked_at, self._passed = self.general, None
+        elif not payload.startswith(b"H") and self.general != self._passed:
+            self.looked_at = self.general
+
     def _answer(self, payload: bytes) -> None:
+        self._note_thread(payload)
         try:
             reply = commands.execute(self, payload)
         except (RequestError, TargetError) as error:

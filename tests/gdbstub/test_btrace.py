@@ -74,3 +74,20 @@ def test_what_is_no_request_changes_nothing():
     for request in ("Qbtrace", "Qbtrace:", "Qbtrace:pt", "Qbtrace-conf:bts:size=", "Qbtrace:btsx"):
         assert client.ask(request) == "" or client.ask(request).startswith("E")
     assert toy.most == {}
+
+
+def test_passing_through_threads_is_not_looking_at_them():
+    """gdb asks each for its trace when it connects; what names no thread means another then."""
+    client = Client(Recording())
+    for thread in (1, 2):
+        client.ask(f"Hg{thread}")
+        assert client.ask("qXfer:btrace-conf:read::0,1000").startswith("E")
+    assert client.session.general.tid == 2
+    client.ask("qCRC:0,4")
+    assert client.session.looked_at.tid == 1
+    client.ask("m0,4")  # gdb believes that the second is chosen
+    client.ask("qCRC:0,4")
+    assert client.session.looked_at.tid == 2
+    client.ask("Hg1")
+    client.ask("qCRC:0,4")
+    assert client.session.looked_at.tid == 1
