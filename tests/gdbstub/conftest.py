@@ -25,3 +25,11 @@ def gdb():
     one = Gdb()
     yield one
     one.close()
+
+
+@pytest.fixture
+def attached(boot, gdb):
+    """A gdb that has come to the default image before its first instruction."""
+    gdb.guest = boot()
+    gdb.type(f"target remote {gdb.guest.address}")
+    return gdb

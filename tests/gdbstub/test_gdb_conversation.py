@@ -32,13 +32,6 @@ def sector(tmp_path):
     return write
 
 
-@pytest.fixture
-def attached(boot, gdb):
-    gdb.guest = boot()
-    gdb.type(f"target remote {gdb.guest.address}")
-    return gdb
-
-
 # -- 16, 32 and 64 bits
 
 

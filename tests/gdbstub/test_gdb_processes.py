@@ -7,7 +7,7 @@ import re
 import pytest
 
 from images import cpio
-from tests.gdbstub.gdb import GDB, Gdb, GdbError, Guest
+from tests.gdbstub.gdb import GDB, GdbError, Guest
 from tests.pykern.debug.debugged_system import SAME, program
 
 pytestmark = [
@@ -39,13 +39,6 @@ def boot(tmp_path, initrd):
     yield start
     for guest in guests:
         guest.close()
-
-
-@pytest.fixture
-def gdb():
-    one = Gdb()
-    yield one
-    one.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from images import cpio, prebuilt
-from tests.gdbstub.gdb import GDB, ROOT, Gdb, GdbError, Guest
+from tests.gdbstub.gdb import GDB, ROOT, GdbError
 
 pytestmark = [
     pytest.mark.slow,
@@ -20,34 +20,6 @@ pytestmark = [
 ]
 RACE = Path(__file__).parent / "guests" / "race.c"
 _MOST_SEEDS = 40
-
-
-@pytest.fixture
-def boot(tmp_path):
-    guests = []
-
-    def start(*arguments, **options):
-        guests.append(Guest(tmp_path, *arguments, **options))
-        return guests[-1]
-
-    yield start
-    for guest in guests:
-        guest.close()
-
-
-@pytest.fixture
-def gdb():
-    one = Gdb()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def attached(boot, gdb):
-    """A gdb that has come to the default image before its first instruction."""
-    gdb.guest = boot()
-    gdb.type(f"target remote {gdb.guest.address}")
-    return gdb
 
 
 def place(gdb):

@@ -7,40 +7,12 @@ import re
 import pytest
 
 from images import prebuilt
-from tests.gdbstub.gdb import GDB, Gdb, GdbError, Guest
+from tests.gdbstub.gdb import GDB, GdbError
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(GDB is None, reason="gdb is not installed"),
 ]
-
-
-@pytest.fixture
-def boot(tmp_path):
-    guests = []
-
-    def start(*arguments, **options):
-        guests.append(Guest(tmp_path, *arguments, **options))
-        return guests[-1]
-
-    yield start
-    for guest in guests:
-        guest.close()
-
-
-@pytest.fixture
-def gdb():
-    one = Gdb()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def attached(boot, gdb):
-    """A gdb that has come to the default image before its first instruction."""
-    gdb.guest = boot()
-    gdb.type(f"target remote {gdb.guest.address}")
-    return gdb
 
 
 def test_symbols_come_without_being_asked_for(attached):

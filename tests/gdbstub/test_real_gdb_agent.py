@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from tests.gdbstub.gdb import GDB
-from tests.gdbstub.test_real_gdb import COUNTER, attached, boot, counter, gdb  # noqa: F401 - fixtures
+from tests.gdbstub.test_real_gdb import COUNTER, counter  # noqa: F401 - a fixture
 
 # The guest of `counter` is: 7C00h incw 0x500; 7C04h mov 0x600, %ax; 7C07h jmp 7C00h
 pytestmark = [
@@ -92,7 +92,7 @@ print *(short*)0x500
 """
 
 
-def test_a_trace_experiment(boot, tmp_path):  # noqa: F811
+def test_a_trace_experiment(boot, tmp_path):
     """By gdb's command line: pygdbmi does not understand what its machine interface says of it."""
     (tmp_path / "sector").write_bytes(COUNTER)
     guest = boot("--protocol", "bootsector", str(tmp_path / "sector"))
@@ -112,7 +112,7 @@ def test_a_trace_experiment(boot, tmp_path):  # noqa: F811
         assert any(re.fullmatch(line, one.strip()) for one in said), (line, done.stdout)
 
 
-def test_what_the_hosted_kernel_writes_is_seen(attached):  # noqa: F811
+def test_what_the_hosted_kernel_writes_is_seen(attached):
     attached.type("break sys_read")
     attached.go("continue")
     attached.type("delete")

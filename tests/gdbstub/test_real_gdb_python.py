@@ -8,7 +8,7 @@ import pytest
 
 from images import prebuilt
 from tests import booting
-from tests.gdbstub.gdb import GDB, ROOT, Gdb, GdbError, Guest
+from tests.gdbstub.gdb import GDB, ROOT, GdbError
 
 pytestmark = [
     pytest.mark.slow,
@@ -27,34 +27,6 @@ def line_of(path, text, behind=""):
 
 
 WRITE = line_of(IO, "file = ", behind="async def write(")
-
-
-@pytest.fixture
-def boot(tmp_path):
-    guests = []
-
-    def start(*arguments, **options):
-        guests.append(Guest(tmp_path, *arguments, **options))
-        return guests[-1]
-
-    yield start
-    for guest in guests:
-        guest.close()
-
-
-@pytest.fixture
-def gdb():
-    one = Gdb()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def attached(boot, gdb):
-    """A gdb that has come to the default image before its first instruction."""
-    gdb.guest = boot()
-    gdb.type(f"target remote {gdb.guest.address}")
-    return gdb
 
 
 @pytest.fixture(scope="module")
