@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gdbstub import Action, Stop
@@ -41,7 +42,7 @@ _LOOK_NS = 20_000_000
 _HARMLESS = frozenset((ExitReason.HOSTCALL, ExitReason.BUDGET, ExitReason.HLT))
 
 
-class Work:
+class Work(ABC):
     """What every errand has: a run, and somebody who waits for the answer.
 
     Parameters
@@ -98,11 +99,11 @@ class Work:
         finally:
             os._exit(0)
 
-    def _arrived(self) -> Stop | None:
-        raise NotImplementedError
+    @abstractmethod
+    def _arrived(self) -> Stop | None: ...
 
     def _stopped(self, stop: Stop) -> None:
-        raise NotImplementedError(f"no stop is expected: {stop}")
+        self._answer(Failed(f"a stop that nobody has asked for came on the way: {stop}"))
 
 
 def _is_early(ended: Exit, until_ns: int | None, now: int) -> bool:

@@ -6,6 +6,7 @@ passes the same states at the same virtual times however often it is stopped.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from gdbstub import BreakpointKind, Stop, TargetError
@@ -33,7 +34,7 @@ _ACCESSES = {
 }
 
 
-class HookedRun:
+class HookedRun(ABC):
     """Runs a machine; subclasses say where it has to stop.
 
     Parameters
@@ -54,17 +55,17 @@ class HookedRun:
 
     # -- what subclasses decide
 
+    @abstractmethod
     def at_instruction(self, vcpu: Vcpu) -> Stop | None:
         """Decide before a hooked instruction whether to stop."""
-        raise NotImplementedError
 
+    @abstractmethod
     def accessed(self, vcpu: Vcpu, wanted: Breakpoint, laddr: int) -> Stop | None:
         """Decide in the middle of an instruction that accesses watched memory."""
-        raise NotImplementedError
 
+    @abstractmethod
     def interrupted(self, vcpu: Vcpu, *, external: bool) -> Stop | None:
         """Take note of an interrupt or exception while a thread steps."""
-        raise NotImplementedError
 
     # -- hooks
 
