@@ -314,10 +314,11 @@ class Execution(HookedRun):
             return None  # its own hook comes next
         return Stop(thread_of(vcpu.index))
 
-    def _meant(self, vcpu: Vcpu) -> Iterable[Point]:
-        """Return the breakpoints that count for a processor."""
+    def _meant(self, vcpu: Vcpu, pc: int) -> list[Point]:
+        """Return the breakpoints at an address that count for a processor."""
         others_lifted = frozenset() if vcpu.index in self._steps else self._lifted
-        return [Point(0, wanted) for wanted in self.breakpoints | others_lifted]
+        wanted = self.breakpoints | others_lifted
+        return [Point(0, one) for one in wanted if one.address == pc]
 
     def _hooked(self, vcpu: Vcpu) -> Stop | None:
         """Decide before a hooked instruction; on the way to a landing commands are repeated."""

@@ -65,8 +65,8 @@ class HookedRun(ABC):
     # -- what subclasses decide
 
     @abstractmethod
-    def _meant(self, vcpu: Vcpu) -> Iterable[Point]:
-        """Return the points that count for what a processor executes now."""
+    def _meant(self, vcpu: Vcpu, pc: int) -> list[Point]:
+        """Return the points at an address that count for what a processor executes now."""
 
     @abstractmethod
     def _thread(self, vcpu: Vcpu, owner: int) -> ThreadId | None:
@@ -243,11 +243,7 @@ class HookedRun(ABC):
     def _here(self, vcpu: Vcpu) -> list[Point]:
         """Return the breakpoints of the next instruction that are meant, and whose stop is due."""
         pc = linear_pc(vcpu)
-        here = [
-            point
-            for point in self._meant(vcpu)
-            if point.breakpoint.address == pc and point.breakpoint.kind <= BreakpointKind.HARDWARE
-        ]
+        here = [p for p in self._meant(vcpu, pc) if p.breakpoint.kind <= BreakpointKind.HARDWARE]
         if not here or not self._listens_to(vcpu):
             return []
         if self._stopped.get(vcpu.index) == (vcpu.retired, pc):

@@ -63,6 +63,7 @@ class Points:
     def __init__(self, machine: Machine, agent: Agent, watcher: Watcher) -> None:
         self._machine, self._agent, self._watcher = machine, agent, watcher
         self._hooks: dict[_Place, tuple[int, Conditions]] = {}
+        self._placed: dict[Point, Conditions] | None = None
 
     @property
     def slow(self) -> bool:
@@ -79,7 +80,11 @@ class Points:
         ------
         TargetError : the core has no more of them
         """
-        wanted = self._places(points)
+        said = {point: point.breakpoint.conditions for point in points}
+        if said == self._placed:
+            return
+        self._placed = None
+        wanted = self._places(said)
         for gone in [p for p, (_, had) in self._hooks.items() if wanted.get(p) != had]:
             self._machine.remove_hook(self._hooks.pop(gone)[0])
         for place, conditions in wanted.items():
@@ -90,6 +95,7 @@ class Points:
             except ValueError as error:
                 address = place.point.breakpoint.address
                 raise TargetError(f"breakpoint at {address:#x}: {error}") from None
+        self._placed = said
 
     def _hook(self, place: _Place, conditions: Conditions) -> int:
         wanted, add = place.point.breakpoint, self._machine.add_hook

@@ -30,6 +30,7 @@ _STOP_KINDS = {
     BreakpointKind.READ: StopKind.RWATCH,
     BreakpointKind.ACCESS: StopKind.AWATCH,
 }
+_WRITES = (BreakpointKind.WRITE, BreakpointKind.ACCESS)
 _MOST_COMPARED = 4096
 _MOST_LOOKED_UP = 1 << 18
 """Bytes of a watchpoint whose pages are looked up at each write of the kernel."""
@@ -176,5 +177,4 @@ def _addresses(told: Sequence[_Access]) -> list[tuple[StopKind, int]]:
 
 def _is_looked_up(point: Point) -> bool:
     wanted = point.breakpoint
-    writes = wanted.kind in {BreakpointKind.WRITE, BreakpointKind.ACCESS}
-    return writes and wanted.size <= _MOST_LOOKED_UP
+    return wanted.kind in _WRITES and wanted.size <= _MOST_LOOKED_UP

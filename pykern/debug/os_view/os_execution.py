@@ -228,9 +228,10 @@ class OsExecution(HookedRun):
 
     # -- whom it is about
 
-    def _meant(self, vcpu: Vcpu) -> list[Point]:
+    def _meant(self, vcpu: Vcpu, pc: int) -> list[Point]:
         """Return the breakpoints of what a processor executes, and those of the kernel."""
-        return [point for point in self._set if self._whom(vcpu, point.owner) is not None]
+        here = [point for point in self._set if point.breakpoint.address == pc]
+        return [point for point in here if self._whom(vcpu, point.owner) is not None]
 
     def _whom(self, vcpu: Vcpu, owner: int) -> ThreadId | None:
         """Return the thread that a breakpoint of a process stops on a processor, if any."""
