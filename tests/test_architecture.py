@@ -125,7 +125,10 @@ TESTED_ELSEWHERE: dict[str, str] = {
         f"pykern/debug/python_source/{name}.py": "tests/pykern/debug/python_source/test_debugger.py"
         for name in ("commands", "post_mortem")
     },
-    "pykern/debug/execution.py": "tests/pykern/debug/test_debugged_machine.py",
+    **{
+        f"pykern/debug/{name}.py": "tests/pykern/debug/test_debugged_machine.py"
+        for name in ("execution", "hooked_run")
+    },
     "images/errors.py": "tests/images/test_build.py",
     "images/toml_table.py": "tests/images/test_manifest.py",
     "pykern/machine/media/errors.py": "tests/pykern/machine/media/test_iso.py",

@@ -89,7 +89,8 @@ def attach(
         console.visitors.append(listener)
         print(f"pykern: gdb {_HINTS[view]}-ex 'target remote {listener.address}'", file=sys.stderr)
     doorways = Doorways(doors, views)
-    processors.execution.agent.show = doorways.print
+    for seen in views.values():
+        seen.execution.agent.show = doorways.print
     door = _with_observer(args, processors, doorways, console, stack)
     session.machine = debugged = _debugged(args, processors, doorways, door, session)
     python = PythonSource(host, debugged.pause, lambda: doorways.target)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gdbstub.agent import AgentError, evaluate, holds
 from pykern.debug import registers
+from pykern.debug.spaces import Spaces
 from pykern_c.agent import AgentCondition
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class ProcessorContext:
     ----------
     variables : trace state variables by number
     show : prints on gdb's console
+    spaces : the memory there is
     """
 
     def __init__(
@@ -37,10 +39,12 @@ class ProcessorContext:
         architecture: Architecture,
         variables: dict[int, int],
         show: Callable[[str], None],
+        spaces: Spaces | None = None,
     ) -> None:
         self.machine, self.vcpu = machine, vcpu
         self.architecture = architecture
         self._variables, self._show = variables, show
+        self._spaces = spaces or Spaces()
 
     def register(self, number: int) -> int:
         """Return a register by gdb's number."""
@@ -53,11 +57,11 @@ class ProcessorContext:
         return value & ((1 << known[number].bits) - 1)
 
     def read(self, address: int, size: int) -> bytes:
-        """Return linear memory."""
-        try:
-            return self.vcpu.read_linear(address, size)
-        except (ValueError, OverflowError):
-            raise AgentError("memory") from None
+        """Return linear memory of what the processor executes."""
+        data = self._spaces.read(self.vcpu, 0, address, size)
+        if data is None:
+            raise AgentError("memory")
+        return data
 
     def variable(self, number: int) -> int:
         """Return a trace state variable."""
@@ -90,6 +94,7 @@ class Agent:
     Parameters
     ----------
     architecture : the registers as gdb numbers them now
+    spaces : the memory there is; a machine's own without one
 
     Attributes
     ----------
@@ -97,15 +102,20 @@ class Agent:
     show : prints on gdb's console
     """
 
-    def __init__(self, machine: Machine, architecture: Architecture) -> None:
+    def __init__(
+        self, machine: Machine, architecture: Architecture, spaces: Spaces | None = None
+    ) -> None:
         self._machine = machine
         self.architecture = architecture
+        self.spaces = spaces or Spaces()
         self.variables: dict[int, int] = {}
         self.show: Callable[[str], None] = lambda _text: None
 
     def context(self, vcpu: Vcpu) -> ProcessorContext:
         """Return what an expression sees on a processor."""
-        return ProcessorContext(self._machine, vcpu, self.architecture, self.variables, self.show)
+        return ProcessorContext(
+            self._machine, vcpu, self.architecture, self.variables, self.show, self.spaces
+        )
 
     def condition(self, codes: Sequence[bytes]) -> AgentCondition | None:
         """Return what the core has to evaluate; None: nothing, it always holds."""

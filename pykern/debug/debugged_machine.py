@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from gdbstub import Exited, Stop
 from pykern.debug.doorways import Doorways
-from pykern.debug.machine_target import MachineTarget
 from pykern.debug.non_stop import NonStop
 from pykern.debug.observed import Observed
 from pykern_c.exits import Exit, ExitReason
@@ -41,8 +40,7 @@ class DebuggedMachine:
         self._listener = listener
         self._door = listener.door if isinstance(listener, Observed) else listener
         self._in_hostcall = False
-        if isinstance(target, MachineTarget):
-            target.execution.agent.show = listener.print
+        target.execution.agent.show = listener.print
         target.stopped = wait
 
     @property

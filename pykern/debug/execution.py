@@ -1,10 +1,8 @@
 """How a machine runs while somebody debugs it: to breakpoints, accesses, and the next instruction.
 
-Nothing in the guest is changed for it. An instruction is stopped before by a hook of the core, so a
-run passes the same states at the same virtual times whether it is stopped a thousand times or not
-at all. A single step is the same run up to the processor's next instruction; other processors take
-their turns meanwhile. Only where gdb locks the scheduler do some processors run without the
-others.
+A single step is the run that there would be anyway (`HookedRun`), up to the processor's next
+instruction; other processors take their turns meanwhile. Only where gdb locks the scheduler do some
+processors run without the others.
 
 An interrupt that arrives during a step is served first: the step ends where the program goes on.
 """
@@ -20,32 +18,22 @@ from pykern.debug.agent import Agent
 from pykern.debug.branches import BranchTrace
 from pykern.debug.history import landing as landings
 from pykern.debug.history.position import Position, retired
-from pykern.debug.points import Points
+from pykern.debug.hooked_run import OUR_STOP, HookedRun, place_of
+from pykern.debug.points import Point
 from pykern.debug.registers import linear_pc
 from pykern.debug.some_processors import SomeProcessors
-from pykern.debug.watching import Accesses
-from pykern.machine.shutdown import explain_shutdown
 from pykern_c.exits import Exit, ExitReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from gdbstub import Action, Breakpoint, Resume
     from pykern.debug.history.landing import Landing
     from pykern_c import Machine, Vcpu
 
-_LAST_VECTOR = 255
-_PATIENCE = 2048
-"""Hooks that nobody wants between two looks at the debugger."""
-_WATCHED_NS = 250_000
-"""Virtual time between two looks while memory is watched, or conditions are evaluated."""
-_STEPPING_NS = 50_000
-"""The same while a processor steps that may have halted for ever."""
-_SIGABRT = 6
-_OUR_STOP = "debugger"
 NO_INTERRUPTS_IN_STEPS = 7
 """What QEMU does unless told otherwise: single steps (1), interrupts (2) and timers (4) masked."""
-_OUR_STOPS = frozenset((_OUR_STOP, landings.STOPPED))
+_OUR_STOPS = frozenset((OUR_STOP, landings.STOPPED))
 _LANDED = Exit(ExitReason.STOPPED, what=landings.STOPPED)
 _STOP_KINDS = {
     BreakpointKind.SOFTWARE: StopKind.SWBREAK,
@@ -76,7 +64,7 @@ def thread_of(vcpu: int) -> ThreadId:
     return ThreadId(1, vcpu + 1)
 
 
-class Execution:
+class Execution(HookedRun):
     """Runs a machine, and tells where it has to stop.
 
     Parameters
@@ -85,7 +73,6 @@ class Execution:
 
     Attributes
     ----------
-    agent : evaluates conditions of breakpoints
     branches : what processors have executed, of those that are recorded, by index
     breakpoints : where to stop
     step_others : whether other processors run while one steps
@@ -98,21 +85,14 @@ class Execution:
     """
 
     def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+        super().__init__(machine, Agent(machine, X86_64))
         self.step_others = True
         self.step_mode = NO_INTERRUPTS_IN_STEPS
         self.non_stop = False
         self.going: set[int] = set()
         self.breakpoints: set[Breakpoint] = set()
-        self.agent = Agent(machine, X86_64)
-        self._accesses = Accesses(machine, lambda: machine.stop(_OUR_STOP))
-        self._points = Points(machine, self.agent, self._watcher)
         self.branches: dict[int, BranchTrace] = {}
-        self._step_hook = 0
-        self._stopped: dict[int, tuple[int, int]] = {}
         self._steps: dict[int, _Step] = {}
-        self._alone: SomeProcessors | None = None
-        self._found: Stop | None = None
         self.passes = self.landed = self._in_hostcall = False
         self.landing: Landing | None = None
         self._turn: int | None = None
@@ -139,7 +119,7 @@ class Execution:
             vcpus = stepping
         self._lifted = self._lift(vcpus) if self.passes else frozenset()
         self.place_hooks()
-        self._stopped = {i: at for i, at in self._stopped.items() if at == self._moment(i)}
+        self._forget_stops()
         self._alone = None
         if len(vcpus) < len(self._machine.vcpus) and not self.passes:
             chosen = [
@@ -207,64 +187,25 @@ class Execution:
 
     def place_hooks(self) -> None:
         """Have the hooks that the breakpoints need; gdb takes all out and in at every stop."""
-        self._points.place(self.breakpoints | self._lifted)
-        self._accesses.watch(self.breakpoints)
+        self._place(Point(0, wanted) for wanted in self.breakpoints | self._lifted)
         self._placed = frozenset(self.breakpoints)
 
-    def _moment(self, vcpu: int) -> tuple[int, int]:
-        """Return what tells this execution of an instruction from all others."""
-        return self._machine.vcpus[vcpu].retired, linear_pc(self._machine.vcpus[vcpu])
-
-    def _watcher(self, wanted: Breakpoint) -> Callable[[Vcpu, int, int, bool], None]:
-        """Return what is called in the middle of an instruction that accesses watched memory."""
-
-        def accessed(vcpu: Vcpu, laddr: int, size: int, write: bool) -> None:
-            if self._listens_to(vcpu):
-                self._accesses.note(vcpu, wanted, (laddr, size), write)
-
-        return accessed
-
-    def _listens_to(self, vcpu: Vcpu) -> bool:
-        return self._alone is None or vcpu in self._alone
-
-    def stop_after(self, stop: Stop) -> None:
-        """Stop when the present instruction is done."""
-        self._find(stop, None)
-        self._machine.stop(_OUR_STOP)
-
     def _find(self, stop: Stop, access: tuple[int, bool] | None) -> None:
-        if self._found is None:
-            self._found, self._turn, self._access = stop, stop.thread.tid - 1, access
-
-    def _take_access(self) -> None:
-        """Make a stop of what has been done to watched memory, unless there is one already."""
-        stop = self._accesses.stop() if self._found is None else None
-        if stop is not None:
-            self._find(stop, self._accesses.last)
+        """Take the first stop that something in the middle of an instruction is."""
+        super()._find(stop, access)
+        self._turn, self._access = stop.thread.tid - 1, access
 
     def _hook_steps(self) -> None:
         """Look at every instruction of a processor that steps, and no longer."""
-        for vcpu in self._machine.vcpus:
-            wanted = vcpu.index in self._steps or vcpu.index in self.branches
-            if vcpu.single_steps != wanted:
-                vcpu.single_steps = wanted
-        if bool(self._steps) == bool(self._step_hook):
-            return
-        if self._steps:
-            self._step_hook = self._machine.add_hook(
-                self._interrupted, kinds="int", first=0, last=_LAST_VECTOR
-            )
-            return
-        self._machine.remove_hook(self._step_hook)
-        self._step_hook = 0
+        self._look_at(self._steps.keys() | self.branches.keys(), stepping=bool(self._steps))
 
-    def _interrupted(self, vcpu: Vcpu, _vector: int, _error: int, external: bool) -> None:
+    def _interrupted(self, vcpu: Vcpu, *, external: bool) -> None:
         """Note where an interrupt returns to; an exception is where the step leads."""
         step = self._steps.get(vcpu.index)
         if step is None or step.returns_to is not None:
             return
         if external and self.step_mode & 2:
-            step.returns_to = _place(vcpu)
+            step.returns_to = place_of(vcpu)
         else:
             self.stop_after(Stop(thread_of(vcpu.index)))
 
@@ -282,49 +223,19 @@ class Execution:
         self, index: int, within: tuple[int, int] | None, _thread: ThreadId
     ) -> None:
         """Stop where a processor's thread goes on in the guest, whichever processor that is on."""
-        there = _place(self._machine.vcpus[index])
+        there = place_of(self._machine.vcpus[index])
         for vcpu in [self._machine.vcpus[index]] if self._alone else self._machine.vcpus:
             self._steps[vcpu.index] = _Step(-1, -1, within, there)
         self._hook_steps()
 
     # -- the run
 
-    def run(self, until_ns: int | None, look: Callable[[], Stop | None]) -> Exit | Stop:
-        """Run until virtual time `until_ns`, a stop, or what only the owner can deal with.
-
-        Parameters
-        ----------
-        look : called now and then where many hooks make the run slow; what it returns ends it
-        """
-        hooks = 0
-        if self._has_landed(None):
-            return _LANDED
-        while True:
-            exit_ = self._advance(until_ns)
-            self._take_access()
-            if self._has_landed(exit_):
-                return exit_ if exit_.reason is ExitReason.HOSTCALL else _LANDED
-            stop, self._found = self._found, None
-            if exit_.reason is ExitReason.HOOK:
-                hooks += 1
-                stop = self._at_hook(exit_)
-                if stop is None and hooks % _PATIENCE == 0:
-                    stop = look()
-            elif exit_.reason is ExitReason.BUDGET and not self._reached(until_ns):
-                stop = look()
-            elif exit_.reason is not ExitReason.STOPPED or exit_.what not in _OUR_STOPS:
-                self._accesses.server = self._machine.vcpus[exit_.vcpu]
-                return exit_
-            if stop is not None:
-                return stop
-
-    def _at_hook(self, exit_: Exit) -> Stop | None:
-        """Decide before an instruction whether to stop."""
-        vcpu = self._machine.vcpus[exit_.vcpu]
-        stop = self._at_breakpoint(vcpu) if exit_.code else self._at_instruction(vcpu)
-        if stop is not None:
-            self._stopped[vcpu.index] = self._moment(vcpu.index)
-        return stop
+    def _arrived(self, exit_: Exit | None) -> Exit | None:
+        """Return what ends the run at a landing."""
+        if not self._has_landed(exit_):
+            return None
+        hostcall = exit_ is not None and exit_.reason is ExitReason.HOSTCALL
+        return exit_ if hostcall else _LANDED
 
     def _has_landed(self, exit_: Exit | None) -> bool:
         """Tell whether to stop here whatever gdb wants, and note whose turn it is."""
@@ -349,7 +260,7 @@ class Execution:
     def stop_here(self, vcpu: int) -> Stop | None:
         """Return the stop that gdb wants before a processor's next instruction."""
         processor = self._machine.vcpus[vcpu]
-        return self._at_instruction(processor) or self._at_breakpoint(processor)
+        return self._at_instruction(processor) or self._hooked(processor)
 
     def position(self, entries: int) -> Position:
         """Return where the machine stands, behind so many entries of the journal."""
@@ -362,26 +273,24 @@ class Execution:
         self._turn = self._access = None
         self._in_hostcall = False
 
-    def _advance(self, until_ns: int | None) -> Exit:
-        if self._alone is None:
-            return self._machine.run(self._soon(until_ns))
-        return self._alone.turn()
-
     def _soon(self, until_ns: int | None) -> int | None:
-        """Return the time to look at the debugger: a machine may be slow, or a step never end."""
+        """Return how far to go at once: at most to where a landing wants to look."""
         near = None if self.landing is None else self.landing.approach()
         if near is not None:
             until_ns = near if until_ns is None else min(near, until_ns)
-        if not self._points.slow and not self._steps and not self.branches:
-            return until_ns
-        soon = self._machine.now + (_STEPPING_NS if self._steps else _WATCHED_NS)
-        return soon if until_ns is None else min(soon, until_ns)
+        return super()._soon(until_ns)
 
-    def _reached(self, until_ns: int | None) -> bool:
-        """Tell whether the owner wants to have the machine back."""
-        if self._alone is not None:
-            return True
-        return until_ns is not None and self._machine.now >= until_ns
+    def _is_ours(self, exit_: Exit) -> bool:
+        return exit_.reason is ExitReason.STOPPED and exit_.what in _OUR_STOPS
+
+    def _processor(self, index: int) -> ThreadId:
+        """Return the thread that a processor is."""
+        return thread_of(index)
+
+    def _thread(self, vcpu: Vcpu, owner: int) -> ThreadId:
+        """Return the processor that has touched what is watched."""
+        del owner
+        return thread_of(vcpu.index)
 
     def _at_instruction(self, vcpu: Vcpu) -> Stop | None:
         """Decide before an instruction of a processor that steps whether to stop."""
@@ -391,7 +300,7 @@ class Execution:
         if step is None:
             return None
         if step.returns_to is not None:
-            if _place(vcpu) != step.returns_to:
+            if place_of(vcpu) != step.returns_to:
                 return None
             step.returns_to = None
             if linear_pc(vcpu) == step.start:
@@ -405,40 +314,23 @@ class Execution:
             return None  # its own hook comes next
         return Stop(thread_of(vcpu.index))
 
-    def _here(self, vcpu: Vcpu) -> list[Breakpoint]:
-        """Return the breakpoints of the next instruction that are meant."""
-        pc = linear_pc(vcpu)
+    def _meant(self, vcpu: Vcpu, pc: int) -> list[Point]:
+        """Return the breakpoints at an address that count for a processor."""
         others_lifted = frozenset() if vcpu.index in self._steps else self._lifted
         wanted = self.breakpoints | others_lifted
-        here = [b for b in wanted if b.address == pc and b.kind in _STOP_KINDS]
-        if not here or not self._listens_to(vcpu):
-            return []
-        if self._stopped.get(vcpu.index) == (vcpu.retired, pc):
-            here = [b for b in here if b.commands]  # the stop has been reported
-        return [b for b in here if self.agent.holds(b, vcpu)]
+        return [Point(0, one) for one in wanted if one.address == pc]
 
-    def _breaks(self, vcpu: Vcpu) -> bool:
-        return any(not breakpoint_.commands for breakpoint_ in self._here(vcpu))
+    def _hooked(self, vcpu: Vcpu) -> Stop | None:
+        """Decide before a hooked instruction; on the way to a landing commands are repeated."""
+        return self._at_breakpoint(vcpu, silent=self.landing is not None)
 
-    def _at_breakpoint(self, vcpu: Vcpu) -> Stop | None:
-        """Decide before a hooked instruction whether to stop; execute commands."""
-        here = self._here(vcpu)
-        for breakpoint_ in here if self.landing is None else ():
-            self.agent.execute(breakpoint_, vcpu)
-        kinds = [b.kind for b in here if not b.commands]
-        if not kinds:
-            return None
+    def _stop_for(self, vcpu: Vcpu, points: Iterable[Point]) -> Stop:
+        """Return the stop of a processor at a breakpoint."""
         # gdb goes on without a word where its own idea of the PC has no breakpoint.
-        kind = _STOP_KINDS[min(kinds)]
+        kind = _STOP_KINDS[min(point.breakpoint.kind for point in points)]
         if linear_pc(vcpu) != vcpu.read_register("rip"):
             kind = StopKind.SIGNAL
         return Stop(thread_of(vcpu.index), kind=kind)
-
-    def shutdown_stop(self, exit_: Exit) -> Stop:
-        """Return the stop for a triple fault, with its explanation."""
-        lines = explain_shutdown(self._machine.vcpus[exit_.vcpu], exit_)
-        text = "".join(f"{line}\n" for line in lines)
-        return Stop(thread_of(exit_.vcpu), _SIGABRT, text=text)
 
 
 def _steps(machine: Machine, vcpus: dict[int, Action]) -> dict[int, _Step]:
@@ -449,7 +341,3 @@ def _steps(machine: Machine, vcpus: dict[int, Action]) -> dict[int, _Step]:
         if action.step
         for vcpu in [machine.vcpus[index]]
     }
-
-
-def _place(vcpu: Vcpu) -> tuple[int, int]:
-    return vcpu.read_register("rip"), vcpu.read_register("rsp")

@@ -29,7 +29,9 @@ class Recorder(ProcessorContext):
     """
 
     def __init__(self, agent: Agent, machine: Machine, vcpu: Vcpu, point: Tracepoint) -> None:
-        super().__init__(machine, vcpu, agent.architecture, agent.variables, agent.show)
+        super().__init__(
+            machine, vcpu, agent.architecture, agent.variables, agent.show, agent.spaces
+        )
         self.frame = Frame(point.number, linear_pc(vcpu))
         self.collect_register(agent.architecture.numbers[agent.architecture.pc])
 

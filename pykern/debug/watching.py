@@ -5,7 +5,8 @@ on without a word; so it is not told. What reads, or watches more than a page, i
 
 The guest's own accesses come from hooks of the core. What the hosted kernel and devices write comes
 from `MemoryMap.write`, by physical address, and belongs to the processor whose call the kernel
-serves, in whose address space the watched addresses are looked up. What they read is not seen.
+serves. The watched addresses are looked up in the address space that they were meant in, or where
+nobody knows processes in that processor's. What they read is not seen.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
+from gdbstub import BreakpointKind, Stop, StopKind
 from pykern.debug.memory import pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from gdbstub import Breakpoint
+    from gdbstub import ThreadId
+    from pykern.debug.points import Point
+    from pykern.debug.spaces import Spaces
     from pykern_c import Machine, Vcpu
 
 _STOP_KINDS = {
@@ -27,6 +30,7 @@ _STOP_KINDS = {
     BreakpointKind.READ: StopKind.RWATCH,
     BreakpointKind.ACCESS: StopKind.AWATCH,
 }
+_WRITES = (BreakpointKind.WRITE, BreakpointKind.ACCESS)
 _MOST_COMPARED = 4096
 _MOST_LOOKED_UP = 1 << 18
 """Bytes of a watchpoint whose pages are looked up at each write of the kernel."""
@@ -44,7 +48,7 @@ class _Access:
     """
 
     vcpu: Vcpu
-    watched: Breakpoint
+    watched: Point
     first: int
     last: int
     before: bytes | None
@@ -56,6 +60,8 @@ class Accesses:
 
     Parameters
     ----------
+    spaces : the memory that is watched
+    thread : returns who has touched what an owner watches, by a processor; None: nobody it means
     stop : ends the run behind the present instruction
 
     Attributes
@@ -64,18 +70,24 @@ class Accesses:
     last : (address, whether a write) of the access of the last stop; None: no instruction's
     """
 
-    def __init__(self, machine: Machine, stop: Callable[[], None]) -> None:
-        self._machine, self._stop = machine, stop
+    def __init__(
+        self,
+        machine: Machine,
+        spaces: Spaces,
+        thread: Callable[[Vcpu, int], ThreadId | None],
+        stop: Callable[[], None],
+    ) -> None:
+        self._machine, self._spaces = machine, spaces
+        self._thread, self._stop = thread, stop
         self.server: Vcpu = machine.vcpus[0]
         self.last: tuple[int, bool] | None = None
         self._noted: list[_Access] = []
-        self._values: dict[Breakpoint, bytes | None] = {}
+        self._values: dict[Point, bytes | None] = {}
 
-    def watch(self, breakpoints: Iterable[Breakpoint]) -> None:
+    def watch(self, points: Iterable[Point]) -> None:
         """See to writes of the hosted kernel and of devices to what these watch."""
-        kinds = {BreakpointKind.WRITE, BreakpointKind.ACCESS}
-        watched = [b for b in breakpoints if b.kind in kinds and b.size <= _MOST_LOOKED_UP]
-        self._values = {one: _value(self.server, one) for one in watched}
+        watched = [point for point in points if _is_looked_up(point)]
+        self._values = {one: self._value(self.server, one) for one in watched}
         self._machine.write_seen = self._written if watched else None
 
     def _written(self, paddr: int, size: int) -> None:
@@ -86,32 +98,38 @@ class Accesses:
                 self._note(self.server, watched, (laddr, size), self._values[watched])
                 self._stop()
 
-    def _touched(self, watched: Breakpoint, paddr: int, size: int) -> int | None:
+    def forget(self, owner: int) -> None:
+        """Watch nothing of an owner that is no more, or has other memory."""
+        self._noted = [noted for noted in self._noted if noted.watched.owner != owner]
+        self._values = {p: value for p, value in self._values.items() if p.owner != owner}
+
+    def _touched(self, watched: Point, paddr: int, size: int) -> int | None:
         """Return the first watched address among physical ones."""
-        for laddr, length in pages(watched.address, watched.size):
-            start = self.server.translate(laddr).paddr
+        owner, wanted = watched
+        for laddr, length in pages(wanted.address, wanted.size):
+            start = self._spaces.translate(self.server, owner, laddr)
             if start is not None and start < paddr + size and paddr < start + length:
                 return laddr + max(paddr - start, 0)
         return None
 
-    def note(self, vcpu: Vcpu, watched: Breakpoint, where: tuple[int, int], write: bool) -> None:
+    def note(self, vcpu: Vcpu, watched: Point, where: tuple[int, int], write: bool) -> None:
         """Take an access of an instruction, (address, size), before it is done."""
-        self._note(vcpu, watched, where, _value(vcpu, watched), write)
+        self._note(vcpu, watched, where, self._value(vcpu, watched), write)
         self._stop()
 
     def _note(
         self,
         vcpu: Vcpu,
-        watched: Breakpoint,
+        watched: Point,
         where: tuple[int, int],
         before: bytes | None,
         write: bool | None = None,
     ) -> None:
         if any(noted.watched == watched for noted in self._noted):
             return
-        laddr, size = where
-        first = max(laddr, watched.address)
-        last = min(laddr + size, watched.address + watched.size) - 1
+        (laddr, size), wanted = where, watched.breakpoint
+        first = max(laddr, wanted.address)
+        last = min(laddr + size, wanted.address + wanted.size) - 1
         self._noted.append(_Access(vcpu, watched, first, last, before, write))
 
     def stop(self) -> Stop | None:
@@ -120,19 +138,28 @@ class Accesses:
             return None
         told = [noted for noted in self._noted if self._counts(noted)]
         self._noted.clear()
-        if not told:
+        threads = [self._thread(noted.vcpu, noted.watched.owner) for noted in told]
+        thread = next((thread for thread in threads if thread is not None), None)
+        if thread is None:
             return None
+        told = [noted for noted, who in zip(told, threads, strict=True) if who == thread]
         first = told[0]
         self.last = None if first.write is None else (first.first, first.write)
         seen = _addresses(told)
-        thread = ThreadId(1, told[0].vcpu.index + 1)
         return Stop(thread, kind=seen[0][0], address=seen[0][1], others=tuple(seen[1:]))
 
     def _counts(self, noted: _Access) -> bool:
-        now = _value(noted.vcpu, noted.watched)
+        now = self._value(noted.vcpu, noted.watched)
         if noted.watched in self._values:
             self._values[noted.watched] = now
         return noted.before is None or now != noted.before
+
+    def _value(self, vcpu: Vcpu, watched: Point) -> bytes | None:
+        """Return what is compared; None: nothing is."""
+        owner, wanted = watched
+        if wanted.kind != BreakpointKind.WRITE or wanted.size > _MOST_COMPARED:
+            return None
+        return self._spaces.read(vcpu, owner, wanted.address, wanted.size)
 
 
 def _addresses(told: Sequence[_Access]) -> list[tuple[StopKind, int]]:
@@ -144,15 +171,10 @@ def _addresses(told: Sequence[_Access]) -> list[tuple[StopKind, int]]:
                 groups[i] = kind, max(first, one.first), min(last, one.last)
                 break
         else:
-            groups.append((_STOP_KINDS[one.watched.kind], one.first, one.last))
+            groups.append((_STOP_KINDS[one.watched.breakpoint.kind], one.first, one.last))
     return [(kind, first) for kind, first, _ in groups]
 
 
-def _value(vcpu: Vcpu, watched: Breakpoint) -> bytes | None:
-    """Return what is compared; None: nothing is."""
-    if watched.kind != BreakpointKind.WRITE or watched.size > _MOST_COMPARED:
-        return None
-    try:
-        return vcpu.read_linear(watched.address, watched.size)
-    except (ValueError, OverflowError):
-        return None
+def _is_looked_up(point: Point) -> bool:
+    wanted = point.breakpoint
+    return wanted.kind in _WRITES and wanted.size <= _MOST_LOOKED_UP

@@ -103,6 +103,7 @@ def test_two_processes_linked_at_the_same_address(family):
             family.type("break rest if i == 2 || i == 7")
             continue
         assert stop["reason"] == "breakpoint-hit"
+        assert re.search(r"stop only if i .*\(target evals\)", family.type("info breakpoints"))
         assert int(stop["frame"]["addr"], 16) == SAME
         who = family.type("info symbol $pc").split()[0]
         hits.append((who, stop["frame"]["func"], stop["frame"]["args"][0]["value"]))
@@ -110,6 +111,23 @@ def test_two_processes_linked_at_the_same_address(family):
     child = [hit for hit in hits if hit[0] == "rest"]
     assert own == [("work", "work", "4"), ("work", "work", "5")]
     assert child == [("rest", "rest", "2"), ("rest", "rest", "7")]
+
+
+def test_prints_and_watchpoints_of_one_of_two_processes(family):
+    """What is printed and watched is at an address that both have."""
+    family.type("set detach-on-fork off")
+    family.type("set dprintf-style agent")
+    family.type("handle SIGUSR1 nostop noprint pass")
+    family.type('dprintf work,"work %d\\n", i')
+    assert "agent-printf" in family.type("info breakpoints")
+    family.type("catch exec")
+    assert family.go("continue")["reason"] == "exec"
+    family.type("watch left")
+    values = [family.go("continue")["value"]["new"] for _ in range(7)]
+    assert values == [str(40 - sum(range(i + 1))) for i in range(1, 8)]
+    assert family.go("continue")["reason"] == "exited"
+    printed = "".join(r["payload"] for r in family.records if r["type"] == "target")
+    assert re.findall(r"work (\d)", printed) == ["1", "2", "3", "4", "5"]
 
 
 def test_fork_exec_and_exit(family):

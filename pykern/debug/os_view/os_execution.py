@@ -1,8 +1,10 @@
 """Running to the breakpoints of processes, and stepping tasks wherever they are executed.
 
 A breakpoint belongs to the process it was set in, and stops nothing else at the same address; one
-of the kernel's process stops the processor, whatever task it executes. A task that steps in user
-mode takes interrupts, page faults and system calls as one instruction, on however many processors.
+of the kernel's process stops the processor, whatever task it executes. The core compares address
+spaces, so neither a breakpoint nor a watchpoint costs another process anything. A task that steps
+in user mode takes interrupts, page faults and system calls as one instruction, on however many
+processors.
 """
 
 from __future__ import annotations
@@ -10,31 +12,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gdbstub import Action, BreakpointKind, Stop, StopKind, ThreadId
-from pykern.debug.os_view.hooked_run import HookedRun
-from pykern.debug.os_view.tasks import KERNEL_PID, processor_id
+from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
+from gdbstub.x86 import X86_64
+from pykern.debug.agent import Agent
+from pykern.debug.hooked_run import HookedRun, place_of
+from pykern.debug.os_view.task_spaces import TaskSpaces
+from pykern.debug.os_view.tasks import KERNEL_PID, processor_id, task_id
+from pykern.debug.points import Point
+from pykern.debug.some_processors import SomeProcessors
 from pykern.kernel.x86.layout import VECTOR_SYSCALL
-from pykern.machine.shutdown import explain_shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gdbstub import Breakpoint, Resume
+    from gdbstub import Action, Breakpoint, Resume
     from pykern.debug.os_view.syscall_catch import SyscallCatch
     from pykern.debug.os_view.task_registers import TaskRegisters
     from pykern.debug.os_view.tasks import Tasks
     from pykern.kernel.task.thread import Thread as Task
     from pykern_c import Vcpu
-    from pykern_c.exits import Exit
 
 _USER_CPL = 3
-_SIGABRT = 6
-_KINDS = {
+_STOP_KINDS = {
     BreakpointKind.SOFTWARE: StopKind.SWBREAK,
     BreakpointKind.HARDWARE: StopKind.HWBREAK,
-    BreakpointKind.WRITE: StopKind.WATCH,
-    BreakpointKind.READ: StopKind.RWATCH,
-    BreakpointKind.ACCESS: StopKind.AWATCH,
 }
 
 
@@ -71,38 +72,36 @@ class OsExecution(HookedRun):
     """
 
     def __init__(self, tasks: Tasks, registers: TaskRegisters, catch: SyscallCatch) -> None:
-        super().__init__(tasks.machine)
+        super().__init__(tasks.machine, Agent(tasks.machine, X86_64, TaskSpaces(tasks)))
         self._tasks = tasks
         self._registers = registers
         self._catch = catch
-        self._owners: dict[Breakpoint, set[int]] = {}
+        self._set: set[Point] = set()
         self._steps: dict[ThreadId, Step] = {}
 
     # -- breakpoints of processes
 
     def insert(self, pid: int, wanted: Breakpoint) -> None:
-        """Stop a process there."""
-        self._owners.setdefault(wanted, set()).add(pid)
+        """Stop a process there, on what is said now."""
+        self.remove(pid, wanted)
+        self._set.add(Point(pid, wanted))
 
     def remove(self, pid: int, wanted: Breakpoint) -> None:
         """Stop it there no longer."""
-        owners = self._owners.get(wanted, set())
-        owners.discard(pid)
-        if not owners:
-            self._owners.pop(wanted, None)
+        self._set.discard(Point(pid, wanted))
 
     def drop(self, pid: int) -> None:
         """Forget the breakpoints of a process that has ended, or executes another program."""
-        for wanted in list(self._owners):
-            self.remove(pid, wanted)
+        self._set = {point for point in self._set if point.owner != pid}
+        self._accesses.forget(pid)
 
     def forget(self) -> None:
         """Have no breakpoints, and no step under way."""
-        self._owners.clear()
+        self._set.clear()
         self._steps.clear()
-        self.alone = None
-        self.place(set())
-        self.hook_steps(stepping=False)
+        self._alone = None
+        self._place(())
+        self._hook_steps()
 
     # -- before a run
 
@@ -113,13 +112,19 @@ class OsExecution(HookedRun):
         ------
         TargetError : the core cannot watch so much
         """
-        self.place(set(self._owners))
-        self.alone = self._locked(actions)
+        self._place(self._set)
+        self._forget_stops()
+        self._alone = self._locked(actions)
         self._steps = {t: self._step(t, action) for t, action in actions.items() if action.step}
         self._registers.forget_stops()
-        self.hook_steps(stepping=bool(self._steps))
+        self._hook_steps()
 
-    def _locked(self, actions: Resume) -> Vcpu | None:
+    def _hook_steps(self) -> None:
+        """Look at every instruction while something steps: a task may go to any processor."""
+        everywhere = range(len(self._machine.vcpus) if self._steps else 0)
+        self._look_at(everywhere, stepping=bool(self._steps))
+
+    def _locked(self, actions: Resume) -> SomeProcessors | None:
         """Return the processor that is to run alone: that of one thread of several in a process."""
         if len(actions) != 1:
             return None
@@ -127,7 +132,7 @@ class OsExecution(HookedRun):
         index = self._tasks.index_of(thread)
         if index is None or len(self._tasks.list({thread.pid})) == 1:
             return None
-        return self._machine.vcpus[index]
+        return SomeProcessors([self._machine.vcpus[index]])
 
     def _step(self, thread: ThreadId, action: Action) -> Step:
         task, index = self._tasks.find(thread), self._tasks.index_of(thread)
@@ -153,27 +158,32 @@ class OsExecution(HookedRun):
         """Return the addresses in which kernel code steps on a processor, if it is there."""
         vcpu = self._machine.vcpus[index]
         pc = vcpu.read_register("rip")
-        steps = (self._steps[thread] for thread in self._here(vcpu))
+        steps = (self._steps[thread] for thread in self._stepping(vcpu))
         ranges = (s.within for s in steps if s.within and not s.user and s.returns_to is None)
         return next(((first, end) for first, end in ranges if first <= pc < end), None)
 
     def step_from_thunk(self, index: int, within: tuple[int, int] | None, thread: ThreadId) -> None:
         """Stop where what a processor executes goes on in the guest, on whichever processor."""
-        there = _place(self._machine.vcpus[index])
+        there = place_of(self._machine.vcpus[index])
         processors = [processor_id(vcpu.index) for vcpu in self._machine.vcpus]
         for who in processors if thread in processors else [thread]:
             self._steps[who] = Step(False, None, within, returns_to=there)
-        self.hook_steps(stepping=True)
+        self._hook_steps()
 
     # -- the run
 
-    def at_instruction(self, vcpu: Vcpu) -> Stop | None:
+    def _hooked(self, vcpu: Vcpu) -> Stop | None:
         """Decide before a hooked instruction whether to stop."""
-        due = [t for t in self._here(vcpu) if self._is_due(t, vcpu)]
-        caught = self._catch.at_instruction(vcpu)
-        return self._at_breakpoint(vcpu) or caught or (self._stop(due[0], vcpu) if due else None)
+        return self._at_breakpoint(vcpu) or self._catch.at_instruction(vcpu)
 
-    def _here(self, vcpu: Vcpu) -> list[ThreadId]:
+    def _at_instruction(self, vcpu: Vcpu) -> Stop | None:
+        """Decide before any instruction whether somebody's step ends at it."""
+        due = [thread for thread in self._stepping(vcpu) if self._is_due(thread, vcpu)]
+        if not due or self._breaks(vcpu):
+            return None  # or its own hook comes next
+        return self._stop(due[0], vcpu)
+
+    def _stepping(self, vcpu: Vcpu) -> list[ThreadId]:
         """Return the threads that step on a processor: its task, and itself."""
         here = (self._tasks.current_id(vcpu.index), processor_id(vcpu.index))
         return [thread for thread in dict.fromkeys(here) if thread in self._steps]
@@ -200,61 +210,64 @@ class OsExecution(HookedRun):
         """Tell whether no interrupt has come between, or it has been served."""
         if step.returns_to is None:
             return True
-        if _place(vcpu) != step.returns_to:
+        if place_of(vcpu) != step.returns_to:
             return False
         step.returns_to, step.left = None, True
         return True
 
-    def interrupted(self, vcpu: Vcpu, *, external: bool) -> Stop | None:
+    def _interrupted(self, vcpu: Vcpu, *, external: bool) -> None:
         """Note where an interrupt of kernel code returns to; an exception is where a step leads."""
-        for thread in self._here(vcpu):
+        for thread in self._stepping(vcpu):
             step = self._steps[thread]
             if step.user or step.returns_to is not None:
                 continue
             if not external:
-                return self._stop(thread, vcpu)
-            step.returns_to = _place(vcpu)
-        return None
+                self.stop_after(self._stop(thread, vcpu))
+                return
+            step.returns_to = place_of(vcpu)
 
-    def _at_breakpoint(self, vcpu: Vcpu) -> Stop | None:
-        pc = vcpu.read_register("rip")
-        found = [
-            (wanted.kind, thread)
-            for wanted, owners in self._owners.items()
-            if wanted.address == pc and wanted.kind <= BreakpointKind.HARDWARE
-            for thread in self._whom(vcpu, owners)
-        ]
-        if not found or not self.listens_to(vcpu):
-            return None
-        kind, thread = min(found)
-        return self._stop(thread, vcpu, _KINDS[kind])
+    # -- whom it is about
 
-    def _whom(self, vcpu: Vcpu, owners: Iterable[int]) -> list[ThreadId]:
-        """Return the thread that a breakpoint of these processes stops on a processor, if any."""
+    def _meant(self, vcpu: Vcpu, pc: int) -> list[Point]:
+        """Return the breakpoints of what a processor executes, and those of the kernel."""
+        here = [point for point in self._set if point.breakpoint.address == pc]
+        return [point for point in here if self._whom(vcpu, point.owner) is not None]
+
+    def _whom(self, vcpu: Vcpu, owner: int) -> ThreadId | None:
+        """Return the thread that a breakpoint of a process stops on a processor, if any."""
+        if owner == KERNEL_PID:
+            return processor_id(vcpu.index)
         task = self._tasks.current_id(vcpu.index)
-        if task.pid in owners and task.pid != KERNEL_PID:
-            return [task]
-        return [processor_id(vcpu.index)] if KERNEL_PID in owners else []
+        return task if task.pid == owner else None
 
-    def accessed(self, vcpu: Vcpu, wanted: Breakpoint, laddr: int) -> Stop | None:
-        """Decide in the middle of an instruction that accesses watched memory."""
-        for thread in self._whom(vcpu, self._owners.get(wanted, ())):
-            return self._stop(thread, vcpu, _KINDS[wanted.kind], max(laddr, wanted.address))
-        return None
+    def _thread(self, vcpu: Vcpu, owner: int) -> ThreadId | None:
+        """Return who has touched what a process watches; another's doing is shown in its own."""
+        process = self._tasks.kernel.processes.by_pid.get(owner)
+        others = [] if process is None else process.threads
+        return self._whom(vcpu, owner) or next(map(task_id, others), None)
 
-    def _stop(
-        self, thread: ThreadId, vcpu: Vcpu, kind: StopKind = StopKind.SIGNAL, address: int = 0
-    ) -> Stop:
+    def _stop_for(self, vcpu: Vcpu, points: Iterable[Point]) -> Stop:
+        """Return the stop of a thread at a breakpoint: of a program, if it is one of its own."""
+        found = [(point.breakpoint.kind, self._whom(vcpu, point.owner)) for point in points]
+        kind, thread = min((kind, thread) for kind, thread in found if thread is not None)
+        return self._stop(thread, vcpu, _STOP_KINDS[kind])
+
+    def _find(self, stop: Stop, access: tuple[int, bool] | None) -> None:
+        """Take a stop; who has touched memory in the kernel's code is shown there."""
+        super()._find(stop, access)
+        index = self._tasks.index_of(stop.thread)
+        if access is not None and index is not None:
+            self._show_kernel(stop.thread, self._machine.vcpus[index])
+
+    def _stop(self, thread: ThreadId, vcpu: Vcpu, kind: StopKind = StopKind.SIGNAL) -> Stop:
+        self._show_kernel(thread, vcpu)
+        return Stop(thread, kind=kind)
+
+    def _show_kernel(self, thread: ThreadId, vcpu: Vcpu) -> None:
+        """Have a program that is stopped in the kernel's own code shown there."""
         if vcpu.read_register("cpl") != _USER_CPL:
             self._registers.in_kernel.add(thread.tid)
-        return Stop(thread, kind=kind, address=address)
 
-    def shutdown_stop(self, exit_: Exit) -> Stop:
-        """Return the stop for a triple fault, with its explanation."""
-        lines = explain_shutdown(self._machine.vcpus[exit_.vcpu], exit_)
-        text = "".join(f"{line}\n" for line in lines)
-        return Stop(processor_id(exit_.vcpu), _SIGABRT, text=text)
-
-
-def _place(vcpu: Vcpu) -> tuple[int, int]:
-    return vcpu.read_register("rip"), vcpu.read_register("rsp")
+    def _processor(self, index: int) -> ThreadId:
+        """Return what gdb calls a processor."""
+        return processor_id(index)

@@ -55,6 +55,7 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
 
     architecture = X86_64
     breakpoint_kinds = frozenset(BreakpointKind)
+    breakpoint_agent = True
 
     def __init__(
         self,

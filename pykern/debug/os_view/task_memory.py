@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pykern.kernel.mm.space import AddressSpace
     from pykern.kernel.task.thread import Thread as Task
 
-_USER_END = 1 << 47
+USER_END = 1 << 47
+"""Where the half of an address space that is a process's own ends."""
 
 
 class TaskMemory:
@@ -58,7 +59,7 @@ class TaskMemory:
         ------
         TargetError : the program could not; nothing has been written
         """
-        if laddr < _USER_END and task.process is not None:
+        if laddr < USER_END and task.process is not None:
             try:
                 task.process.space.copy_out(laddr, data)
             except SysError:
@@ -72,7 +73,7 @@ class TaskMemory:
 
     def _page(self, task: Task, laddr: int) -> bytes | None:
         """Return a page's contents; None: there is no such page."""
-        if laddr < _USER_END:
+        if laddr < USER_END:
             return None if task.process is None else peek(task.process.space, laddr)
         try:
             return self._machine.read(self._kernel_place(laddr), PAGE_SIZE)
@@ -87,7 +88,7 @@ class TaskMemory:
         return paddr
 
     def _why_not(self, task: Task, laddr: int) -> str:
-        if laddr < _USER_END and task.process is not None:
+        if laddr < USER_END and task.process is not None:
             return task.process.space.describe(laddr)
         return f"linear {laddr:#x} is not mapped to memory"
 

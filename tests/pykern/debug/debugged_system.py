@@ -20,9 +20,12 @@ from tests.pykern.debug.scripted import ScriptedGdb
 from tests.pykern.kernel import hosted
 
 GUESTS = Path(__file__).parent / "guests"
-FLAGS = ("-O1", "-g", "-static", "-no-pie", "-pthread", "-Wl,--section-start=.same=0x700000")
+PLACES = ("-Wl,--section-start=.same=0x700000", "-Wl,--section-start=.samedata=0x710000")
+FLAGS = ("-O1", "-g", "-static", "-no-pie", "-pthread", *PLACES)
 SAME = 0x700000
 """Where `work` of family is, and `rest` of sibling."""
+SAME_DATA = 0x710000
+"""Where `total` of family is, and `left` of sibling."""
 
 
 @functools.cache
@@ -59,6 +62,9 @@ class Gdb(ScriptedGdb):
     features = (
         "multiprocess+;swbreak+;hwbreak+;fork-events+;vfork-events+;exec-events+;error-message+"
     )
+
+    at_stop = tuple
+    """Yields what to ask at a stop."""
 
     @property
     def last(self):

@@ -6,8 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-volatile int total;
+static int ended;
 __thread volatile long mine = 7;
+__attribute__((section(".samedata"))) volatile int total;
 
 __attribute__((noinline, section(".same"))) void work(int i)
 {
@@ -27,7 +28,6 @@ static void handler(int number)
 
 int main(void)
 {
-    int status;
     char *untouched = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     signal(SIGUSR1, handler);
@@ -40,8 +40,8 @@ int main(void)
         work(i);
     if (write(1, "work\n", 5) != 5)
         return 1;
-    waitpid(pid, &status, 0);
+    waitpid(pid, &ended, 0);
     raise(SIGUSR1);
-    finished(WEXITSTATUS(status), untouched);
+    finished(WEXITSTATUS(ended), untouched);
     return reboot(RB_POWER_OFF);
 }

@@ -1,7 +1,7 @@
 /* sibling: has a function of its own where /sbin/init has `work`. */
 #include <unistd.h>
 
-volatile int left = 40;
+__attribute__((section(".samedata"))) volatile int left = 40;
 
 __attribute__((noinline, section(".same"))) void rest(int i)
 {

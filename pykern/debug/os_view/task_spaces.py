@@ -1,0 +1,68 @@
+"""The address spaces of processes, for breakpoints.
+
+An address of a user half is a process's own. Pages that the process has not touched yet are read as
+it would find them, and nothing is brought in for that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pykern.debug.memory import pages
+from pykern.debug.os_view.task_memory import USER_END, peek
+from pykern.debug.os_view.tasks import KERNEL_PID
+from pykern.debug.spaces import Spaces
+from pykern.kernel.core.units import PAGE_SIZE, page_down
+
+if TYPE_CHECKING:
+    from pykern.debug.os_view.tasks import Tasks
+    from pykern.kernel.mm.space import AddressSpace
+    from pykern_c import Vcpu
+
+
+class TaskSpaces(Spaces):
+    """The address spaces of a kernel's processes.
+
+    Parameters
+    ----------
+    tasks : whose
+    """
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+
+    def root(self, owner: int, laddr: int) -> int | None:
+        """Return the top page table of a process, for what is not in all of them."""
+        space = self._space(owner, laddr)
+        return None if space is None else space.pml4
+
+    def read(self, vcpu: Vcpu, owner: int, laddr: int, size: int) -> bytes | None:
+        """Return memory of a process, 0: of the one that a processor executes."""
+        space = self._space(owner or self._tasks.current_id(vcpu.index).pid, laddr)
+        if space is None:
+            return super().read(vcpu, owner, laddr, size)
+        parts = []
+        for start, length in pages(laddr, size):
+            page = peek(space, page_down(start))
+            if page is None:
+                return None
+            parts.append(page[start % PAGE_SIZE :][:length])
+        return b"".join(parts)
+
+    def translate(self, vcpu: Vcpu, owner: int, laddr: int) -> int | None:
+        """Return the physical address of a process's linear one; None: there is no page."""
+        space = self._space(owner, laddr)
+        if space is None:
+            return super().translate(vcpu, owner, laddr)
+        table = space.pages.table
+        entry = table.entry(laddr)
+        if not entry or table.is_swapped(entry):
+            return None
+        return table.paddr_of(entry) + laddr % PAGE_SIZE
+
+    def _space(self, owner: int, laddr: int) -> AddressSpace | None:
+        """Return the space that an address is in; None: whichever a processor is in."""
+        if owner == KERNEL_PID or laddr >= USER_END:
+            return None
+        process = self._tasks.kernel.processes.by_pid.get(owner)
+        return None if process is None or not process.threads else process.space
