@@ -110,6 +110,10 @@ TESTED_ELSEWHERE: dict[str, str] = {
         )
     },
     **{
+        f"pykern/debug/history/{name}.py": "tests/pykern/debug/history/test_saved.py"
+        for name in ("save_commands",)
+    },
+    **{
         f"pykern/debug/history/{name}.py": "tests/pykern/debug/history/test_processes.py"
         for name in ("channel", "checkpoints")
     },

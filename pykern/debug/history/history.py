@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gdbstub import TargetError
 from pykern.debug.history.channel import Channel
 from pykern.debug.history.checkpoints import Checkpoint, Checkpoints, sleep
 from pykern.debug.history.errands import Life
 from pykern.debug.history.journal import Journal, Write
 from pykern.debug.history.landing import AtPosition
 from pykern.debug.history.replay import Replay
+from pykern.debug.history.saved import MOST, Saved, Timeline
 from pykern.debug.history.work import Work, begin, landing_at
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ HOSTCALL = 2_000
 """Instructions that a hostcall counts for, by the time it takes."""
 
 
+class Woken(BaseException):
+    """This is a copy that has just been woken: what the original was about is not its business."""
+
+
 class History:
     """What is known of the past.
 
@@ -47,6 +53,8 @@ class History:
     replay : runs the machine
     checkpoints : where one can go on from
     bookmarks : points by name
+    saved : states that are kept, by name
+    keeps : whether a state can be kept here: gdb is waited for, between two parts of the run
     here : where the machine stands still; None: it runs
     destination : where `monitor goto` has said to go
     hostcalls : how many this process has seen
@@ -68,10 +76,13 @@ class History:
         self.replay = Replay(target, self.journal)
         self.checkpoints = Checkpoints(bound)
         self.bookmarks: dict[str, Position] = {}
+        self.saved: dict[str, Saved] = {}
+        self.keeps = False
         self.here: Position | None = None
         self.work: Work | None = None
         self.destination: Goal | None = None
         self.hostcalls = 0
+        self._epochs = 0
         self._ends = False
         self.outputs = outputs
         self._keeper = keeper
@@ -102,7 +113,7 @@ class History:
     def _spoil(self) -> None:
         """Have no past: what some processors do without the others cannot be repeated."""
         if len(self.checkpoints):
-            self.begin_here()
+            self.begin_here("processors have run while others stood still")
 
     def _effort(self) -> int:
         return self.target.machine.retired + HOSTCALL * self.hostcalls
@@ -129,6 +140,8 @@ class History:
             return pid, ours
         ours.close()
         self.checkpoints.clear()
+        while self.saved:
+            self.drop(next(iter(self.saved)))
         self.listener.sleep()
         errand, channel = sleep(self._keeper, theirs)
         self._wake(errand, channel)
@@ -139,19 +152,74 @@ class History:
         self.checkpoints.clear()
         self.bookmarks.clear()
 
-    def begin_here(self) -> None:
+    def begin_here(self, why: str) -> None:
         """Have no past, and no future that is known: what was done is not in the journal."""
         self.forget()
+        self.diverge(why)
+        self._anew()
+
+    def _anew(self) -> None:
+        """Know of no future."""
         del self.journal.entries[self.journal.cursor :]
         self._present()
         self.outputs.show_all()
+
+    def diverge(self, why: str) -> None:
+        """Note that something was done which no run from the journal repeats."""
+        self._epochs += 1
+        self.journal.epoch, self.journal.broken = self._epochs, why
+
+    # -- states that are kept
+
+    @property
+    def timeline(self) -> Timeline:
+        """Return what tells this run from others."""
+        return Timeline(tuple(self.journal.entries), self.journal.epoch)
+
+    def save(self, name: str) -> Position:
+        """Keep the state that there is here; raises `Woken` in a copy that is to go on from it.
+
+        Raises
+        ------
+        TargetError : the machine does not stand where that is possible, or too many are kept
+        """
+        here = self.here
+        if here is None or not self.keeps:
+            raise TargetError("the machine does not stand where its state can be kept")
+        if here.hostcall:
+            raise TargetError("no state can be kept in the middle of a hosted function")
+        if len(self.saved) == MOST and name not in self.saved:
+            raise TargetError(f"{MOST} states are kept already; `monitor delvm NAME` drops one")
+        made = self.make_checkpoint()
+        if made is None:
+            raise Woken
+        self.drop(name)
+        past = Timeline(tuple(self.journal.entries[: self.journal.cursor]), self.journal.epoch)
+        self.saved[name] = Saved(Checkpoint(here, *made), past)
+        return here
+
+    def drop(self, name: str) -> None:
+        """Keep a state no longer, if there is one."""
+        saved = self.saved.pop(name, None)
+        if saved is not None:
+            saved.checkpoint.channel.close()
+
+    def go_over(self, goal: Position, timeline: Timeline) -> None:
+        """Forget whatever does not lie on the way to a point of another timeline."""
+        mine = self.timeline
+        for checkpoint in list(self.checkpoints):
+            if not mine.leads(checkpoint.position, goal, timeline):
+                self.checkpoints.discard(checkpoint)
+        marks = self.bookmarks.items()
+        self.bookmarks = {n: p for n, p in marks if mine.leads(p, goal, timeline)}
 
     # -- being a copy
 
     def _wake(self, errand: Any, channel: Channel) -> None:
         target = self.target
-        target.stopped = target.interrupted = False
-        target.request, target.backward, self.here = "", None, None
+        target.stopped = target.interrupted = self.keeps = False
+        target.request, target.backward, target.loading = "", None, None
+        self.here = self.destination = None
         target.execution.forget()
         target.fault_stops.forget()
         if target.python is not None:
@@ -163,14 +231,22 @@ class History:
 
     def live(self, life: Life, files: list[int]) -> None:
         """Take the place of the process that has sent this one here."""
-        count = len(life.checkpoints)
-        channels, connection = files[:count], next(iter(files[count:]), None)
+        channels = iter(files)
+        kept = [(*one, next(channels)) for one in life.checkpoints]
+        saved = [(name, *one, next(channels)) for name, one in life.saved.items()]
+        connection = next(channels, None)
         self.listener.take_over(life.connection, connection)
         self.target.set_settings(life.target)
         self.bookmarks = dict(life.bookmarks)
-        for (position, pid, size), channel in zip(life.checkpoints, channels, strict=True):
+        for position, pid, size, channel in kept:
             self.checkpoints.add(Checkpoint(position, pid, Channel.of(channel), size))
+        for name, position, pid, size, entries, epoch, channel in saved:
+            checkpoint = Checkpoint(position, pid, Channel.of(channel), size)
+            self.saved[name] = Saved(checkpoint, Timeline(tuple(entries), epoch))
+        self._epochs = life.epochs
         self.journal.end = life.end
+        if life.end is None:
+            self._anew()
         self._due = self._effort() + INTERVAL
         self.work = None
         self._keeper.announce()
@@ -184,9 +260,21 @@ class History:
             self.target.settings(),
             [(c.position, c.pid, c.size) for c in checkpoints],
             self.bookmarks,
+            {
+                name: (
+                    s.position,
+                    s.checkpoint.pid,
+                    s.checkpoint.size,
+                    list(s.timeline.entries),
+                    s.timeline.epoch,
+                )
+                for name, s in self.saved.items()
+            },
+            self._epochs,
             end,
             stop,
         )
+        checkpoints += [saved.checkpoint for saved in self.saved.values()]
         files = [c.channel.fileno() for c in checkpoints]
         return life, tuple(files if descriptor is None else [*files, descriptor])
 
@@ -226,7 +314,7 @@ class History:
         if self.work is not None or self.here is None:
             return
         if self.here.hostcall:
-            self.begin_here()
+            self.begin_here("gdb has changed something in the middle of a hosted function")
             return
         if self.journal.replaying:
             self.checkpoints.forget_after(self.here)

@@ -7,7 +7,7 @@ between two turns, or written by gdb, while the machine stands still.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +62,9 @@ class Write:
             target.physical_memory = before
 
 
+Entry: TypeAlias = "Input | Write"
+
+
 class Journal:
     """A recording, and how much of it has been played.
 
@@ -70,19 +73,23 @@ class Journal:
     entries : what came in, in order
     cursor : how many of them have come in by now
     end : the point up to which there is a recording; None: the machine is there, all is new
+    epoch : a number for what has been done that is in no journal; 0: nothing has
+    broken : what that was, in words
     """
 
     def __init__(self) -> None:
-        self.entries: list[Input | Write] = []
+        self.entries: list[Entry] = []
         self.cursor = 0
         self.end: Position | None = None
+        self.epoch = 0
+        self.broken = ""
 
     @property
     def replaying(self) -> bool:
         """Whether what comes in is known already."""
         return self.end is not None
 
-    def add(self, entry: Input | Write) -> None:
+    def add(self, entry: Entry) -> None:
         """Record what comes in now; what was to come after this point is forgotten."""
         del self.entries[self.cursor :]
         self.entries.append(entry)

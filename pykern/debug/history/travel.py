@@ -24,11 +24,14 @@ from pykern.debug.history.errands import (
 if TYPE_CHECKING:
     from pykern.debug.history.history import History
     from pykern.debug.history.position import Position
+    from pykern.debug.history.saved import Saved, Timeline
 
 _SHORT_NS = 20_000
 """An interval that is searched as a whole, instruction by instruction."""
 _CLOSEST_NS, _FACTOR = 7_000, 8
 """Where checkpoints are put before a point: this long before it, and so many times as long."""
+NO_SIGNAL = 0
+"""gdb stops at that whatever it was about, even in the middle of a step past a breakpoint."""
 
 
 class _GivenUp(Exception):  # noqa: N818 - somebody wanted it
@@ -67,6 +70,13 @@ class Journey:
     def to(self, goal: Goal) -> Stop:
         """Go to a goal; return only if that fails."""
         return self._try(lambda: self._leave_for(goal))
+
+    def load(self, saved: Saved, name: str) -> Stop:
+        """Go on from a state that was kept; return only if that fails."""
+        errand = Travel(list(saved.timeline.entries), self._history.outputs.shown())
+        return self._try(
+            lambda: self._replace(saved.checkpoint, errand, saved.position, saved.timeline, name)
+        )
 
     def _try(self, way: Any) -> Stop:
         try:
@@ -166,6 +176,17 @@ class Journey:
 
     # -- the way
 
+    def _replace(
+        self, start: Checkpoint, errand: Travel, goal: Position, timeline: Timeline, name: str
+    ) -> NoReturn:
+        """Go to where another run was, and have no future that is known."""
+        channel = start.wake(errand)
+        answer, _ = self._answer(channel)
+        assert isinstance(answer, Arrived)
+        self._history.go_over(goal, timeline)
+        text = f"{name}: {goal.now} ns, {goal.total} instructions\n"
+        self._leave(channel, Stop(self._thread, NO_SIGNAL, text=text), None)
+
     def _to_beginning(self) -> None:
         """Go to where history begins, unless the machine stands there."""
         first = self._checkpoints.first
@@ -197,7 +218,10 @@ class Journey:
         channel = start.wake(errand)
         answer, _ = self._answer(channel)
         assert isinstance(answer, Arrived)
-        end = self._history.journal.end or self._here
+        self._leave(channel, stop, self._history.journal.end or self._here)
+
+    def _leave(self, channel: Channel, stop: Stop, end: Position | None) -> NoReturn:
+        """Hand everything over to the copy that is where gdb wants to be."""
         channel.send(*self._history.life(stop, end))
         channel.receive()
         os._exit(0)
