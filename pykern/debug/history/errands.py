@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gdbstub import Breakpoint, Stop
     from pykern.debug.history.journal import Entry
     from pykern.debug.history.position import Position
+    from pykern.debug.history.saved import Packed
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,7 @@ class Life:
     target : what gdb has set
     checkpoints : position, process and size of each; their channels are with the message
     bookmarks : points by name
-    saved : position, process, size, entries of the journal and epoch of each state that is kept, by
-        name; their channels are with the message
+    saved : the states that are kept; their channels are with the message
     epochs : the highest there has been
     end : the point up to which there is a recording; None: what comes is new from here on
     stop : what gdb is told
@@ -180,7 +180,7 @@ class Life:
     target: dict[str, Any]
     checkpoints: list[tuple[Position, int, int]]
     bookmarks: dict[str, Position]
-    saved: dict[str, tuple[Position, int, int, list[Entry], int]]
+    saved: list[Packed]
     epochs: int
     end: Position | None
     stop: Stop

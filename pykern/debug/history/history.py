@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gdbstub import TargetError
@@ -12,11 +12,12 @@ from pykern.debug.history.errands import Life
 from pykern.debug.history.journal import Journal, Write
 from pykern.debug.history.landing import AtPosition
 from pykern.debug.history.replay import Replay
-from pykern.debug.history.saved import MOST, Saved, Timeline
+from pykern.debug.history.saved import Saved, SavedStates
+from pykern.debug.history.timeline import Timeline
 from pykern.debug.history.work import Work, begin, landing_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gdbstub import Listener, Stop, ThreadId
     from pykern.debug.doorways import Doorways
@@ -32,8 +33,24 @@ HOSTCALL = 2_000
 """Instructions that a hostcall counts for, by the time it takes."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a recording in a file needs to know of a machine.
+
+    Attributes
+    ----------
+    machine : how it was started (`Recording.machine`)
+    state_hash : returns a hash of its whole state
+    program : version of what runs it
+    """
+
+    machine: dict[str, Any]
+    state_hash: Callable[[], str]
+    program: str = ""
+
+
 class Woken(BaseException):
-    """This is a copy that has just been woken: what the original was about is not its business."""
+    """A copy has just been woken: what the original was about is not its business."""
 
 
 class History:
@@ -46,6 +63,7 @@ class History:
     listener : where gdb comes in
     outputs : what is shown
     bound : bytes of memory for checkpoints
+    origin : how the machine was started, and how its state is hashed
 
     Attributes
     ----------
@@ -69,14 +87,16 @@ class History:
         listener: Listener | Doorways,
         outputs: Outputs,
         bound: int,
+        origin: Origin | None = None,
     ) -> None:
+        self.origin = origin or Origin({}, target.machine.state_hash)
         self.target = target
         self.listener = listener
         self.journal = Journal()
         self.replay = Replay(target, self.journal)
         self.checkpoints = Checkpoints(bound)
         self.bookmarks: dict[str, Position] = {}
-        self.saved: dict[str, Saved] = {}
+        self.saved = SavedStates()
         self.keeps = False
         self.here: Position | None = None
         self.work: Work | None = None
@@ -101,9 +121,9 @@ class History:
 
     def look(self) -> None:
         """Make a checkpoint when it is time; in one that has been woken there is work then."""
-        if self.work is not None:
+        if self.work is not None and not self.work.records:
             return
-        if not self.is_watched:
+        if self.work is None and not self.is_watched:
             self.forget()
         elif self.target.execution.alone:
             self._spoil()
@@ -140,8 +160,7 @@ class History:
             return pid, ours
         ours.close()
         self.checkpoints.clear()
-        while self.saved:
-            self.drop(next(iter(self.saved)))
+        self.saved.clear()
         self.listener.sleep()
         errand, channel = sleep(self._keeper, theirs)
         self._wake(errand, channel)
@@ -151,6 +170,16 @@ class History:
         """Have no past."""
         self.checkpoints.clear()
         self.bookmarks.clear()
+
+    def load(self, work: Work) -> None:
+        """Begin with some work; history begins where that does."""
+        self.work, self._due = work, 0
+
+    def loaded(self) -> None:
+        """Be where a recording ends: what comes is new."""
+        self.work = None
+        self._due = self._effort() + INTERVAL
+        self._anew()
 
     def begin_here(self, why: str) -> None:
         """Have no past, and no future that is known: what was done is not in the journal."""
@@ -171,10 +200,18 @@ class History:
 
     # -- states that are kept
 
-    @property
-    def timeline(self) -> Timeline:
-        """Return what tells this run from others."""
-        return Timeline(tuple(self.journal.entries), self.journal.epoch)
+    def standing(self) -> Position:
+        """Return where the machine is.
+
+        Raises
+        ------
+        TargetError : it does not stand where its state can be kept
+        """
+        if self.here is None or not self.keeps:
+            raise TargetError("the machine does not stand where its state can be kept")
+        if self.here.hostcall:
+            raise TargetError("no state can be kept in the middle of a hosted function")
+        return self.here
 
     def save(self, name: str) -> Position:
         """Keep the state that there is here; raises `Woken` in a copy that is to go on from it.
@@ -183,30 +220,17 @@ class History:
         ------
         TargetError : the machine does not stand where that is possible, or too many are kept
         """
-        here = self.here
-        if here is None or not self.keeps:
-            raise TargetError("the machine does not stand where its state can be kept")
-        if here.hostcall:
-            raise TargetError("no state can be kept in the middle of a hosted function")
-        if len(self.saved) == MOST and name not in self.saved:
-            raise TargetError(f"{MOST} states are kept already; `monitor delvm NAME` drops one")
+        here = self.standing()
+        self.saved.check_room(name)
         made = self.make_checkpoint()
         if made is None:
             raise Woken
-        self.drop(name)
-        past = Timeline(tuple(self.journal.entries[: self.journal.cursor]), self.journal.epoch)
-        self.saved[name] = Saved(Checkpoint(here, *made), past)
+        self.saved.keep(name, Saved(Checkpoint(here, *made), self.journal.past))
         return here
-
-    def drop(self, name: str) -> None:
-        """Keep a state no longer, if there is one."""
-        saved = self.saved.pop(name, None)
-        if saved is not None:
-            saved.checkpoint.channel.close()
 
     def go_over(self, goal: Position, timeline: Timeline) -> None:
         """Forget whatever does not lie on the way to a point of another timeline."""
-        mine = self.timeline
+        mine = self.journal.timeline
         for checkpoint in list(self.checkpoints):
             if not mine.leads(checkpoint.position, goal, timeline):
                 self.checkpoints.discard(checkpoint)
@@ -233,16 +257,13 @@ class History:
         """Take the place of the process that has sent this one here."""
         channels = iter(files)
         kept = [(*one, next(channels)) for one in life.checkpoints]
-        saved = [(name, *one, next(channels)) for name, one in life.saved.items()]
+        self.saved.unpack(life.saved, channels)
         connection = next(channels, None)
         self.listener.take_over(life.connection, connection)
         self.target.set_settings(life.target)
         self.bookmarks = dict(life.bookmarks)
         for position, pid, size, channel in kept:
             self.checkpoints.add(Checkpoint(position, pid, Channel.of(channel), size))
-        for name, position, pid, size, entries, epoch, channel in saved:
-            checkpoint = Checkpoint(position, pid, Channel.of(channel), size)
-            self.saved[name] = Saved(checkpoint, Timeline(tuple(entries), epoch))
         self._epochs = life.epochs
         self.journal.end = life.end
         if life.end is None:
@@ -260,21 +281,12 @@ class History:
             self.target.settings(),
             [(c.position, c.pid, c.size) for c in checkpoints],
             self.bookmarks,
-            {
-                name: (
-                    s.position,
-                    s.checkpoint.pid,
-                    s.checkpoint.size,
-                    list(s.timeline.entries),
-                    s.timeline.epoch,
-                )
-                for name, s in self.saved.items()
-            },
+            self.saved.pack(),
             self._epochs,
             end,
             stop,
         )
-        checkpoints += [saved.checkpoint for saved in self.saved.values()]
+        checkpoints += [saved.checkpoint for _, saved in self.saved]
         files = [c.channel.fileno() for c in checkpoints]
         return life, tuple(files if descriptor is None else [*files, descriptor])
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pykern.debug.history.timeline import Timeline
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -62,7 +64,7 @@ class Write:
             target.physical_memory = before
 
 
-Entry: TypeAlias = "Input | Write"
+Entry: TypeAlias = Input | Write
 
 
 class Journal:
@@ -89,6 +91,16 @@ class Journal:
         """Whether what comes in is known already."""
         return self.end is not None
 
+    @property
+    def timeline(self) -> Timeline:
+        """Return what tells this run from others."""
+        return Timeline(tuple(self.entries), self.epoch)
+
+    @property
+    def past(self) -> Timeline:
+        """Return the same, without what is known of the future."""
+        return Timeline(tuple(self.entries[: self.cursor]), self.epoch)
+
     def add(self, entry: Entry) -> None:
         """Record what comes in now; what was to come after this point is forgotten."""
         del self.entries[self.cursor :]
@@ -107,6 +119,15 @@ class Journal:
             return b""
         self.cursor += 1
         return entry.data
+
+    def before_typed(self, until_ns: int | None, now: int) -> int | None:
+        """Return how far to go, so that what was typed next can be typed again at its time."""
+        following = self.entries[self.cursor : self.cursor + 1] if self.replaying else []
+        for entry in following:
+            at = entry.position.now
+            if isinstance(entry, Input) and at > now:
+                return at if until_ns is None else min(until_ns, at)
+        return until_ns
 
     def next_write(self) -> Write | None:
         """Return what gdb changes next, if anything."""

@@ -9,6 +9,7 @@ from pykern.debug.debugged_machine import DebuggedMachine
 from pykern.debug.execution import thread_of
 from pykern.debug.history.history import Woken
 from pykern.debug.history.landing import MissedError
+from pykern.debug.history.loading import Loading
 from pykern.debug.history.travel import Journey
 from pykern_c.exits import Exit, ExitReason
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from gdbstub import Exited, Listener, ThreadExited
     from pykern.debug.doorways import Doorways
     from pykern.debug.history.history import History
+    from pykern.debug.history.recording import Recording
     from pykern.debug.history.reversible_target import ReversibleTarget
 
 _LOOK_NS = 1_000_000
@@ -46,8 +48,14 @@ class ReversibleMachine(DebuggedMachine):
         self._reversible = target
         self._final = False
 
+    def load(self, recording: Recording) -> None:
+        """Come to the state of a recording before anything else."""
+        self._reversible.stopped = False
+        self._history.load(Loading(self._history, recording))
+
     def _advance(self, until_ns: int | None) -> Exit | Stop:
         while True:
+            until_ns = self._history.journal.before_typed(until_ns, self._machine.now)
             if not self._in_hostcall:
                 self._history.look()
             self._in_hostcall = False
@@ -70,7 +78,7 @@ class ReversibleMachine(DebuggedMachine):
             why = "processors have run while others stood still"
         if self._history.journal.replaying:
             self._history.begin_here(why)
-        else:
+        elif self._listener.connected:
             self._history.diverge(why)
         return super()._advance(until_ns)
 

@@ -6,52 +6,22 @@ to it, that part stays which lies on the way there; the rest belonged to another
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from gdbstub import TargetError
+from pykern.debug.history.channel import Channel
+from pykern.debug.history.checkpoints import Checkpoint
+from pykern.debug.history.timeline import Timeline
 
-    from pykern.debug.history.checkpoints import Checkpoint
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from pykern.debug.history.journal import Entry
     from pykern.debug.history.position import Position
 
 MOST = 32
 """States that may be kept: one message takes the channels of all of them."""
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """What tells two runs of one machine apart.
-
-    Attributes
-    ----------
-    entries : what had come in
-    epoch : how often something had been done by then that is in no journal; 0: never
-    """
-
-    entries: Sequence[Entry]
-    epoch: int
-
-    def leads(self, start: Position, goal: Position, other: Timeline) -> bool:
-        """Tell whether a point of this timeline lies on another one's way to a goal."""
-        count = start.entries
-        if self.epoch != other.epoch or count > len(other.entries):
-            return False
-        if list(self.entries[:count]) != list(other.entries[:count]):
-            return False
-        following = [entry.position for entry in other.entries[count : count + 1]]
-        return all(_not_behind(start, later) for later in (*following, goal))
-
-
-def _not_behind(start: Position, later: Position) -> bool:
-    """Tell whether a point comes after another, or is the same."""
-    here, there = (start.total, start.now), (later.total, later.now)
-    if here != there:
-        return here < there
-    if start.vcpu is None and later.vcpu is not None:
-        return True
-    return replace(start, entries=0) == replace(later, entries=0)
 
 
 @dataclass(frozen=True)
@@ -71,3 +41,76 @@ class Saved:
     def position(self) -> Position:
         """Where it is."""
         return self.checkpoint.position
+
+
+Packed = tuple[str, "Position", int, int, "Sequence[Entry]", int]
+"""Name, position, process, size, entries and epoch of a state; its channel goes with the message."""
+
+
+class SavedStates:
+    """The states that are kept, by name."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Saved] = {}
+
+    def __iter__(self) -> Iterator[tuple[str, Saved]]:
+        return iter(self._by_name.items())
+
+    def find(self, name: str) -> Saved:
+        """Return one.
+
+        Raises
+        ------
+        TargetError : there is none of that name
+        """
+        if name not in self._by_name:
+            known = ", ".join(self._by_name) or "none"
+            raise TargetError(f"no state {name!r} is kept; there are: {known}")
+        return self._by_name[name]
+
+    def check_room(self, name: str) -> None:
+        """See that there may be one more.
+
+        Raises
+        ------
+        TargetError : there are too many
+        """
+        if len(self._by_name) == MOST and name not in self._by_name:
+            raise TargetError(f"{MOST} states are kept already; `monitor delvm NAME` drops one")
+
+    def keep(self, name: str, saved: Saved) -> None:
+        """Have another one, in place of the one that had its name."""
+        if name in self._by_name:
+            self.drop(name)
+        self._by_name[name] = saved
+
+    def drop(self, name: str) -> None:
+        """Keep one no longer.
+
+        Raises
+        ------
+        TargetError : there is none of that name
+        """
+        self.find(name).checkpoint.channel.close()
+        del self._by_name[name]
+
+    def clear(self) -> None:
+        """Drop all."""
+        for name in list(self._by_name):
+            self.drop(name)
+
+    # -- for the copy that takes the place of this process
+
+    def pack(self) -> list[Packed]:
+        """Return what they are, without their channels."""
+        return [
+            (name, s.position, s.checkpoint.pid, s.checkpoint.size, s.timeline.entries,
+             s.timeline.epoch)
+            for name, s in self
+        ]  # fmt: skip
+
+    def unpack(self, packed: Sequence[Packed], channels: Iterator[int]) -> None:
+        """Have those that another process had; their channels come in the same order."""
+        for name, position, pid, size, entries, epoch in packed:
+            checkpoint = Checkpoint(position, pid, Channel.of(next(channels)), size)
+            self._by_name[name] = Saved(checkpoint, Timeline(entries, epoch))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
 from gdbstub.target import SIGINT
+from pykern.debug.execution import thread_of
 from pykern.debug.history.channel import Channel, ChannelClosed
 from pykern.debug.history.checkpoints import Checkpoint
 from pykern.debug.history.errands import (
@@ -20,11 +21,13 @@ from pykern.debug.history.errands import (
     Search,
     Travel,
 )
+from pykern.debug.history.timeline import Timeline
 
 if TYPE_CHECKING:
     from pykern.debug.history.history import History
     from pykern.debug.history.position import Position
-    from pykern.debug.history.saved import Saved, Timeline
+    from pykern.debug.history.recording import Recording
+    from pykern.debug.history.saved import Saved
 
 _SHORT_NS = 20_000
 """An interval that is searched as a whole, instruction by instruction."""
@@ -77,6 +80,10 @@ class Journey:
         return self._try(
             lambda: self._replace(saved.checkpoint, errand, saved.position, saved.timeline, name)
         )
+
+    def load_recording(self, recording: Recording, name: str) -> Stop:
+        """Go on from what a file says; return only if that fails."""
+        return self._try(lambda: self._repeat(recording, name))
 
     def _try(self, way: Any) -> Stop:
         try:
@@ -176,6 +183,22 @@ class Journey:
 
     # -- the way
 
+    def _repeat(self, recording: Recording, name: str) -> None:
+        history, timeline = self._history, Timeline(recording.entries, 0)
+        goal, known = recording.position, history.journal.timeline
+        starts = [c for c in history.checkpoints if known.leads(c.position, goal, timeline)]
+        kept = [saved for _, saved in history.saved]
+        starts += [s.checkpoint for s in kept if s.timeline.leads(s.position, goal, timeline)]
+        if not starts:
+            raise _Failed(
+                "no checkpoint of this session lies on the way there; boot --load begins anew"
+            )
+        start = max(starts, key=lambda c: c.position.order)
+        errand = Travel(
+            list(recording.entries), history.outputs.shown(), Goal(goal), recording.state
+        )
+        self._replace(start, errand, goal, timeline, name)
+
     def _replace(
         self, start: Checkpoint, errand: Travel, goal: Position, timeline: Timeline, name: str
     ) -> NoReturn:
@@ -185,7 +208,8 @@ class Journey:
         assert isinstance(answer, Arrived)
         self._history.go_over(goal, timeline)
         text = f"{name}: {goal.now} ns, {goal.total} instructions\n"
-        self._leave(channel, Stop(self._thread, NO_SIGNAL, text=text), None)
+        thread = self._thread if goal.vcpu is None else thread_of(goal.vcpu)
+        self._leave(channel, Stop(thread, NO_SIGNAL, text=text), None)
 
     def _to_beginning(self) -> None:
         """Go to where history begins, unless the machine stands there."""

@@ -6,7 +6,7 @@ import pytest
 
 from pykern.debug.history.journal import Input
 from pykern.debug.history.position import Position
-from pykern.debug.history.saved import Timeline
+from pykern.debug.history.timeline import Timeline
 from tests.guest import ENTRY
 from tests.pykern.debug.history.reversible import run
 from tests.pykern.debug.history.test_reversible_machine import (
@@ -30,7 +30,7 @@ def said(replies):
 
 @pytest.mark.parametrize("cpus", [1, 4])
 def test_back_to_it_as_often_as_one_likes(tmp_path, cpus):
-    """After running on, and after changes; and the run from there is the one that was (I4, save)."""
+    """After running on, and after changes; the run from there is the one that was (I4)."""
     change = [f"M{SHARED:x},2:3412", "P0=7856000000000000"]
     onward = ["c", note_state] * 3
     script = [POINT, *["c"] * 5, monitor("save here"), note_state, *onward,
@@ -81,7 +81,7 @@ def test_errors(tmp_path):
     replies, _, _ = run(counting(1), script, tmp_path)
     assert said(replies) == [
         "no state 'nowhere' is kept; there are: none\n",
-        "no state 'nowhere' is kept\n",
+        "no state 'nowhere' is kept; there are: none\n",
         "a: 0 ns, 0 instructions\n",
         "no state 'b' is kept; there are: a\n",
         "no state 'a' is kept; there are: none\n",
