@@ -110,6 +110,11 @@ TESTED_ELSEWHERE: dict[str, str] = {
         )
     },
     **{
+        f"pykern/debug/history/{name}.py": "tests/pykern/debug/history/test_saved.py"
+        for name in ("save_commands", "timeline")
+    },
+    "pykern/debug/history/loading.py": "tests/gdbstub/test_gdb_saved.py",
+    **{
         f"pykern/debug/history/{name}.py": "tests/pykern/debug/history/test_processes.py"
         for name in ("channel", "checkpoints")
     },

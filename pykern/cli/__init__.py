@@ -25,7 +25,7 @@ _BROKEN_PIPE = 128 + 13  # as the shell reports SIGPIPE
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status. No exception but SystemExit leaves it."""
     args = arguments.parse(sys.argv[1:] if argv is None else argv)
-    if not any(getattr(args, name, None) for name in ("gdb", "gdb_os", "wait_for_gdb")):
+    if not any(getattr(args, name, None) for name in ("gdb", "gdb_os", "wait_for_gdb", "load")):
         return _run(args)
     # Not imported by those who do not need it: it takes a machine to know how to go back.
     from pykern.cli import debugger

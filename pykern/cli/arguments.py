@@ -38,7 +38,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pykern", description=_PROLOGUE, allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"pykern {_version()}")
+    parser.add_argument("--version", action="version", version=f"pykern {version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_boot(commands)
     _add_image(commands)
@@ -48,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _version() -> str:
+def version() -> str:
+    """Return the version of the package that is installed."""
     try:
         return metadata.version("pykern")
     except metadata.PackageNotFoundError:
@@ -336,6 +337,14 @@ def _add_debugger_options(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="memory for going back in time while gdb is there (default 1G; 0: none); not with "
         "--gdb-observer",
+    )
+
+    group.add_argument(
+        "--load",
+        type=Path,
+        metavar="FILE",
+        help="go on from what gdb's `monitor save FILE` has written: the machine is started as it "
+        "was then, executes the same again, and waits for gdb; without --gdb at :1234",
     )
 
 

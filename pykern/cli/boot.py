@@ -13,6 +13,8 @@ from pykern.cli.errors import UsageError
 from pykern.cli.host_clock import HostPacer
 from pykern.cli.terminal import opened_input, opened_output
 from pykern.config import DEFAULT_RESOLUTION, PRESETS, Resolution
+from pykern.debug.history.recording import RecordingError
+from pykern.debug.history.reversible_machine import ReversibleMachine
 from pykern.kernel.host import KernelHost
 from pykern.kernel.timeline import Timeline
 from pykern.machine.board import BoardOptions, FramebufferOptions
@@ -27,20 +29,30 @@ if TYPE_CHECKING:
 
     from pykern.cli.terminal import NoInput
     from pykern.config import HashSpec
+    from pykern.debug.history.recording import Recording
     from pykern.machine.computer import Image
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
+    recording = debugger.recording(args)
     image = read_image(args)
     with contextlib.ExitStack() as stack:
-        outcome = _run(args, image, stack)
+        try:
+            outcome = _run(args, image, recording, stack)
+        except RecordingError as error:
+            raise UsageError(f"--load {args.load}: {error}") from None
     for line in outcome.lines:
         print(f"pykern: {line}" if line is outcome.lines[0] else line, file=sys.stderr)
     return outcome.status
 
 
-def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) -> Outcome:
+def _run(
+    args: argparse.Namespace,
+    image: Image,
+    recording: Recording | None,
+    stack: contextlib.ExitStack,
+) -> Outcome:
     serial = stack.enter_context(opened_output(args.serial))
     debugcon = stack.enter_context(opened_output(args.debugcon))
     console = stack.enter_context(opened_input(args.serial))
@@ -57,7 +69,13 @@ def _run(args: argparse.Namespace, image: Image, stack: contextlib.ExitStack) ->
     host = KernelHost(computer.machine, _timeline(args, computer.machine, stack))
     session = _session(args, image, computer, console, host)
     _add_checkpoints(session, args, computer, stack)
-    debugged = debugger.attach(args, session, host, image, console, stack)
+    origin = debugger.origin(
+        args, lambda: state_hash(computer.machine, computer.board.save()), recording
+    )
+    debugged = debugger.attach(args, session, host, image, console, stack, origin)
+    if recording is not None:
+        assert isinstance(debugged, ReversibleMachine)
+        debugged.load(recording)
     outcome = session.run()
     if debugged is not None:
         debugged.ended(outcome.status)

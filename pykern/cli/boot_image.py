@@ -48,6 +48,11 @@ def read_image(args: argparse.Namespace) -> Image:
     return Image(selected.kernel, selected.protocol, selected.options, resolution, is_default)
 
 
+def files(args: argparse.Namespace) -> list[Path]:
+    """Return the files that `read_image` reads: the image, and the modules beside it."""
+    return [_chosen(args)[0], *(Path(_split_module(text)[0]) for text in args.initrd)]
+
+
 def _chosen(args: argparse.Namespace) -> tuple[Path, str | None]:
     """Return the one image that is given, and the protocol it has to be booted by."""
     given = [path for path in (args.image, args.kernel, args.cdrom) if path is not None]
@@ -89,10 +94,16 @@ def _default_image() -> Path:
 
 def _module(text: str) -> boot.BootModule:
     """Return the module in `FILE ARGUMENTS`, which is how QEMU gives one its command line."""
-    name, _, arguments = text.partition(" ")
-    if Path(text).exists():
-        name, arguments = text, ""
+    name, arguments = _split_module(text)
     return boot.BootModule(name, _read(Path(name)), arguments)
+
+
+def _split_module(text: str) -> tuple[str, str]:
+    """Return the path of a module, and its arguments."""
+    if Path(text).exists():
+        return text, ""
+    name, _, arguments = text.partition(" ")
+    return name, arguments
 
 
 def _read_beside(folder: Path, path: str) -> bytes | None:

@@ -11,6 +11,7 @@ from gdbstub import Listener
 from gdbstub.observer import Observer
 from images import prebuilt
 from images.strip import strip
+from pykern.cli import arguments, recorded
 from pykern.cli.arguments import GDB_ADDRESS, GDB_OS_ADDRESS
 from pykern.cli.elf_sections import Symbols, read_sections, read_symbols
 from pykern.cli.errors import UsageError
@@ -18,7 +19,7 @@ from pykern.debug.debugged_machine import DebuggedMachine
 from pykern.debug.doorways import Door, Doorways
 from pykern.debug.history import processes
 from pykern.debug.history.console import RecordedConsole
-from pykern.debug.history.history import History
+from pykern.debug.history.history import History, Origin
 from pykern.debug.history.outputs import Outputs
 from pykern.debug.history.reversible_machine import ReversibleMachine
 from pykern.debug.history.reversible_target import ReversibleTarget
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from pykern.cli.terminal import NoInput, Output
     from pykern.debug.doorways import View
     from pykern.debug.history.processes import Keeper
+    from pykern.debug.history.recording import Recording
     from pykern.kernel.host import KernelHost
     from pykern.machine.computer import Image
     from pykern.machine.session import Session
@@ -59,6 +61,7 @@ def attach(
     image: Image,
     console: NoInput,
     stack: contextlib.ExitStack,
+    origin: Origin | None = None,
 ) -> DebuggedMachine | None:
     """Put a debugger's doorway between a session and its machine; None: nobody asked for one.
 
@@ -92,7 +95,7 @@ def attach(
     for seen in views.values():
         seen.execution.agent.show = doorways.print
     door = _with_observer(args, processors, doorways, console, stack)
-    session.machine = debugged = _debugged(args, processors, doorways, door, session)
+    session.machine = debugged = _debugged(args, processors, doorways, door, session, origin)
     python = PythonSource(host, debugged.pause, lambda: doorways.target)
     processors.use_python(python)
     session.hostcall, host.failed = python.hostcall, python.post_mortem
@@ -120,6 +123,37 @@ def _with_observer(
     return Observed(door, observer)
 
 
+def recording(args: argparse.Namespace) -> Recording | None:
+    """Return what `--load` names, after which the arguments are those of its machine.
+
+    Raises
+    ------
+    UsageError : it cannot be gone on from
+    """
+    if args.load is None:
+        return None
+    if args.keeper is None:
+        raise UsageError("--load needs a history: not --history 0, nor --gdb-observer")
+    return recorded.load(args)
+
+
+def origin(
+    args: argparse.Namespace, state: Callable[[], str], loaded: Recording | None
+) -> Origin | None:
+    """Return how the machine is started, for who saves its state; None: nobody can.
+
+    Raises
+    ------
+    UsageError : it is not what the recording was made with
+    """
+    if args.keeper is None:
+        return None
+    machine = recorded.describe(args)
+    if loaded is not None:
+        recorded.check_files(loaded, machine, args.load)
+    return Origin(machine, state, arguments.version())
+
+
 def wanted(args: argparse.Namespace) -> bool:
     """Tell whether a debugger may come."""
     return bool(addresses(args))
@@ -128,7 +162,7 @@ def wanted(args: argparse.Namespace) -> bool:
 def addresses(args: argparse.Namespace) -> dict[str, Address]:
     """Return where gdb may come in for each view."""
     cpu, os = args.gdb, args.gdb_os
-    if cpu is None and os is None and args.wait_for_gdb:
+    if cpu is None and os is None and (args.wait_for_gdb or args.load is not None):
         cpu = GDB_ADDRESS
     if cpu == GDB_ADDRESS and os is None:
         os = GDB_OS_ADDRESS
@@ -185,11 +219,12 @@ def _debugged(
     doorways: Doorways,
     door: Entrance,
     session: Session,
+    origin: Origin | None,
 ) -> DebuggedMachine:
     """Return the machine as gdb stops it, with a past if there is a keeper of it."""
     if not isinstance(target, ReversibleTarget):
         return DebuggedMachine(doorways.target, door, wait=args.wait_for_gdb)
-    history = History(args.keeper, target, doorways, args.outputs, args.history)
+    history = History(args.keeper, target, doorways, args.outputs, args.history, origin)
     target.history = history
     session.console = RecordedConsole(session.console, history.journal, target.machine)
     return ReversibleMachine(target, doorways, history, wait=args.wait_for_gdb)

@@ -84,6 +84,11 @@ def read(machine: Machine, vcpu: Vcpu, name: str) -> int | None:
     return vcpu.read_register(_RENAMED.get(name, name))
 
 
+def is_known(name: str) -> bool:
+    """Tell whether gdb has a register of that name in any of its views."""
+    return any(register.name == name for view in VIEWS.values() for register in view.registers)
+
+
 def place_name(name: str) -> str:
     """Return what an expression in the core calls a register of gdb's; empty: it cannot have it."""
     if name in {"eip", "eflags"}:

@@ -27,6 +27,7 @@ def _timeline(history: History, _arguments: list[str]) -> str:
         return "no history yet\n"
     points = [(c.position, "") for c in checkpoints]
     points += [(position, f"bookmark {name}") for name, position in history.bookmarks.items()]
+    points += [(one.position, f"saved {name}") for name, one in history.saved]
     if history.here is not None:
         points.append((history.here, "<- here"))
     if history.journal.end is not None:

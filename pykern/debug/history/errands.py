@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gdbstub import Breakpoint, Stop
-    from pykern.debug.history.journal import Input, Write
+    from pykern.debug.history.journal import Entry
     from pykern.debug.history.position import Position
+    from pykern.debug.history.saved import Packed
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,13 @@ class Travel:
     entries : the whole journal
     shown : how much has been shown of each output
     goal : the point
+    state : hash of the state that is to be found there; empty: nobody knows
     """
 
-    entries: list[Input | Write]
+    entries: list[Entry]
     shown: list[int]
     goal: Goal = NOWHERE
+    state: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Search:
     vcpu : any instruction of this processor is a stop; None: breakpoints are
     """
 
-    entries: list[Input | Write]
+    entries: list[Entry]
     shown: list[int]
     end: Position
     breakpoints: frozenset[Breakpoint] = frozenset()
@@ -95,7 +98,7 @@ class Divide:
     times : virtual times in ns
     """
 
-    entries: list[Input | Write]
+    entries: list[Entry]
     shown: list[int]
     times: list[int]
 
@@ -167,7 +170,9 @@ class Life:
     target : what gdb has set
     checkpoints : position, process and size of each; their channels are with the message
     bookmarks : points by name
-    end : the point up to which there is a recording
+    saved : the states that are kept; their channels are with the message
+    epochs : the highest there has been
+    end : the point up to which there is a recording; None: what comes is new from here on
     stop : what gdb is told
     """
 
@@ -175,5 +180,7 @@ class Life:
     target: dict[str, Any]
     checkpoints: list[tuple[Position, int, int]]
     bookmarks: dict[str, Position]
+    saved: list[Packed]
+    epochs: int
     end: Position | None
     stop: Stop

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gdbstub import TargetError
 from pykern.debug.history.channel import Channel
 from pykern.debug.history.checkpoints import Checkpoint, Checkpoints, sleep
 from pykern.debug.history.errands import Life
 from pykern.debug.history.journal import Journal, Write
 from pykern.debug.history.landing import AtPosition
 from pykern.debug.history.replay import Replay
+from pykern.debug.history.saved import Saved, SavedStates
+from pykern.debug.history.timeline import Timeline
 from pykern.debug.history.work import Work, begin, landing_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gdbstub import Listener, Stop, ThreadId
     from pykern.debug.doorways import Doorways
@@ -30,6 +33,26 @@ HOSTCALL = 2_000
 """Instructions that a hostcall counts for, by the time it takes."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a recording in a file needs to know of a machine.
+
+    Attributes
+    ----------
+    machine : how it was started (`Recording.machine`)
+    state_hash : returns a hash of its whole state
+    program : version of what runs it
+    """
+
+    machine: dict[str, Any]
+    state_hash: Callable[[], str]
+    program: str = ""
+
+
+class Woken(BaseException):
+    """A copy has just been woken: what the original was about is not its business."""
+
+
 class History:
     """What is known of the past.
 
@@ -40,6 +63,7 @@ class History:
     listener : where gdb comes in
     outputs : what is shown
     bound : bytes of memory for checkpoints
+    origin : how the machine was started, and how its state is hashed
 
     Attributes
     ----------
@@ -47,6 +71,8 @@ class History:
     replay : runs the machine
     checkpoints : where one can go on from
     bookmarks : points by name
+    saved : states that are kept, by name
+    keeps : whether a state can be kept here: gdb is waited for, between two parts of the run
     here : where the machine stands still; None: it runs
     destination : where `monitor goto` has said to go
     hostcalls : how many this process has seen
@@ -61,17 +87,22 @@ class History:
         listener: Listener | Doorways,
         outputs: Outputs,
         bound: int,
+        origin: Origin | None = None,
     ) -> None:
+        self.origin = origin or Origin({}, target.machine.state_hash)
         self.target = target
         self.listener = listener
         self.journal = Journal()
         self.replay = Replay(target, self.journal)
         self.checkpoints = Checkpoints(bound)
         self.bookmarks: dict[str, Position] = {}
+        self.saved = SavedStates()
+        self.keeps = False
         self.here: Position | None = None
         self.work: Work | None = None
         self.destination: Goal | None = None
         self.hostcalls = 0
+        self._epochs = 0
         self._ends = False
         self.outputs = outputs
         self._keeper = keeper
@@ -90,9 +121,9 @@ class History:
 
     def look(self) -> None:
         """Make a checkpoint when it is time; in one that has been woken there is work then."""
-        if self.work is not None:
+        if self.work is not None and not self.work.records:
             return
-        if not self.is_watched:
+        if self.work is None and not self.is_watched:
             self.forget()
         elif self.target.execution.alone:
             self._spoil()
@@ -102,7 +133,7 @@ class History:
     def _spoil(self) -> None:
         """Have no past: what some processors do without the others cannot be repeated."""
         if len(self.checkpoints):
-            self.begin_here()
+            self.begin_here("processors have run while others stood still")
 
     def _effort(self) -> int:
         return self.target.machine.retired + HOSTCALL * self.hostcalls
@@ -129,6 +160,7 @@ class History:
             return pid, ours
         ours.close()
         self.checkpoints.clear()
+        self.saved.clear()
         self.listener.sleep()
         errand, channel = sleep(self._keeper, theirs)
         self._wake(errand, channel)
@@ -139,19 +171,79 @@ class History:
         self.checkpoints.clear()
         self.bookmarks.clear()
 
-    def begin_here(self) -> None:
+    def load(self, work: Work) -> None:
+        """Begin with some work; history begins where that does."""
+        self.work, self._due = work, 0
+
+    def loaded(self) -> None:
+        """Be where a recording ends: what comes is new."""
+        self.work = None
+        self._due = self._effort() + INTERVAL
+        self._anew()
+
+    def begin_here(self, why: str) -> None:
         """Have no past, and no future that is known: what was done is not in the journal."""
         self.forget()
+        self.diverge(why)
+        self._anew()
+
+    def _anew(self) -> None:
+        """Know of no future."""
         del self.journal.entries[self.journal.cursor :]
         self._present()
         self.outputs.show_all()
+
+    def diverge(self, why: str) -> None:
+        """Note that something was done which no run from the journal repeats."""
+        self._epochs += 1
+        self.journal.epoch, self.journal.broken = self._epochs, why
+
+    # -- states that are kept
+
+    def standing(self) -> Position:
+        """Return where the machine is.
+
+        Raises
+        ------
+        TargetError : it does not stand where its state can be kept
+        """
+        if self.here is None or not self.keeps:
+            raise TargetError("the machine does not stand where its state can be kept")
+        if self.here.hostcall:
+            raise TargetError("no state can be kept in the middle of a hosted function")
+        return self.here
+
+    def save(self, name: str) -> Position:
+        """Keep the state that there is here; raises `Woken` in a copy that is to go on from it.
+
+        Raises
+        ------
+        TargetError : the machine does not stand where that is possible, or too many are kept
+        """
+        here = self.standing()
+        self.saved.check_room(name)
+        made = self.make_checkpoint()
+        if made is None:
+            raise Woken
+        self.saved.keep(name, Saved(Checkpoint(here, *made), self.journal.past))
+        return here
+
+    def go_over(self, goal: Position, timeline: Timeline) -> None:
+        """Forget whatever does not lie on the way to a point of another timeline."""
+        mine = self.journal.timeline
+        for checkpoint in list(self.checkpoints):
+            if not mine.leads(checkpoint.position, goal, timeline):
+                self.checkpoints.discard(checkpoint)
+        marks = self.bookmarks.items()
+        self.bookmarks = {n: p for n, p in marks if mine.leads(p, goal, timeline)}
 
     # -- being a copy
 
     def _wake(self, errand: Any, channel: Channel) -> None:
         target = self.target
-        target.stopped = target.interrupted = False
-        target.request, target.backward, self.here = "", None, None
+        target.stopped = target.interrupted = self.keeps = False
+        target.request, target.backward, target.loading = "", None, None
+        self.here = self.destination = None
         target.execution.forget()
         target.fault_stops.forget()
         if target.python is not None:
@@ -163,14 +255,19 @@ class History:
 
     def live(self, life: Life, files: list[int]) -> None:
         """Take the place of the process that has sent this one here."""
-        count = len(life.checkpoints)
-        channels, connection = files[:count], next(iter(files[count:]), None)
+        channels = iter(files)
+        kept = [(*one, next(channels)) for one in life.checkpoints]
+        self.saved.unpack(life.saved, channels)
+        connection = next(channels, None)
         self.listener.take_over(life.connection, connection)
         self.target.set_settings(life.target)
         self.bookmarks = dict(life.bookmarks)
-        for (position, pid, size), channel in zip(life.checkpoints, channels, strict=True):
+        for position, pid, size, channel in kept:
             self.checkpoints.add(Checkpoint(position, pid, Channel.of(channel), size))
+        self._epochs = life.epochs
         self.journal.end = life.end
+        if life.end is None:
+            self._anew()
         self._due = self._effort() + INTERVAL
         self.work = None
         self._keeper.announce()
@@ -184,9 +281,12 @@ class History:
             self.target.settings(),
             [(c.position, c.pid, c.size) for c in checkpoints],
             self.bookmarks,
+            self.saved.pack(),
+            self._epochs,
             end,
             stop,
         )
+        checkpoints += [saved.checkpoint for _, saved in self.saved]
         files = [c.channel.fileno() for c in checkpoints]
         return life, tuple(files if descriptor is None else [*files, descriptor])
 
@@ -226,7 +326,7 @@ class History:
         if self.work is not None or self.here is None:
             return
         if self.here.hostcall:
-            self.begin_here()
+            self.begin_here("gdb has changed something in the middle of a hosted function")
             return
         if self.journal.replaying:
             self.checkpoints.forget_after(self.here)

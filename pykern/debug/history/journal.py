@@ -7,7 +7,9 @@ between two turns, or written by gdb, while the machine stands still.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pykern.debug.history.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +64,9 @@ class Write:
             target.physical_memory = before
 
 
+Entry: TypeAlias = Input | Write
+
+
 class Journal:
     """A recording, and how much of it has been played.
 
@@ -70,19 +75,33 @@ class Journal:
     entries : what came in, in order
     cursor : how many of them have come in by now
     end : the point up to which there is a recording; None: the machine is there, all is new
+    epoch : a number for what has been done that is in no journal; 0: nothing has
+    broken : what that was, in words
     """
 
     def __init__(self) -> None:
-        self.entries: list[Input | Write] = []
+        self.entries: list[Entry] = []
         self.cursor = 0
         self.end: Position | None = None
+        self.epoch = 0
+        self.broken = ""
 
     @property
     def replaying(self) -> bool:
         """Whether what comes in is known already."""
         return self.end is not None
 
-    def add(self, entry: Input | Write) -> None:
+    @property
+    def timeline(self) -> Timeline:
+        """Return what tells this run from others."""
+        return Timeline(tuple(self.entries), self.epoch)
+
+    @property
+    def past(self) -> Timeline:
+        """Return the same, without what is known of the future."""
+        return Timeline(tuple(self.entries[: self.cursor]), self.epoch)
+
+    def add(self, entry: Entry) -> None:
         """Record what comes in now; what was to come after this point is forgotten."""
         del self.entries[self.cursor :]
         self.entries.append(entry)
@@ -100,6 +119,15 @@ class Journal:
             return b""
         self.cursor += 1
         return entry.data
+
+    def before_typed(self, until_ns: int | None, now: int) -> int | None:
+        """Return how far to go, so that what was typed next can be typed again at its time."""
+        following = self.entries[self.cursor : self.cursor + 1] if self.replaying else []
+        for entry in following:
+            at = entry.position.now
+            if isinstance(entry, Input) and at > now:
+                return at if until_ns is None else min(until_ns, at)
+        return until_ns
 
     def next_write(self) -> Write | None:
         """Return what gdb changes next, if anything."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pykern.debug.history.landing import AtPosition
+from gdbstub import TargetError
+from pykern.debug.history.landing import AtPosition, MissedError
 from pykern_c.exits import Exit, ExitReason
 
 if TYPE_CHECKING:
@@ -83,7 +84,10 @@ class Replay:
     def _change(self, write: Write) -> None:
         """Change what gdb has changed; the goal may be the very place."""
         self._journal.cursor += 1
-        write.apply(self._target)
+        try:
+            write.apply(self._target)
+        except (TargetError, ValueError, OverflowError) as error:
+            raise MissedError(f"what gdb wrote cannot be written again: {error}") from None
         if isinstance(self._goal, AtPosition):
             here, there = write.position, self._goal.position
             self._arrived = there.entries == self._journal.cursor and _same_place(here, there)

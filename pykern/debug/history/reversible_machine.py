@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from gdbstub import Stop, StopKind, ThreadId
 from pykern.debug.debugged_machine import DebuggedMachine
 from pykern.debug.execution import thread_of
-from pykern.debug.history.errands import Goal
+from pykern.debug.history.history import Woken
 from pykern.debug.history.landing import MissedError
+from pykern.debug.history.loading import Loading
 from pykern.debug.history.travel import Journey
 from pykern_c.exits import Exit, ExitReason
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from gdbstub import Exited, Listener, ThreadExited
     from pykern.debug.doorways import Doorways
     from pykern.debug.history.history import History
+    from pykern.debug.history.recording import Recording
     from pykern.debug.history.reversible_target import ReversibleTarget
 
 _LOOK_NS = 1_000_000
@@ -44,9 +46,16 @@ class ReversibleMachine(DebuggedMachine):
         super().__init__(target, listener, wait=wait)
         self._history = history
         self._reversible = target
+        self._final = False
+
+    def load(self, recording: Recording) -> None:
+        """Come to the state of a recording before anything else."""
+        self._reversible.stopped = False
+        self._history.load(Loading(self._history, recording))
 
     def _advance(self, until_ns: int | None) -> Exit | Stop:
         while True:
+            until_ns = self._history.journal.before_typed(until_ns, self._machine.now)
             if not self._in_hostcall:
                 self._history.look()
             self._in_hostcall = False
@@ -63,8 +72,14 @@ class ReversibleMachine(DebuggedMachine):
     def _unrecorded(self, until_ns: int | None) -> Exit | Stop:
         """Run as gdb wants who cannot go back, or no run repeats: it is recorded nowhere."""
         self._history.here = None
+        if self._target is not self._reversible:
+            why = "gdb has debugged processes"
+        else:
+            why = "processors have run while others stood still"
         if self._history.journal.replaying:
-            self._history.begin_here()
+            self._history.begin_here(why)
+        elif self._listener.connected:
+            self._history.diverge(why)
         return super()._advance(until_ns)
 
     def _live(self, until_ns: int | None) -> Exit | Stop | None:
@@ -77,7 +92,7 @@ class ReversibleMachine(DebuggedMachine):
         try:
             ended = history.replay.run(soon, self._look)
         except MissedError as error:
-            history.begin_here()
+            history.begin_here("the run was not the one that was recorded")
             if not history.is_watched:
                 return None
             return Stop(self._thread(), text=f"this is not the run that was recorded: {error}\n")
@@ -117,7 +132,7 @@ class ReversibleMachine(DebuggedMachine):
         super()._stand_still()
         if self._target.request:
             # A reset from outside is in no journal.
-            self._history.begin_here()
+            self._history.begin_here("the machine was reset, or ended, from outside")
             self._reversible.execution.between_turns()
             self._history.here = None
 
@@ -129,17 +144,27 @@ class ReversibleMachine(DebuggedMachine):
                 self._history.record()
                 if self._history.work is not None:
                     return
-        self._listener.poll(None)
+        try:
+            self._history.keeps = not self._final
+            self._listener.poll(None)
+        except Woken:
+            return
+        finally:
+            self._history.keeps = False
         backward = self._reversible.backward
         if backward is None:
             return
         self._reversible.backward = None
-        journey = Journey(self._history, self._thread())
-        if isinstance(backward, Goal):
-            self._report(journey.to(backward))
-            return
-        vcpu, step = backward
-        self._report(journey.back(vcpu, step=step))
+        self._report(backward(Journey(self._history, self._thread())))
+
+    def _stop_of(self, ended: Exit) -> Stop | None:
+        self._final = ended.reason is ExitReason.SHUTDOWN
+        return super()._stop_of(ended)
+
+    def ended(self, status: int) -> None:
+        """Tell gdb that the machine has ended."""
+        self._final = True
+        super().ended(status)
 
     def _arrive(self) -> None:
         """Note where the machine stands still."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from gdbstub import Breakpoint, BreakpointKind, TargetError
-from pykern.debug.history import commands
+from pykern.debug.history import commands, save_commands
+from pykern.debug.history.travel import Journey
 from pykern.debug.machine_target import MachineTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from gdbstub import Resume, ThreadId
-    from pykern.debug.history.errands import Goal
+    from gdbstub import Resume, Stop, ThreadId
     from pykern.debug.history.history import History
 
 _SETTINGS = ("architecture", "physical_memory")
@@ -25,7 +26,8 @@ class ReversibleTarget(MachineTarget):
     Attributes
     ----------
     history : its past; set by whoever makes both
-    backward : how gdb wants to go back: to a goal, or (processor, whether by one instruction)
+    backward : how gdb wants to go back; None: it does not
+    loading : what `monitor load` has said to go on from, whichever way gdb goes next
     """
 
     history: History
@@ -33,24 +35,40 @@ class ReversibleTarget(MachineTarget):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._monitor.add(commands.commands(lambda: self.history))
-        self.backward: tuple[int, bool] | Goal | None = None
+        self._monitor.add(save_commands.commands(self, lambda: self.history))
+        self.backward: Callable[[Journey], Stop] | None = None
+        self.loading: Callable[[Journey], Stop] | None = None
 
     # -- gdbstub.Target, and going back
 
     def reverse(self, thread: ThreadId, *, step: bool) -> None:
         """Go back when the machine's owner looks next."""
+        if self._loads():
+            return
         if self.history.here is None or self.history.checkpoints.first is None:
             raise TargetError("there is no history")
         history, here = self.history, self.history.here
         goal, history.destination = history.destination, None
         way = goal is not None and not step and goal.behind(here)
-        self.backward = goal if way else (self.vcpu(thread).index, step)
+        vcpu = self.vcpu(thread).index
+        if way:
+            assert goal is not None
+            self.backward = functools.partial(Journey.to, goal=goal)
+        else:
+            self.backward = functools.partial(Journey.back, vcpu=vcpu, step=step)
+
+    def _loads(self) -> bool:
+        """Have the machine go on from a state that gdb has chosen; tell whether there is one."""
+        self.backward, self.loading = self.loading, None
+        return self.backward is not None
 
     def resume(self, actions: Resume) -> None:
         """Go on; what processors do that run alone cannot be repeated, so history ends there."""
+        if self._loads():
+            return
         super().resume(actions)
         if self.execution.alone:
-            self.history.begin_here()
+            self.history.begin_here("processors have run while others stood still")
         self.history.replay_on()
         self.history.here = None
 
@@ -67,6 +85,7 @@ class ReversibleTarget(MachineTarget):
     def detach(self) -> None:
         """Forget breakpoints and let the machine go on."""
         super().detach()
+        self.loading = None
         self.history.replay_on()
         self.history.here = None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
 from gdbstub.target import SIGINT
+from pykern.debug.execution import thread_of
 from pykern.debug.history.channel import Channel, ChannelClosed
 from pykern.debug.history.checkpoints import Checkpoint
 from pykern.debug.history.errands import (
@@ -20,15 +21,20 @@ from pykern.debug.history.errands import (
     Search,
     Travel,
 )
+from pykern.debug.history.timeline import Timeline
 
 if TYPE_CHECKING:
     from pykern.debug.history.history import History
     from pykern.debug.history.position import Position
+    from pykern.debug.history.recording import Recording
+    from pykern.debug.history.saved import Saved
 
 _SHORT_NS = 20_000
 """An interval that is searched as a whole, instruction by instruction."""
 _CLOSEST_NS, _FACTOR = 7_000, 8
 """Where checkpoints are put before a point: this long before it, and so many times as long."""
+NO_SIGNAL = 0
+"""gdb stops at that whatever it was about, even in the middle of a step past a breakpoint."""
 
 
 class _GivenUp(Exception):  # noqa: N818 - somebody wanted it
@@ -67,6 +73,17 @@ class Journey:
     def to(self, goal: Goal) -> Stop:
         """Go to a goal; return only if that fails."""
         return self._try(lambda: self._leave_for(goal))
+
+    def load(self, saved: Saved, name: str) -> Stop:
+        """Go on from a state that was kept; return only if that fails."""
+        errand = Travel(list(saved.timeline.entries), self._history.outputs.shown())
+        return self._try(
+            lambda: self._replace(saved.checkpoint, errand, saved.position, saved.timeline, name)
+        )
+
+    def load_recording(self, recording: Recording, name: str) -> Stop:
+        """Go on from what a file says; return only if that fails."""
+        return self._try(lambda: self._repeat(recording, name))
 
     def _try(self, way: Any) -> Stop:
         try:
@@ -166,6 +183,34 @@ class Journey:
 
     # -- the way
 
+    def _repeat(self, recording: Recording, name: str) -> None:
+        history, timeline = self._history, Timeline(recording.entries, 0)
+        goal, known = recording.position, history.journal.timeline
+        starts = [c for c in history.checkpoints if known.leads(c.position, goal, timeline)]
+        kept = [saved for _, saved in history.saved]
+        starts += [s.checkpoint for s in kept if s.timeline.leads(s.position, goal, timeline)]
+        if not starts:
+            raise _Failed(
+                "no checkpoint of this session lies on the way there; boot --load begins anew"
+            )
+        start = max(starts, key=lambda c: c.position.order)
+        errand = Travel(
+            list(recording.entries), history.outputs.shown(), Goal(goal), recording.state
+        )
+        self._replace(start, errand, goal, timeline, name)
+
+    def _replace(
+        self, start: Checkpoint, errand: Travel, goal: Position, timeline: Timeline, name: str
+    ) -> NoReturn:
+        """Go to where another run was, and have no future that is known."""
+        channel = start.wake(errand)
+        answer, _ = self._answer(channel)
+        assert isinstance(answer, Arrived)
+        self._history.go_over(goal, timeline)
+        text = f"{name}: {goal.now} ns, {goal.total} instructions\n"
+        thread = self._thread if goal.vcpu is None else thread_of(goal.vcpu)
+        self._leave(channel, Stop(thread, NO_SIGNAL, text=text), None)
+
     def _to_beginning(self) -> None:
         """Go to where history begins, unless the machine stands there."""
         first = self._checkpoints.first
@@ -197,7 +242,10 @@ class Journey:
         channel = start.wake(errand)
         answer, _ = self._answer(channel)
         assert isinstance(answer, Arrived)
-        end = self._history.journal.end or self._here
+        self._leave(channel, stop, self._history.journal.end or self._here)
+
+    def _leave(self, channel: Channel, stop: Stop, end: Position | None) -> NoReturn:
+        """Hand everything over to the copy that is where gdb wants to be."""
         channel.send(*self._history.life(stop, end))
         channel.receive()
         os._exit(0)

@@ -49,7 +49,13 @@ class Work(ABC):
     ----------
     history : of this copy
     channel : to who has sent it
+
+    Attributes
+    ----------
+    records : whether checkpoints are made on the way
     """
+
+    records = False
 
     def __init__(self, history: History, channel: Channel) -> None:
         self._history = history
@@ -115,6 +121,7 @@ class _Travelling(Work):
     def __init__(self, history: History, channel: Channel, errand: Travel) -> None:
         super().__init__(history, channel)
         self._stays = errand.goal == NOWHERE
+        self._state = errand.state
         if not self._stays:
             history.replay.aim(landing_at(self._machine, errand.goal))
 
@@ -128,6 +135,8 @@ class _Travelling(Work):
             os._exit(0)
 
     def _arrived(self) -> Stop:
+        if self._state and (found := self._history.origin.state_hash()) != self._state:
+            self._answer(Failed(f"the state there has the hash {found}, expected {self._state}"))
         self._channel.send(Arrived(self._position()))
         life, files = self._channel.receive()
         assert isinstance(life, Life)
