@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import sys
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import pykern
 from gdbstub import Listener
 from gdbstub.observer import Observer
 from images import prebuilt
@@ -14,6 +15,7 @@ from images.strip import strip
 from pykern.cli.arguments import GDB_ADDRESS, GDB_OS_ADDRESS
 from pykern.cli.elf_sections import Symbols, read_sections, read_symbols
 from pykern.cli.errors import UsageError
+from pykern.debug.compile_directory import settled
 from pykern.debug.debugged_machine import DebuggedMachine
 from pykern.debug.doorways import Door, Doorways
 from pykern.debug.history import processes
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from pykern.machine.computer import Image
     from pykern.machine.session import Session
 
+_ROOT = Path(pykern.__file__).parents[1]
 _ELF64 = b"\x7fELF\x02"
 """gdb would take the registers of a 32-bit file for those of the machine."""
 _NEAR = 0x1000
@@ -76,7 +79,7 @@ def attach(
     processors.knowledge = Knowledge(host.machine, host, _near(executable, path))
     views: dict[str, View] = {
         "cpu": processors,
-        "os": OsTarget(host, processors, unstripped),
+        "os": OsTarget(host, processors, with_sources),
     }
     doors = []
     for view, address in wanted_at.items():
@@ -143,6 +146,12 @@ def unstripped(data: bytes) -> bytes:
         if strip(whole) == data:
             return whole
     return data
+
+
+def with_sources(data: bytes) -> bytes:
+    """Return a program of this package with symbols and where its sources are; others as is."""
+    whole = unstripped(data)
+    return whole if whole is data else settled(whole, str(_ROOT))
 
 
 def _near(executable: bytes, path: str) -> Callable[[int], str | None]:

@@ -43,7 +43,7 @@ class DebuggedMachine:
         self._in_hostcall = False
         if isinstance(target, MachineTarget):
             target.execution.agent.show = listener.print
-        target.stopped = wait
+        self._target.stopped = wait
 
     @property
     def _target(self) -> View:
