@@ -77,10 +77,8 @@ def attach(
     kind = ReversibleTarget if args.keeper else MachineTarget
     processors = kind(host.machine, host.task_name, executable, path)
     processors.knowledge = Knowledge(host.machine, host, _near(executable, path))
-    views: dict[str, View] = {
-        "cpu": processors,
-        "os": OsTarget(host, processors, with_sources),
-    }
+    processors.system = system = OsTarget(host, processors, with_sources)
+    views: dict[str, View] = {"cpu": processors, "os": system}
     doors = []
     for view, address in wanted_at.items():
         try:
