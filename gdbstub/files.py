@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gdbstub.replies import MOST_HEX, UNSUPPORTED
 from gdbstub.requests import RequestError, fields, number, text_of
-from gdbstub.target import SupportsFiles
+from gdbstub.target import SupportsFiles, SupportsLinks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +114,17 @@ def _stat(session: Session, arguments: bytes) -> bytes:
     return _stat_reply(_contents(session, text_of(arguments)))
 
 
+def _readlink(session: Session, arguments: bytes) -> bytes:
+    path = text_of(arguments)
+    if not isinstance(session.target, SupportsLinks):
+        raise _FileError(_ENOENT)
+    try:
+        where = session.target.read_link(path).encode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        raise _FileError(_ENOENT) from None
+    return b"F%x;%b" % (len(where), where)
+
+
 _OPERATIONS: dict[bytes, Callable[[Session, bytes], bytes]] = {
     b"setfs": _set_file_system,
     b"open": _open,
@@ -122,4 +133,5 @@ _OPERATIONS: dict[bytes, Callable[[Session, bytes], bytes]] = {
     b"fstat": _fstat,
     b"stat": _stat,
     b"lstat": _stat,
+    b"readlink": _readlink,
 }

@@ -27,6 +27,7 @@ PACKET_SIZE = 0x4000
 MOST_HEX = (PACKET_SIZE - 16) // 2
 """Bytes that a reply can hold in hexadecimal, or escaped where each needs it."""
 _EFAULT = 14
+_WORD = 64
 _FRAMING = str.maketrans(dict.fromkeys("$#}*", " "))
 
 
@@ -81,8 +82,15 @@ def _kind(session: Session, stop: Stop) -> list[bytes]:
 
 
 def _expedited(session: Session, thread: ThreadId) -> list[bytes]:
+    """Return the registers that come with a stop.
+
+    Of a thread that gdb has not let go on it believes to know all registers; it gets them anew.
+    """
     arch = session.architecture
-    registers = [arch.registers[arch.numbers[name]] for name in arch.expedited]
+    if session.going and thread.pid not in session.going:
+        registers = [one for one in arch.features[0].registers if one.bits <= _WORD]
+    else:
+        registers = [arch.registers[arch.numbers[name]] for name in arch.expedited]
     values = read_registers(session.target, thread, registers)
     return [
         b"%02x:%b" % (arch.numbers[register.name], value)

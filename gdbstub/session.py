@@ -59,6 +59,7 @@ class Session:
     general : the thread whose registers and memory are meant (Hg)
     looked_at : the thread that gdb has last read, stepped, …: what it means where it says none
     continued : the thread that `c` and `s` are about (Hc); None: all
+    going : processes of which gdb has let threads go on last
     client : features that gdb says it has
     running : whether threads go on, and gdb waits for one to stop
     closed : whether nothing more is to come: gdb has detached, or ended the target
@@ -95,6 +96,7 @@ class Session:
         self.looked_at = self.general
         self._passed: ThreadId | None = None
         self.continued: ThreadId | None = None
+        self.going: frozenset[int] = frozenset()
         self.client: frozenset[str] = frozenset()
         self.running = False
         self.closed = False
@@ -196,6 +198,7 @@ class Session:
         if not actions:
             raise RequestError("no thread would go on")
         self.frame = None
+        self.going = frozenset(thread.pid for thread in actions)
         if self.non_stop:
             self.target.resume(actions)
             return

@@ -277,6 +277,19 @@ class SupportsFiles(Protocol):
 
 
 @runtime_checkable
+class SupportsLinks(Protocol):
+    """Has symbolic links among its files."""
+
+    def read_link(self, path: str) -> str:
+        """Return where a symbolic link leads.
+
+        Raises
+        ------
+        FileNotFoundError : there is no link of that name
+        """
+
+
+@runtime_checkable
 class SupportsSearch(Protocol):
     """Searches memory faster than by reading it through `read_memory`."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import sys
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import pykern
 from gdbstub import Listener
 from gdbstub.observer import Observer
 from images import prebuilt
@@ -15,6 +16,7 @@ from pykern.cli import arguments, recorded
 from pykern.cli.arguments import GDB_ADDRESS, GDB_OS_ADDRESS
 from pykern.cli.elf_sections import Symbols, read_sections, read_symbols
 from pykern.cli.errors import UsageError
+from pykern.debug.compile_directory import settled
 from pykern.debug.debugged_machine import DebuggedMachine
 from pykern.debug.doorways import Door, Doorways
 from pykern.debug.history import processes
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from pykern.machine.computer import Image
     from pykern.machine.session import Session
 
+_ROOT = Path(pykern.__file__).parents[1]
 _ELF64 = b"\x7fELF\x02"
 """gdb would take the registers of a 32-bit file for those of the machine."""
 _NEAR = 0x1000
@@ -77,10 +80,8 @@ def attach(
     kind = ReversibleTarget if args.keeper else MachineTarget
     processors = kind(host.machine, host.task_name, executable, path)
     processors.knowledge = Knowledge(host.machine, host, _near(executable, path))
-    views: dict[str, View] = {
-        "cpu": processors,
-        "os": OsTarget(host, processors, unstripped),
-    }
+    processors.system = system = OsTarget(host, processors, with_sources)
+    views: dict[str, View] = {"cpu": processors, "os": system}
     doors = []
     for view, address in wanted_at.items():
         try:
@@ -178,6 +179,12 @@ def unstripped(data: bytes) -> bytes:
         if strip(whole) == data:
             return whole
     return data
+
+
+def with_sources(data: bytes) -> bytes:
+    """Return a program of this package with symbols and where its sources are; others as is."""
+    whole = unstripped(data)
+    return whole if whole is data else settled(whole, str(_ROOT))
 
 
 def _near(executable: bytes, path: str) -> Callable[[int], str | None]:

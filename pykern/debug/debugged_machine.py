@@ -41,7 +41,7 @@ class DebuggedMachine:
         self._door = listener.door if isinstance(listener, Observed) else listener
         self._in_hostcall = False
         target.execution.agent.show = listener.print
-        target.stopped = wait
+        self._target.stopped = wait
 
     @property
     def _target(self) -> View:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gdbstub import Architecture, Breakpoint, Resume, ThreadExited
+    from gdbstub.os_target import SupportsOsData
     from pykern.debug.python_source.debugger import PythonSource
     from pykern_c import Machine, Vcpu
     from pykern_c.exits import Exit
@@ -49,12 +50,14 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
     knowledge : names and owners of addresses
     fault_stops : what the processors' faults were, and which of them stop the machine
     python : the Python of a hosted kernel; None: there is none
+    system : has the tables of a hosted kernel; None: nobody has
     next_view : has the next gdb that comes see the machine otherwise; set by who knows how
     """
 
     breakpoint_kinds = frozenset(BreakpointKind)
     breakpoint_agent = True
     python: PythonSource | None = None
+    system: SupportsOsData | None = None
 
     def __init__(
         self,
@@ -200,6 +203,24 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
     def monitor(self, thread: ThreadId, command: str) -> str:
         """Return what a command of `monitor` prints."""
         return self._monitor.execute(thread, command)
+
+    def os_tables(self) -> Mapping[str, str]:
+        """Return what `info os` can show.
+
+        Raises
+        ------
+        TargetError : no kernel that is hosted has come up
+        """
+        return self._system().os_tables()
+
+    def os_table(self, name: str) -> Iterable[Mapping[str, str]]:
+        """Return the rows of one table."""
+        return self._system().os_table(name)
+
+    def _system(self) -> SupportsOsData:
+        if self.system is None or self.knowledge.kernel is None:
+            raise TargetError("the tables are those of pykern's own kernel, which does not run here")
+        return self.system
 
     def exec_file(self, pid: int) -> str:
         """Return the name of the kernel's file.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 from gdbstub import TargetError
@@ -71,7 +72,9 @@ class Monitor:
         name, _, rest = command.strip().partition(" ")
         found = self._commands.get(name or "help")
         if found is None:
-            raise TargetError(f"no command {name!r}; `monitor help` lists them")
+            close = difflib.get_close_matches(name, self._commands, 1)
+            hint = f", perhaps {close[0]}" if close else ""
+            raise TargetError(f"no command {name!r}{hint}; `monitor help` lists them")
         wanted, _, function = found
         arguments = _arguments(wanted, rest)
         if arguments is None:

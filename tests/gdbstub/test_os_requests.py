@@ -200,3 +200,31 @@ def test_one_process_is_ended(ask, system):
     assert not ask.session.closed
     assert ask("vKill;1") == "OK"
     assert ask.session.closed
+
+
+class Links(System):
+    """The same, with a symbolic link."""
+
+    def read_link(self, path):
+        if path != "/proc/1/exe":
+            raise FileNotFoundError(path)
+        return "/toy.bin"
+
+
+def test_symbolic_links():
+    session, decoder = Session(Links()), Decoder()
+    session.feed(frame(b"QStartNoAckMode"))
+    names = [path.encode().hex().encode() for path in ("/proc/1/exe", "/proc/1/cwd")]
+    replies = [
+        decoder.feed(session.feed(frame(b"vFile:readlink:" + name)))[-1] for name in names
+    ]
+    assert replies == [b"F8;/toy.bin", b"F-1,2"]
+
+
+def test_a_stop_of_a_process_that_gdb_has_not_let_go_on_brings_all_its_registers(ask):
+    """gdb believes to know them, and would show those of the stop before."""
+    assert ask("Hgp1.1") == "OK"
+    for threads, expected in (("p1.-1", ["01"]), ("p7.-1", ["00", "01"])):
+        ask(f"vCont;c:{threads}")
+        words = ask.tell(Stop(FIRST)).split(";")
+        assert [word[:2] for word in words if word[2:3] == ":"] == expected

@@ -181,6 +181,7 @@ def test_files(client):
     assert client.ask(b"vFile:close:0") == b"F-1,9"
     assert client.ask(b"vFile:pread:0") == b"F-1,16"
     assert client.ask(b"vFile:unlink:%b" % name) == b""
+    assert client.ask(b"vFile:readlink:%b" % name) == b"F-1,2", "it has no links"
 
 
 def test_steps(client):

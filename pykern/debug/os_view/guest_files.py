@@ -60,6 +60,24 @@ class GuestFiles:
         return self._unstripped(data) if data.startswith(_ELF) else data
 
 
+    def link(self, path: str) -> str:
+        """Return where a symbolic link leads.
+
+        Raises
+        ------
+        FileNotFoundError : there is no link of that name
+        """
+        kernel = self._tasks.kernel
+        if not kernel.cpus or not hasattr(kernel, "vfs"):
+            raise FileNotFoundError(path)
+        fs = FsContext.at_root(kernel.vfs, kernel.mounts)
+        try:
+            place = walk(fs, path.encode("utf-8", "surrogateescape"), follow=False)
+            return place.inode.readlink().decode("utf-8", "surrogateescape")
+        except SysError:
+            raise FileNotFoundError(path) from None
+
+
 def contents(place: Location, memory: PhysicalMemory) -> bytes | None:
     """Return what a regular file holds, as those see it that map it; None: it is none."""
     inode = place.inode

@@ -49,7 +49,7 @@ class OsMonitor:
     def _help(self) -> str:
         """Return a line for each command."""
         return "".join(
-            f"{f'{name} {wanted}':16} {text}\n"
+            f"{f'{name} {wanted}':28} {text}\n"
             for name, (wanted, text, _) in self._commands.items()
         )
 

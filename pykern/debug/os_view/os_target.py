@@ -203,6 +203,10 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         except FileNotFoundError:
             return self._guest_files.read(path)
 
+    def read_link(self, path: str) -> str:
+        """Return where a symbolic link of the guest leads."""
+        return self._guest_files.link(path)
+
     def attach_process(self, pid: int) -> ThreadId:
         """Attend to a process, with all that it begins from now on."""
         if pid != KERNEL_PID:

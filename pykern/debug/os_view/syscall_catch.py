@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from gdbstub import Stop
 from gdbstub.events import SystemCall
+from pykern.debug.os_view.call_numbers import gdb_number
 from pykern.debug.os_view.tasks import task_id
+from pykern.kernel.abi import native
 from pykern.kernel.x86.layout import VECTOR_SYSCALL
 
 if TYPE_CHECKING:
@@ -69,7 +71,8 @@ class SyscallCatch:
         if not self._wanted or task is None or task.process is None:
             return None
         frame = task.frame.read()
-        number = frame["error_code"]
+        symbol = self._symbol(exit_)
+        number = gdb_number(frame["error_code"], symbol)
         if frame["vector"] not in _GATES or not self._wants(task.process.pid, number):
             return None
         vcpu = self._tasks.machine.vcpus[exit_.vcpu]
@@ -78,7 +81,14 @@ class SyscallCatch:
             self._hooks[back] = self._tasks.machine.add_hook(None, kinds="x", first=back)
         self._inside[task.tid] = (back, number)
         self._registers.entering.add(task.tid)
-        return Stop(task_id(task), event=SystemCall(number))
+        text = "" if number < native.FIRST else f"system call {symbol.removeprefix('sys_')}\n"
+        return Stop(task_id(task), text=text, event=SystemCall(number))
+
+    def _symbol(self, exit_: Exit) -> str:
+        """Return the function of the kernel that a hostcall is."""
+        image = self._tasks.kernel.image
+        known = image is not None and 0 < exit_.code <= len(image.hostcalls)
+        return image.hostcalls[exit_.code - 1] if image is not None and known else ""
 
     def at_instruction(self, vcpu: Vcpu) -> Stop | None:
         """Return the stop for a call that has its result."""

@@ -34,6 +34,8 @@ _SYSTEM = frozenset(
         *("gdtr_limit", "idtr_limit", "dr0", "dr1", "dr2", "dr3", "dr6", "dr7"),
     )
 )
+_CALLS = frozenset((VECTOR_SYSCALL, 0x80))
+"""Vectors of frames whose `error_code` is the number of a system call."""
 _NO_SELECTOR = frozenset(("ds", "es", "fs", "gs"))
 _DERIVED = frozenset(("cpl", "mode", "orig_rax"))
 _USER_CPL, _LONG_MODE = 3, 64
@@ -121,7 +123,7 @@ class TaskRegisters:
             return frame[_FRAME[name]]
         match name:
             case "orig_rax":
-                return frame["error_code"] if frame["vector"] == VECTOR_SYSCALL else -1
+                return frame["error_code"] if frame["vector"] in _CALLS else -1
             case "gs_base":
                 return source.read_register("kernel_gs_base")
             case "cpl":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdbstub import Action, BreakpointKind, Stop, StopKind, TargetError
+from pykern.debug.compile_directory import settled
 from pykern.debug.python_source import dwarf, elf
 from pykern.debug.python_source.commands import PythonCommands
 from pykern.debug.python_source.functions import (
@@ -113,14 +114,15 @@ class PythonSource:
 
     def executable(self, image: bytes) -> bytes:
         """Return a kernel image with debug information about its Python; others as they are."""
+        if attach.MAGIC not in image:
+            return image
+        functions = self.functions
+        image = settled(image, str(functions.root))
         try:
             sizes = elf.sizes(image)
         except elf.NotElfError:
             return image
-        if attach.MAGIC not in image:
-            return image
         self._told = True
-        functions = self.functions
         more = dwarf.sections(functions.all, str(functions.root), sizes)
         size = functions.end - FIRST_ADDRESS
         return elf.extended(image, more, _SECTION, FIRST_ADDRESS, size)

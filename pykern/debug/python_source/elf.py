@@ -1,4 +1,4 @@
-"""Add sections to an ELF file: debug information behind what is there, and a range of addresses.
+"""Change the sections of an ELF file: contents, what comes behind them, a range of addresses.
 
 References
 ----------
@@ -62,6 +62,27 @@ def sizes(file: bytes) -> dict[str, int]:
     NotElfError : there are none
     """
     return {section.name: len(section.data) for section in _sections(file)}
+
+
+def contents(file: bytes) -> dict[str, bytes]:
+    """Return what is in each section, by name.
+
+    Raises
+    ------
+    NotElfError : there are none
+    """
+    return {section.name: section.data for section in _sections(file)}
+
+
+def replaced(file: bytes, changed: Mapping[str, bytes]) -> bytes:
+    """Return a file with other contents in some of its sections.
+
+    Raises
+    ------
+    NotElfError : it has no sections
+    """
+    sections = [replace(s, data=changed.get(s.name, s.data)) for s in _sections(file)]
+    return _written(file, sections, changed)
 
 
 def extended(file: bytes, more: Mapping[str, bytes], name: str, start: int, size: int) -> bytes:
