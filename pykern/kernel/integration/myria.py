@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pykern.kernel.core.log import Level
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.core.wait import WaitQueue
+from pykern.kernel.fs import entries
 from pykern.kernel.fs.buffer import BytesBuffer
 from pykern.kernel.fs.context import FsContext
 from pykern.kernel.fs.flags import O_CREAT, O_RDONLY, O_WRONLY
@@ -205,6 +206,7 @@ class MyriaStory(Story):
         while await file.read(buffer):
             pass
         file.put()
+        entries.unlink(fs, _WRITTEN)
         _expect(buffer.done == _TEXT, f"a program wrote {_TEXT!r}, {buffer.done!r} arrived")
         _expect(status >> 8 == len(_TEXT), f"write returned {status >> 8}, expected {len(_TEXT)}")
 

@@ -50,6 +50,9 @@ class Capabilities(Protocol):
     def rights(self, holder: int, port: int, /) -> Right:
         """Return what a process may do with a port."""
 
+    def __len__(self) -> int:
+        """Return how many pairs of a process and a port there are rights for."""
+
 
 class OpenPorts:
     """No capabilities: everybody may do everything."""
@@ -73,12 +76,18 @@ class OpenPorts:
         """Return all rights."""
         return Right.everything()
 
+    def __len__(self) -> int:
+        return 0
+
 
 class CapabilityTable:
     """Rights by process and port; who has none is refused (SCA-24)."""
 
     def __init__(self) -> None:
         self._rights: dict[tuple[int, int], Right] = {}
+
+    def __len__(self) -> int:
+        return len(self._rights)
 
     def rights(self, holder: int, port: int) -> Right:
         """Return what a process may do with a port."""

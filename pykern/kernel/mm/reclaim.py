@@ -73,6 +73,11 @@ class Reclaimer:
         self._working = False
         frames.reclaimer = self
 
+    @property
+    def spaces(self) -> int:
+        """How many address spaces it looks after."""
+        return len(self._attached)
+
     # -- told by address spaces
 
     def attach(self, pages: UserPages) -> None:

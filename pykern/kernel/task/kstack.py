@@ -110,6 +110,10 @@ class KernelStacks:
         self._base = self._next = base
         self._free: list[int] = []
 
+    def __len__(self) -> int:
+        """Return how many stacks are in use."""
+        return (self._next - self._base) // (self.size + PAGE_SIZE) - len(self._free)
+
     def alloc(self) -> KernelStack:
         """Map a stack of zeros.
 

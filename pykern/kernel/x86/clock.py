@@ -93,7 +93,12 @@ class KernelClock:
     @property
     def pending(self) -> bool:
         """Whether any timer is set."""
-        return any(not t.cancelled for timers in self._cpus.values() for t in timers.heap)
+        return self.timers > 0
+
+    @property
+    def timers(self) -> int:
+        """How many timers are set."""
+        return sum(not t.cancelled for timers in self._cpus.values() for t in timers.heap)
 
     def add_cpu(self, cpu: Processor, *, ticks: bool = True) -> None:
         """Let a processor have timers, and perhaps ticks; its local APIC is enabled."""

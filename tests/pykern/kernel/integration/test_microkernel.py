@@ -57,7 +57,7 @@ def test_the_log_is_golden(booted):
     assert booted(1).outcome.status == ExitStatus.POWER_OFF
 
 
-@pytest.mark.parametrize("cpus", [1, 4])
+@pytest.mark.parametrize("cpus", [1, 8])
 @pytest.mark.parametrize("name", TESTS)
 def test_the_kernel_tests_itself(booted, name, cpus):
     """MIC-01 to MIC-06, MIC-09, MIC-10, MIC-15, MIC-17: on several processors, too."""
