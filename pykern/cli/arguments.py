@@ -279,7 +279,15 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="JSON",
         help="write what pykern's kernel does when: tasks, system calls, interrupts, faults, "
-        "messages; ui.perfetto.dev and chrome://tracing show it",
+        "messages, run queues, memory by owner; pykern report, ui.perfetto.dev and "
+        "chrome://tracing show it",
+    )
+    group.add_argument(
+        "--page-trace",
+        type=Path,
+        metavar="JSON",
+        help="write which pages of memory programs use, in order, up to a million references; "
+        "pykern report draws what each page replacement would make of them",
     )
     group.add_argument(
         "--state-hash-every",
