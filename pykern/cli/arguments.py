@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_boot(commands)
     _add_image(commands)
     _add_profiles(commands)
+    _add_report(commands)
     _add_disasm(commands)
     _add_bench(commands)
     return parser
@@ -280,7 +281,15 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="JSON",
         help="write what pykern's kernel does when: tasks, system calls, interrupts, faults, "
-        "messages; ui.perfetto.dev and chrome://tracing show it",
+        "messages, run queues, memory by owner; pykern report, ui.perfetto.dev and "
+        "chrome://tracing show it",
+    )
+    group.add_argument(
+        "--page-trace",
+        type=Path,
+        metavar="JSON",
+        help="write which pages of memory programs use, in order, up to a million references; "
+        "pykern report draws what each page replacement would make of them",
     )
     group.add_argument(
         "--state-hash-every",
@@ -414,6 +423,29 @@ def _add_image_build(verbs: Subparsers) -> None:
     parser.add_argument(
         "--loader", type=Path, metavar="FILE", help="instead of pykern's El Torito boot loader"
     )
+
+
+def _add_report(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "report",
+        allow_abbrev=False,
+        help="draw a run: schedule, memory by owner, page replacement, NUMA traffic",
+        description="Draw what pykern boot has written by --timeline, --metrics and --page-trace. "
+        "The same files give the same report. Needs matplotlib: pip install 'pykern[report]'.",
+    )
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="RUN.json", help="files of one run or of several"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("report"),
+        metavar="FOLDER|FILE",
+        help="FILE.html: one page with everything in it; FILE.png: all pictures below each other; "
+        "else a folder for index.html and a PNG each (default report)",
+    )
+    parser.set_defaults(command=_command("pykern.cli.report"))
 
 
 def _add_profiles(commands: Subparsers) -> None:

@@ -16,6 +16,8 @@ from pykern.config import DEFAULT_RESOLUTION, PRESETS, Resolution
 from pykern.debug.history.recording import RecordingError
 from pykern.debug.history.reversible_machine import ReversibleMachine
 from pykern.kernel.host import KernelHost
+from pykern.kernel.page_trace import PageTrace
+from pykern.kernel.run_metrics import run_metrics
 from pykern.kernel.timeline import Timeline
 from pykern.machine.board import BoardOptions, FramebufferOptions
 from pykern.machine.computer import Computer, MachineConfig
@@ -67,6 +69,7 @@ def _run(
     traced = "mmio" in args.trace
     computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
     host = KernelHost(computer.machine, _timeline(args, computer.machine, stack))
+    _record_pages(args, host, stack)
     session = _session(args, image, computer, console, host)
     _add_checkpoints(session, args, computer, stack)
     origin = debugger.origin(
@@ -156,7 +159,20 @@ def _write_metrics(path: Path, host: KernelHost) -> None:
     if host.kernel.image is None:
         _note(f"pykern: {path} was not written: the guest's kernel is not pykern's")
         return
-    path.write_text(host.kernel.metrics.json(), encoding="utf-8")
+    path.write_text(run_metrics(host.kernel), encoding="utf-8")
+
+
+def _record_pages(
+    args: argparse.Namespace, host: KernelHost, stack: contextlib.ExitStack
+) -> None:
+    """Have the pages recorded that programs use, if that is asked for."""
+    if args.page_trace is None:
+        return
+    if debugger.wanted(args):
+        raise UsageError("--page-trace with a debugger: gdb may go back and run a part again")
+    out = stack.enter_context(args.page_trace.open("w", encoding="utf-8"))
+    trace = PageTrace(host.machine, lambda: host.kernel)
+    stack.callback(lambda: out.write(trace.json()))
 
 
 def _paced(args: argparse.Namespace) -> bool:

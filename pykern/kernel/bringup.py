@@ -336,10 +336,12 @@ class BringUp:
     def _start_ipc(self) -> None:
         kernel, profile = self._kernel, self._kernel.profile
         kernel.ports = PortTable(profile.ports, kernel.metrics)
-        kernel.ports.observer = kernel.timeline
         kernel.messages = Messages(kernel.ports)
         kernel.capabilities = CapabilityTable() if profile.port_capabilities else OpenPorts()
         kernel.mailboxes = Mailboxes(profile.ports, kernel.metrics)
+        if kernel.timeline is not None:
+            kernel.ports.observer = kernel.timeline.messages("port")
+            kernel.mailboxes.observer = kernel.timeline.messages("task")
         if not profile.system_ports:
             return
         log = kernel.log.subsystem("IPC")

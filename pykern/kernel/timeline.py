@@ -1,8 +1,8 @@
 """What happened when, as a picture: `boot --timeline FILE.json`.
 
 A track for each processor shows which task it ran and its interrupts, a track for each task its
-system calls and faults; arrows are messages between tasks, and tasks that change the processor. All
-times are virtual. Nothing is paid for where no timeline is kept.
+system calls and faults; arrows are messages between tasks, and tasks that change the processor;
+counters are run queues, memory by owner and frames between nodes (`gauges.py`). All times are virtual. Nothing is paid for where no timeline is kept.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import deque
 from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
+from pykern.kernel.gauges import Gauges
 from pykern.kernel.trace_events import TraceEvents, Track
 from pykern.kernel.x86 import layout, vectors
 
@@ -61,7 +62,7 @@ class Timeline:
         self._running: dict[int, _Running] = {}
         self._last: dict[Thread, tuple[int, int]] = {}
         self._calls: dict[Thread, tuple[str, int]] = {}
-        self._sent: dict[int, deque[tuple[int, Track, int]]] = {}
+        self._gauges: Gauges | None = None
         self._count = 0
         self._events.name_process(PROCESSORS, "processors", -2)
         self._events.name_process(KERNEL, "kernel", -1)
@@ -70,13 +71,15 @@ class Timeline:
         """Go on with a kernel that has just been made, behind the one before."""
         self._end_open()
         self._kernel = kernel
+        self._gauges = None
         self._last.clear()
-        self._sent.clear()
         kernel.timeline = self
 
     def close(self) -> None:
         """End the file."""
         self._end_open()
+        if self._gauges is not None:
+            self._gauges.read_memory(self._machine.now)
         self._events.close()
 
     def _end_open(self) -> None:
@@ -90,7 +93,7 @@ class Timeline:
         process = thread.process
         track = Track(KERNEL if process is None else process.pid, thread.tid)
         if process is not None:
-            self._events.name_process(process.pid, f"{process.last_name}", process.pid)
+            self._events.name_process(process.pid, process.name, process.pid)
         self._events.name_track(track, thread.name)
         return track
 
@@ -101,6 +104,7 @@ class Timeline:
         now = self._machine.now
         number = cpu.number
         self._end_run(number)
+        self._read_gauges()
         if thread is cpu.idle:
             return
         last = self._last.get(thread)
@@ -108,6 +112,14 @@ class Timeline:
             begin = Track(PROCESSORS, last[0]), last[1]
             self._arrow("migration", begin, (Track(PROCESSORS, number), now))
         self._running[number] = _Running(thread, now)
+
+    def _read_gauges(self) -> None:
+        kernel = self._kernel
+        if self._gauges is None:
+            if kernel is None or not kernel.cpus or not hasattr(kernel, "scheduler"):
+                return
+            self._gauges = Gauges(kernel, self._events, Track(PROCESSORS, 0))
+        self._gauges.read(self._machine.now)
 
     def _end_run(self, number: int) -> None:
         running = self._running.pop(number, None)
@@ -178,6 +190,7 @@ class Timeline:
         call = self._calls.pop(thread, None)
         if call is None:
             return
+        self._read_gauges()
         name, begin_ns = call
         more = {"unfinished": True} if unfinished else {}
         now = self._machine.now
@@ -209,25 +222,57 @@ class Timeline:
 
     # -- messages
 
-    def sent(self, port: int, size: int) -> None:
-        """Note that the task that runs has sent a message."""
-        thread = self._thread()
-        if thread is None:
-            return
-        now, track = self._machine.now, self._track(thread)
-        self._sent.setdefault(port, deque()).append((size, track, now))
-        self._events.instant(track, f"send to port {port}", now, "ipc", bytes=size)
+    def messages(self, what: str) -> MessageArrows:
+        """Return what notes messages that go to things of a kind, such as "port"."""
+        return MessageArrows(self, what)
 
-    def received(self, port: int) -> None:
-        """Note that the task that runs has received a port's first message."""
-        thread, messages = self._thread(), self._sent.get(port)
-        if thread is None or not messages:
-            return
-        size, begin, begin_ns = messages.popleft()
-        now, track = self._machine.now, self._track(thread)
-        self._events.instant(track, f"receive from port {port}", now, "ipc", bytes=size)
-        self._arrow("message", (begin, begin_ns), (track, now))
+    def message_event(self, name: str, size: int) -> tuple[Track, int] | None:
+        """Note that the task that runs sends or receives; return where it is drawn.
 
-    def _thread(self) -> Thread | None:
+        Parameters
+        ----------
+        size : bytes
+        """
         cpu = self._kernel.clock.this_cpu if self._kernel is not None else None
-        return None if cpu is None else cpu.current
+        if cpu is None:
+            return None
+        now, track = self._machine.now, self._track(cpu.current)
+        self._events.instant(track, name, now, "ipc", bytes=size)
+        return track, now
+
+    def message_arrow(self, begin: tuple[Track, int], end: tuple[Track, int]) -> None:
+        """Draw the way of a message."""
+        self._arrow("message", begin, end)
+
+
+class MessageArrows:
+    """Notes the messages of one table of queues, each of which is first in, first out.
+
+    Parameters
+    ----------
+    timeline : draws them
+    what : a queue is
+    """
+
+    def __init__(self, timeline: Timeline, what: str) -> None:
+        self._timeline, self._what = timeline, what
+        self._sent: dict[int, deque[tuple[int, tuple[Track, int] | None]]] = {}
+
+    def sent(self, number: int, size: int) -> None:
+        """Note that the task that runs has sent a message."""
+        where = self._timeline.message_event(f"send to {self._what} {number}", size)
+        self._sent.setdefault(number, deque()).append((size, where))
+
+    def received(self, number: int) -> None:
+        """Note that the task that runs has received the first message."""
+        messages = self._sent.get(number)
+        if not messages:
+            return
+        size, begin = messages.popleft()
+        end = self._timeline.message_event(f"receive from {self._what} {number}", size)
+        if begin is not None and end is not None:
+            self._timeline.message_arrow(begin, end)
+
+    def closed(self, number: int) -> None:
+        """Forget what nobody will receive."""
+        self._sent.pop(number, None)

@@ -14,6 +14,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TextIO
 
 _NS_PER_US = 1000
@@ -69,6 +70,10 @@ class TraceEvents:
     def instant(self, track: Track, name: str, ns: int, category: str, **args: object) -> None:
         """Draw something that happened."""
         self._write("i", track, name, ns, s="t", cat=category, args=args)
+
+    def counter(self, track: Track, name: str, ns: int, values: Mapping[str, int]) -> None:
+        """Draw numbers that hold from now on, above each other."""
+        self._write("C", track, name, ns, args=values)
 
     def arrow(
         self, name: str, number: int, begin: tuple[Track, int], end: tuple[Track, int]

@@ -13,7 +13,7 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.ipc.port import Message, Port
 
 if TYPE_CHECKING:
-    from pykern.kernel.ipc.port import IpcCounters, PortLimits
+    from pykern.kernel.ipc.port import IpcCounters, PortLimits, PortObserver
 
 __all__ = ["Mailboxes"]
 
@@ -25,11 +25,16 @@ class Mailboxes:
     ----------
     limits : messages in one queue, bytes in one message
     counters : where sends and receives are counted
+
+    Attributes
+    ----------
+    observer : hears of every message, by the task that it is for; None: nobody does
     """
 
     def __init__(self, limits: PortLimits, counters: IpcCounters) -> None:
         self.limits = limits
         self._counters = counters
+        self.observer: PortObserver | None = None
         self._boxes: dict[int, Port] = {}
 
     def __len__(self) -> int:
@@ -59,6 +64,8 @@ class Mailboxes:
             self._counters.ipc_queue_full += 1
             raise SysError(Errno.EAGAIN, f"task {pid} has {self.limits.messages} messages")
         self._counters.ipc_sends += 1
+        if self.observer is not None:
+            self.observer.sent(pid, len(data))
 
     async def receive(self, pid: int, capacity: int | None = None) -> Message:
         """Take a task's first message, waiting for one.
@@ -76,6 +83,8 @@ class Mailboxes:
         message = await self._box(pid).get(room)
         assert message is not None  # there is no deadline
         self._counters.ipc_recvs += 1
+        if self.observer is not None:
+            self.observer.received(pid)
         return message
 
     def release(self, pid: int) -> None:
@@ -83,6 +92,8 @@ class Mailboxes:
         box = self._boxes.pop(pid, None)
         if box is not None:
             box.close()
+            if self.observer is not None:
+                self.observer.closed(pid)
 
     def _box(self, pid: int) -> Port:
         if pid not in self._boxes:

@@ -191,6 +191,9 @@ class PortObserver(Protocol):
     def received(self, port: int, /) -> None:
         """Note that a port's first message has been taken."""
 
+    def closed(self, port: int, /) -> None:
+        """Note that a port is gone, with what was in it."""
+
 
 class PortTable:
     """All ports of a kernel.
@@ -245,6 +248,8 @@ class PortTable:
         del self._ports[number]
         self._free |= 1 << number
         port.close()
+        if self.observer is not None:
+            self.observer.closed(number)
         self.on_close(number)
 
     def release(self, owner: int) -> int:

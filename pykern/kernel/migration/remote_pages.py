@@ -10,7 +10,7 @@ from pykern.kernel.migration.wire import LinkClosed, Type, Wire
 from pykern.kernel.mm.pager import BusError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from pykern.kernel.core.memory import PhysicalMemory
     from pykern.kernel.mm.frames import FrameAllocator
@@ -53,6 +53,11 @@ class RemotePages:
     def missing(self) -> int:
         """Pages that have not come yet."""
         return len(self._missing)
+
+    @property
+    def cached(self) -> Collection[int]:
+        """The frames of pages that have come."""
+        return self._pages.values()
 
     def frame(self, offset: int) -> int | None:
         """Return the frame of a page; None: it has not come yet."""

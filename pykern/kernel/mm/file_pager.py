@@ -17,6 +17,8 @@ from pykern.kernel.core.units import PAGE_SIZE, page_down, page_up
 from pykern.kernel.mm.pager import BusError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pykern.kernel.core.memory import PhysicalMemory
     from pykern.kernel.mm.frames import FrameAllocator
     from pykern.kernel.mm.pager import Mapper
@@ -93,6 +95,11 @@ class FilePager:
     def resident(self) -> int:
         """Bytes of frames in use."""
         return len(self._pages) * PAGE_SIZE
+
+    @property
+    def cached(self) -> Collection[int]:
+        """The frames that it has."""
+        return self._pages.values()
 
     def frame(self, offset: int) -> int:
         """Return the frame of a page, read from the file the first time.

@@ -12,6 +12,7 @@ large contiguous runs survive and the host commits few pages.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -211,6 +212,7 @@ class FrameAllocator:
     reclaimer : who takes frames back from processes when none is free; None: nobody
     home : says which NUMA node to take from where nobody does; None: any
     near, far : frames taken from the node that was wanted, and from others
+    traffic : frames taken so far, by the node of who asked and the node that they are on
 
     References
     ----------
@@ -229,6 +231,7 @@ class FrameAllocator:
         self.reclaimer: Reclaimer | None = None
         self.home: Callable[[], int | None] = lambda: None
         self.near = self.far = 0
+        self.traffic: Counter[tuple[int | None, int]] = Counter()
         self._reserved = 0
         self._last = self.regions[0]
         self._orders: dict[int | None, list[Region]] = {
@@ -279,7 +282,8 @@ class FrameAllocator:
 
     def _find(self, count: int, align: int, below: int | None, node: int | None) -> int | None:
         """Take frames, of the nearest node first; return where they begin."""
-        wanted = self.home() if node is None else node
+        here = self.home()
+        wanted = here if node is None else node
         for region in self._orders.get(wanted, self.regions):
             frame = _take(region, count, align, below)
             if frame is not None:
@@ -287,8 +291,14 @@ class FrameAllocator:
                     self.near += count
                 else:
                     self.far += count
+                self.traffic[here, region.node] += count
                 return region.base + (frame << PAGE_SHIFT)
         return None
+
+    def traffic_by_node(self) -> dict[tuple[int, int], int]:
+        """Return `traffic`; without nodes everybody is on the one that all memory is on."""
+        only = self.regions[0].node
+        return {(only if asker is None else asker, node): n for (asker, node), n in self.traffic.items()}
 
     def node_of(self, paddr: int) -> int:
         """Return the NUMA node that a frame is on."""

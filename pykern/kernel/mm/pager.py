@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from pykern.kernel.core.units import PAGE_SIZE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pykern.kernel.core.memory import PhysicalMemory
     from pykern.kernel.mm.frames import FrameAllocator
 
@@ -70,6 +72,11 @@ class Pager(Protocol):
         """
         ...
 
+    @property
+    def cached(self) -> Collection[int]:
+        """The frames that it has."""
+        ...
+
     async def load(self, offset: int, /) -> None:
         """Bring the page at `offset` into memory; may sleep.
 
@@ -114,6 +121,11 @@ class SharedMemory:
     def resident(self) -> int:
         """Bytes of frames in use."""
         return len(self._pages) * PAGE_SIZE
+
+    @property
+    def cached(self) -> Collection[int]:
+        """The frames that it has."""
+        return self._pages.values()
 
     def frame(self, offset: int) -> int:
         """Return the frame at `offset`, a new zero page the first time."""

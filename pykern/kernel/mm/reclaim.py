@@ -69,7 +69,8 @@ class Reclaimer:
         self._counters = counters
         self._under_pressure = under_pressure
         self._attached: dict[UserPages, None] = {}
-        self._known: set[Page] = set()
+        # In an order, that of a dictionary: those of a set depend on where the host has objects.
+        self._known: dict[Page, None] = {}
         self._working = False
         frames.reclaimer = self
 
@@ -93,7 +94,7 @@ class Reclaimer:
         page = pages, laddr
         if page in self._known:
             self._policy.forget(page)
-        self._known.add(page)
+        self._known[page] = None
         self._policy.admit(page)
 
     def use(self, policy: Replacement[Page]) -> None:
@@ -112,13 +113,14 @@ class Reclaimer:
         Entries that map a frame, by its physical address, of frames with several references.
         """
         shared: dict[int, list[Page]] = {}
-        seen: set[Page] = set()
+        seen: dict[Page, None] = {}
         for pages in self._attached:
             for laddr, entries in pages.table.spans(0, _LOWER_HALF):
                 if any(entries):
                     self._sample_span(pages, laddr, entries, seen, shared)
-        for page in self._known - seen:
-            self._policy.forget(page)
+        for page in self._known:
+            if page not in seen:
+                self._policy.forget(page)
         self._known = seen
         return shared
 
@@ -127,7 +129,7 @@ class Reclaimer:
         pages: UserPages,
         laddr: int,
         entries: list[int],
-        seen: set[Page],
+        seen: dict[Page, None],
         shared: dict[int, list[Page]],
     ) -> None:
         """Look at the entries of one table."""
@@ -137,7 +139,7 @@ class Reclaimer:
             if not entry or table.is_swapped(entry):
                 continue
             page = pages, laddr + i * PAGE_SIZE
-            seen.add(page)
+            seen[page] = None
             if page not in known:
                 policy.admit(page)
             if table.is_accessed(entry):
@@ -198,7 +200,7 @@ class Reclaimer:
         slot = self.swap.store(self._memory.read(paddr, PAGE_SIZE), len(mapped_by))
         for pages, laddr in mapped_by:
             pages.swap_out(laddr, slot)
-            self._known.discard((pages, laddr))
+            self._known.pop((pages, laddr), None)
             if (pages, laddr) != page:
                 self._policy.forget((pages, laddr))
         self._counters.swap_outs += 1

@@ -20,8 +20,8 @@ Replacement Algorithms for a Virtual-Storage Computer, IBM Systems Journal 5 (19
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import OrderedDict
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pykern.kernel.core.registry import Registry
@@ -198,20 +198,25 @@ class Optimal(Generic[Page]):
 
     def __init__(self, trace: Sequence[Page]) -> None:
         self._now = -1
-        self._end = len(trace)
-        self._pages: dict[Page, None] = {}
-        self._uses: dict[Page, list[int]] = {}
-        for time, page in enumerate(trace):
-            self._uses.setdefault(page, []).append(time)
+        self._pages: dict[Page, int] = {}
+        # When the page of each reference is used again; behind the end where it is not.
+        self._again = [len(trace)] * len(trace)
+        # Pages by their next use, the last one first; what is not that of `_pages` is out of date.
+        self._order: list[tuple[int, int, Page]] = []
+        later: dict[Page, int] = {}
+        for time in range(len(trace) - 1, -1, -1):
+            self._again[time] = later.get(trace[time], len(trace))
+            later[trace[time]] = time
 
     def admit(self, page: Page) -> None:
         """Go on in the trace."""
-        self._now += 1
-        self._pages[page] = None
+        self.touch(page)
 
     def touch(self, page: Page) -> None:
         """Go on in the trace."""
         self._now += 1
+        again = self._pages[page] = self._again[self._now]
+        heappush(self._order, (-again, self._now, page))
 
     def forget(self, page: Page) -> None:
         """Take a page out."""
@@ -219,17 +224,12 @@ class Optimal(Generic[Page]):
 
     def victim(self) -> Page:
         """Take the page whose next use is farthest."""
-        if not self._pages:
-            raise LookupError("no page")
-        page = max(self._pages, key=self._next_use)
-        del self._pages[page]
-        return page
-
-    def _next_use(self, page: Page) -> int:
-        # The reference that needs the frame is not told yet; the victim is not its page.
-        uses = self._uses[page]
-        place = bisect_right(uses, self._now)
-        return uses[place] if place < len(uses) else self._end
+        while self._order:
+            again, _, page = heappop(self._order)
+            if self._pages.get(page) == -again:
+                del self._pages[page]
+                return page
+        raise LookupError("no page")
 
     def __contains__(self, page: object) -> bool:
         return page in self._pages

@@ -164,6 +164,18 @@ class TableReader(UserEntries):
         for start, table, index, count, _shift in self._spans(laddr, laddr + size):
             yield start, self._view(table)[index : index + count].tolist()
 
+    def table_frames(self, *, upper: bool) -> list[int]:
+        """Return the physical addresses of the PML4 and of all tables of one half below it."""
+        half = ENTRIES // 2
+        found = {self.root: None}
+        level = self._view(self.root)[half if upper else 0 :][:half].tolist()
+        for _ in SHIFTS[:3]:
+            below = {e & ADDRESS: None for e in level if e & P and not e & PS}
+            new = [table for table in below if table not in found]
+            found.update(dict.fromkeys(new))
+            level = [entry for table in new for entry in self._view(table).tolist()]
+        return list(found)
+
     # -- inside
 
     def _view(self, table: int) -> memoryview:
