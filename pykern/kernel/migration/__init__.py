@@ -3,9 +3,10 @@
 from pykern.kernel.migration.image import ProcessImage, capture, restore
 from pykern.kernel.migration.source import migrate
 from pykern.kernel.migration.target import receive
-from pykern.kernel.migration.wire import LinkClosed, SocketLink, Wire
+from pykern.kernel.migration.wire import BadMessage, LinkClosed, SocketLink, Wire
 
 __all__ = [
+    "BadMessage",
     "LinkClosed",
     "ProcessImage",
     "SocketLink",
