@@ -40,6 +40,14 @@ class Outside(Protocol):
         SysError : nobody is there, or it is not allowed
         """
 
+    def write(self, where: str, data: bytes) -> None:
+        """Write a file that is not there yet; when this returns it is safe.
+
+        Raises
+        ------
+        OSError, SysError : it is there, or cannot be written
+        """
+
     def finished(self, journey: Journey) -> None:
         """Hear that one has ended."""
 
@@ -106,6 +114,7 @@ class Migrations:
         self._system = system
         self.outside: Outside | None = None
         self.journeys: list[Journey] = []
+        self._asked: list[tuple[Journey, str, Callable[[Process], object]]] = []
 
     @property
     def ready(self) -> bool:
@@ -125,7 +134,40 @@ class Migrations:
                 return process
         raise SysError(Errno.ESRCH, f"no process {who!r}")
 
-    # -- what can be asked for
+    # -- asked for from outside, at any time; done when the machine's owner says so
+
+    def ask_to_send(self, who: str, where: str, *, post_copy: bool = False) -> None:
+        """Have a process moved, as `send` does; how it went is told as a journey."""
+        self._asked.append(
+            (
+                Journey("post-copy migration" if post_copy else "migration", where, name=who),
+                who,
+                lambda process: self.send(process, where, post_copy=post_copy),
+            )
+        )
+
+    def ask_to_checkpoint(self, who: str, where: str, *, leave_running: bool = False) -> None:
+        """Have a process written to a file, as `checkpoint` does."""
+        self._asked.append(
+            (
+                Journey("checkpoint", where, name=who),
+                who,
+                lambda process: self.checkpoint(process, where, leave_running=leave_running),
+            )
+        )
+
+    def do_what_is_asked(self) -> int:
+        """Begin what was asked for since, and return how much; nothing is in the middle of it."""
+        asked, self._asked = self._asked, []
+        for journey, who, begin in asked:
+            try:
+                begin(self.find(who))
+            except SysError as error:
+                self._note(journey)
+                self._end(journey, error)
+        return len(asked)
+
+    # -- what can be begun by the kernel
 
     def send(self, process: Process, where: str = "", *, post_copy: bool = False) -> Journey:
         """Begin to move a process to another machine.
@@ -134,8 +176,8 @@ class Migrations:
         ------
         SysError : it cannot leave, or nobody is there; it goes on
         """
-        self._check_leaving(process)
-        link, arrived = self._connect(where)
+        self.check_leaving(process)
+        link, arrived = self._beyond.connect(where)
         what = "post-copy migration" if post_copy else "migration"
         journey = Journey(what, where, process.pid, process.name)
         wire = Wire(self._system, link, arrived=arrived)
@@ -149,12 +191,7 @@ class Migrations:
         return journey
 
     def checkpoint(
-        self,
-        process: Process,
-        write: Callable[[bytes], None],
-        where: str,
-        *,
-        leave_running: bool = False,
+        self, process: Process, where: str, *, leave_running: bool = False
     ) -> Journey:
         """Begin to write a process to a file.
 
@@ -162,9 +199,9 @@ class Migrations:
         ------
         SysError : it has what a file cannot keep; it goes on
         """
-        self._check_leaving(process)
+        self.check_leaving(process)
         journey = Journey("checkpoint", where, process.pid, process.name)
-        self._begin(journey, self._keep(journey, process, write, leave_running=leave_running))
+        self._begin(journey, self._keep(journey, process, leave_running=leave_running))
         return journey
 
     def restore(self, data: bytes, where: str) -> Journey:
@@ -192,29 +229,44 @@ class Migrations:
 
     # -- how it is done
 
-    def _check_leaving(self, process: Process) -> None:
+    def check_leaving(self, process: Process) -> None:
+        """See whether a process could leave.
+
+        Raises
+        ------
+        SysError : it cannot; says why
+        """
         if process is self._system.processes.first:
             raise SysError(Errno.EOPNOTSUPP, "the first process stays")
-        if process.frozen:
+        if any(j.pid == process.pid and j.status is Status.ACTIVE for j in self.journeys):
             raise SysError(Errno.EBUSY, f"process {process.pid} is on its way already")
         source.check_movable(process)
 
-    def _connect(self, where: str) -> tuple[Link, WaitQueue]:
+    @property
+    def _beyond(self) -> Outside:
         if self.outside is None:
             raise SysError(Errno.ENETUNREACH, "there is nothing beyond this machine")
-        return self.outside.connect(where)
+        return self.outside
+
+    def _note(self, journey: Journey) -> None:
+        self.journeys = [*self.journeys[1 - _KEPT :], journey]
 
     def _begin(self, journey: Journey, body: Coroutine[Any, Any, None]) -> None:
-        self.journeys = [*self.journeys[1 - _KEPT :], journey]
+        self._note(journey)
         self._system.threads.spawn_kernel_thread(journey.what.split()[-1], self._run(journey, body))
 
     async def _run(self, journey: Journey, body: Coroutine[Any, Any, None]) -> None:
         try:
             await body
         except (SysError, BadMessage, LinkClosed, OSError) as error:
-            journey.status, journey.why = Status.FAILED, str(error) or "the other side is gone"
+            self._end(journey, error)
         else:
-            journey.status = Status.COMPLETED
+            self._end(journey, None)
+
+    def _end(self, journey: Journey, error: Exception | None) -> None:
+        journey.status = Status.COMPLETED if error is None else Status.FAILED
+        if error is not None:
+            journey.why = str(error) or "the other side is gone"
         if self.outside is not None:
             self.outside.finished(journey)
 
@@ -246,12 +298,14 @@ class Migrations:
         self,
         journey: Journey,
         process: Process,
-        write: Callable[[bytes], None],
         *,
         leave_running: bool,
     ) -> None:
         journey.report = await checkpoint.checkpoint(
-            self._system, process, write, leave_running=leave_running
+            self._system,
+            process,
+            lambda data: self._beyond.write(journey.where, data),
+            leave_running=leave_running,
         )
 
     async def _restore(self, journey: Journey, data: bytes) -> None:

@@ -226,7 +226,7 @@ class Wire:
         return message
 
     async def _wait(self) -> None:
-        if self._woken is None:
+        if self._woken is None or not self._link.flush():
             await sleep_until(self._system.clock.now_ns + _POLL_NS)
         else:
             await self._woken.wait(uninterruptible=True)
@@ -260,7 +260,7 @@ class Wire:
         LinkClosed : the other side is gone
         """
         while not self._link.flush():
-            await self._wait()
+            await sleep_until(self._system.clock.now_ns + _POLL_NS)
 
     async def expect(self, kind: Type) -> Message:
         """Return the next message, which is of a type.
