@@ -86,9 +86,15 @@ def _ip(host: str, text: str) -> str:
         ) from None
 
 
-def _listening(address: Address) -> socket.socket:
+def listening(address: Address) -> socket.socket:
+    """Return a socket that listens, without blocking.
+
+    Raises
+    ------
+    OSError : the address is taken, or not this host's
+    """
     with contextlib.ExitStack() as stack:
-        sock = stack.enter_context(socket.socket(_family(address)))
+        sock = stack.enter_context(socket.socket(family(address)))
         if address.path:
             _remove_stale(address.path)
             sock.bind(address.path)
@@ -101,7 +107,8 @@ def _listening(address: Address) -> socket.socket:
         return sock
 
 
-def _family(address: Address) -> socket.AddressFamily:
+def family(address: Address) -> socket.AddressFamily:
+    """Return the kind of socket that an address is of."""
     if address.path:
         return socket.AF_UNIX
     return socket.AF_INET6 if ":" in address.host else socket.AF_INET
@@ -136,7 +143,7 @@ class Listener:
     """
 
     def __init__(self, address: Address, target: Target, connected: Callable[[], None]) -> None:
-        self._socket = _listening(address)
+        self._socket = listening(address)
         self.target = target
         self._connected = connected
         self._client: socket.socket | None = None

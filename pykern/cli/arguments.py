@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import gdbstub
 from pykern import config, exit_status
-from pykern.cli import qemu_options
+from pykern.cli import migration_options, qemu_options
 from pykern.kernel.binfmt import signature
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def _add_boot(commands: Subparsers) -> None:
     _add_machine_options(parser)
     _add_console_options(parser)
     _add_run_options(parser)
+    migration_options.add(parser, _checked)
     _add_debugger_options(parser)
     qemu_options.add(parser)
 

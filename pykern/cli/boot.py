@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pykern.cli import debugger, trace
 from pykern.cli.boot_image import read_image
+from pykern.cli.border import Border
 from pykern.cli.errors import UsageError
 from pykern.cli.host_clock import HostPacer
 from pykern.cli.terminal import opened_input, opened_output
@@ -70,7 +71,9 @@ def _run(
     computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
     host = KernelHost(computer.machine, _timeline(args, computer.machine, stack))
     _record_pages(args, host, stack)
-    session = _session(args, image, computer, console, host)
+    border = Border(args, host, console, _note)
+    border.open(stack)
+    session = _session(args, image, computer, console, host, border)
     _add_checkpoints(session, args, computer, stack)
     origin = debugger.origin(
         args, lambda: state_hash(computer.machine, computer.board.save()), recording
@@ -80,6 +83,7 @@ def _run(
         assert isinstance(debugged, ReversibleMachine)
         debugged.load(recording)
     outcome = session.run()
+    border.ended()
     if debugged is not None:
         debugged.ended(outcome.status)
     if args.write_back:
@@ -117,9 +121,11 @@ def _session(
     computer: Computer,
     console: NoInput,
     host: KernelHost,
+    border: Border,
 ) -> Session:
     def start() -> None:
         host.reset()
+        border.reset()
         computer.start(image)
 
     session = Session(
@@ -135,6 +141,7 @@ def _session(
         reboot=not args.no_reboot,
         pacer=HostPacer() if _paced(args) else None,
         note=lambda line: _note(f"pykern: {line}"),
+        visit=border.visit,
     )
     if "int" in args.trace:
         trace.trace_interrupts(computer.machine, _note)

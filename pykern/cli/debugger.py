@@ -12,7 +12,7 @@ from gdbstub import Listener
 from gdbstub.observer import Observer
 from images import prebuilt
 from images.strip import strip
-from pykern.cli import arguments, recorded
+from pykern.cli import arguments, migration_options, recorded
 from pykern.cli.arguments import GDB_ADDRESS, GDB_OS_ADDRESS
 from pykern.cli.elf_sections import Symbols, read_sections, read_symbols
 from pykern.cli.errors import UsageError
@@ -241,6 +241,8 @@ def keep(work: Callable[[], int], args: argparse.Namespace) -> int:
     """Do the work of a command; where a debugger may want to go back, below a keeper."""
     args.keeper, args.outputs = None, Outputs()
     if not wanted(args) or not args.history or args.gdb_observer is not None:
+        return work()
+    if migration_options.wanted(args):  # what has left a machine cannot be taken back
         return work()
 
     def watched(keeper: Keeper) -> int:

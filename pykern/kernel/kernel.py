@@ -16,6 +16,7 @@ from pykern.kernel.drivers.serial import COM1, Serial
 from pykern.kernel.faults import Faults
 from pykern.kernel.integration import STORIES, Story
 from pykern.kernel.interrupts import Interrupts
+from pykern.kernel.migration import Migrations
 from pykern.kernel.profiles import PROFILES
 from pykern.kernel.sched import Metrics, State
 from pykern.kernel.syscalls import modules
@@ -108,6 +109,7 @@ class Kernel(System):
         self.futexes = Futexes()
         self.faults = Faults(self)
         self.usermode = UserMode(self)
+        self.migrations = Migrations(self)
         self._table: list[Callable[[Processor], None]] = []
         machine.hostcall_port = layout.HOSTCALL_PORT
 

@@ -251,6 +251,8 @@ class SystemFiles:
         )
         tree.add("cpuidle", self.cpuidle)
         tree.add("ipc", self.ipc)
+        moves = kernel.migrations
+        tree.add("migration", moves.text, mode=0o600, store=moves.store)
         tree.add("sys/kernel/hostname", lambda: f"{self._kernel.host_name}\n")
         tree.add("sys/kernel/ostype", lambda: "Linux\n")
         tree.add("sys/kernel/osrelease", lambda: f"{RELEASE}\n")

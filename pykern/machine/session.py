@@ -112,6 +112,7 @@ class Session:
     needs_input : tells whether only input can make an idle guest go on, which a hosted kernel knows
         even where a timer that nobody listens to ticks
     checkpoint : called at multiples of `checkpoint_ns` of virtual time, with the time
+    visit : called between two slices, where something from outside may come in
     slice_ns : virtual time between two looks at the host
     note : takes a line for the user
     """
@@ -127,6 +128,7 @@ class Session:
     needs_input: Callable[[], bool] = field(default=lambda: False)
     checkpoint: Callable[[int], None] | None = None
     checkpoint_ns: int = 0
+    visit: Callable[[], None] = field(default=lambda: None)
     slice_ns: int = SLICE_NS
     note: Callable[[str], None] = field(default=lambda _: None)
     inputs: list[tuple[int, bytes]] = field(default_factory=list)
@@ -142,6 +144,7 @@ class Session:
         self._next_checkpoint = self.machine.events.now + self.checkpoint_ns
         while True:
             self._receive()
+            self.visit()
             end = self._slice_end()
             ended = self.machine.run(until_ns=end)
             while ended.reason is ExitReason.HOSTCALL:

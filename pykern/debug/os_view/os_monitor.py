@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 from gdbstub import TargetError, ThreadId
 from pykern.debug.os_view import await_chain
 from pykern.debug.os_view.tasks import KERNEL_PID, describe
+from pykern.kernel.core.errno import SysError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pykern.debug.os_view.os_target import OsTarget
+
+
+_ASKED = "begins when the machine goes on; `monitor info migrate` tells how it ended\n"
 
 
 class OsMonitor:
@@ -29,11 +33,24 @@ class OsMonitor:
             "await": ("", "where the thread's hosted functions wait, line by line", self._await),
             "maps": ("", "memory of the thread's process", self._maps),
             "attach": ("PID", "have gdb see a process that it has left alone", self._attach),
+            "migrate": (
+                "PID ADDRESS [--post-copy]",
+                "send a process to another machine: tcp:PORT or unix:PATH, its boot's --incoming",
+                self._migrate,
+            ),
+            "checkpoint": (
+                "PID FILE [--leave-running]",
+                "write a process to a new file of the host, and end it: boot --restore FILE",
+                self._checkpoint,
+            ),
+            "info migrate": ("", "processes that went and came, and how it ended", self._journeys),
         }
 
     def execute(self, thread: ThreadId, command: str) -> str | None:
         """Return what a command prints; None: it is none of these, or the list of all."""
         name, *arguments = command.split() or ["help"]
+        if name == "info" and arguments == ["migrate"]:
+            name, arguments = "info migrate", []
         if name == "help":
             return self._help() + self._target.processors_monitor(thread, command)
         if name == "arch":
@@ -42,7 +59,8 @@ class OsMonitor:
         if found is None:
             return None
         wanted, _, function = found
-        if len(arguments) != len(wanted.split()):
+        most = len(wanted.split())
+        if not most - wanted.count("[") <= len(arguments) <= most:
             raise TargetError(f"usage: monitor {name} {wanted}".rstrip())
         return function(thread, arguments)
 
@@ -83,3 +101,41 @@ class OsMonitor:
             raise TargetError(f"{arguments[0]!r} is no process")
         self._target.attach_process(int(arguments[0]))
         return "now type: info threads\n"
+
+    def _migrate(self, _thread: ThreadId, arguments: list[str]) -> str:
+        post_copy = _option(arguments[2:], "--post-copy")
+        migrations = self._target.tasks.kernel.migrations
+        migrations.ask_to_send(self._leaving(arguments[0]), arguments[1], post_copy=post_copy)
+        return _ASKED
+
+    def _checkpoint(self, _thread: ThreadId, arguments: list[str]) -> str:
+        leave_running = _option(arguments[2:], "--leave-running")
+        self._target.tasks.kernel.migrations.ask_to_checkpoint(
+            self._leaving(arguments[0]), arguments[1], leave_running=leave_running
+        )
+        return _ASKED
+
+    def _leaving(self, pid: str) -> str:
+        """Return the number of a process that could leave, as far as can be seen now."""
+        tasks = self._target.tasks
+        process = tasks.process(int(pid) if pid.isdecimal() else 0)
+        try:
+            tasks.kernel.migrations.check_leaving(process)
+        except SysError as error:
+            raise TargetError(f"process {pid} stays: {error.detail}") from None
+        return pid
+
+    def _journeys(self, _thread: ThreadId, _arguments: list[str]) -> str:
+        return self._target.tasks.kernel.migrations.text() or "none\n"
+
+
+def _option(given: list[str], known: str) -> bool:
+    """Tell whether an option is given.
+
+    Raises
+    ------
+    TargetError : it is another one
+    """
+    if given not in ([], [known]):
+        raise TargetError(f"{given[0]!r}, expected {known}")
+    return bool(given)

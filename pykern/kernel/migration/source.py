@@ -9,22 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.wait import sleep_until
 from pykern.kernel.migration.image import capture, check_movable, pages_of
-from pykern.kernel.migration.wire import LinkClosed, Type, Wire
+from pykern.kernel.migration.wire import BadMessage, LinkClosed, Type, Wire
 from pykern.kernel.sched import State
-from pykern.kernel.task.sigaction import SigInfo, Signal
+from pykern.kernel.task.sigaction import SigInfo, Signal, bit
 
 if TYPE_CHECKING:
     from pykern.kernel.migration.image import ProcessImage
     from pykern.kernel.task.process import Process
     from pykern.kernel.task.system import System
 
-__all__ = ["Report", "migrate"]
+__all__ = ["Report", "end", "migrate", "stand_still"]
 
 _ROUND_NS = 1_000_000
 _STEP_NS = 100_000
 _FEW_PAGES = 4
+_FREEZE_NS = 1_000_000_000
 _BURST = 16
 
 
@@ -37,6 +39,7 @@ class Report:
     rounds : of pre-copy
     pages : sent; `pulled`: those that the other side has asked for
     frozen_ns : virtual time in which the process stood still, until all of it was sent
+    downtime_ns : the same until the other side said that it runs there, on this side's clock
     """
 
     rounds: int = 0
@@ -44,6 +47,7 @@ class Report:
     pulled: int = 0
     bytes: int = 0
     frozen_ns: int = 0
+    downtime_ns: int = 0
 
 
 async def migrate(
@@ -58,7 +62,10 @@ async def migrate(
     Raises
     ------
     LinkClosed : the other side is gone; the process goes on here
+    BadMessage : the other side has given up, or does not speak as it should; it goes on here
     SysError(EOPNOTSUPP) : it has what cannot leave; it goes on here
+    SysError(EBUSY) : it does not stand still
+    SysError(ESRCH) : it has ended meanwhile
     """
     check_movable(process)
     sender = _Sender(system, process, wire)
@@ -66,7 +73,9 @@ async def migrate(
         if not post_copy:
             await sender.copy_while_it_runs(rounds)
         await sender.hand_over(post_copy=post_copy)
-    except BaseException:
+    except BaseException as error:
+        if not isinstance(error, LinkClosed):
+            wire.abort(str(error))
         system.signals.thaw(process)
         raise
     if post_copy:
@@ -107,7 +116,7 @@ class _Sender:
 
     async def hand_over(self, *, post_copy: bool) -> None:
         """Stop it, send what is left, and wait until it runs on the other side."""
-        await self._freeze()
+        await stand_still(self._system, self._process)
         began_ns = self._system.clock.now_ns
         if not post_copy:
             self._send_changed()
@@ -115,15 +124,12 @@ class _Sender:
         self._wire.send(Type.STATE, post_copy, image.encode())
         self.report.frozen_ns = self._system.machine.now - began_ns
         await self._wire.expect(Type.READY)
+        if self._process.pending.mask & bit(Signal.SIGKILL):
+            raise SysError(Errno.ESRCH, "it was killed meanwhile")
         self._wire.send(Type.COMMIT)
         await self._wire.expect(Type.RUNNING)
+        self.report.downtime_ns = self._system.machine.now - began_ns
         self.report.bytes = self._wire.sent
-
-    async def _freeze(self) -> None:
-        signals, clock = self._system.signals, self._system.clock
-        signals.freeze(self._process)
-        while any(thread.state is not State.STOPPED for thread in self._process.threads):
-            await sleep_until(clock.now_ns + _STEP_NS)
 
     async def serve(self) -> None:
         """Send pages that are asked for at once, and the others in between."""
@@ -136,7 +142,7 @@ class _Sender:
                 await sleep_until(self._system.clock.now_ns + _STEP_NS)
             self._wire.send(Type.END)
             await self._wire.drain()
-        except LinkClosed:
+        except (LinkClosed, BadMessage):
             return  # it runs there, and is no longer ours
         finally:
             self.report.bytes = self._wire.sent
@@ -149,4 +155,31 @@ class _Sender:
 
     def give_up(self) -> None:
         """End the process here: it is somewhere else."""
-        self._system.signals.send(self._process, SigInfo(Signal.SIGKILL))
+        end(self._system, self._process)
+
+
+async def stand_still(system: System, process: Process) -> None:
+    """Freeze a process, and wait until none of its threads is in the middle of anything.
+
+    Raises
+    ------
+    SysError(EBUSY) : a thread does not leave the kernel; the process goes on
+    SysError(ESRCH) : it has ended, or another signal has stopped it
+    """
+    if process.stopped:
+        raise SysError(Errno.EBUSY, f"process {process.pid} is stopped")
+    system.signals.freeze(process)
+    most_ns = system.clock.now_ns + _FREEZE_NS
+    while any(thread.state is not State.STOPPED for thread in process.threads):
+        if system.clock.now_ns >= most_ns:
+            system.signals.thaw(process)
+            raise SysError(Errno.EBUSY, f"process {process.pid} does not leave the kernel")
+        await sleep_until(system.clock.now_ns + _STEP_NS)
+    if not process.alive:
+        raise SysError(Errno.ESRCH, f"process {process.pid} has ended")
+
+
+def end(system: System, process: Process) -> None:
+    """End a frozen process; none of its instructions is executed any more."""
+    system.signals.send(process, SigInfo(Signal.SIGKILL))
+    system.signals.thaw(process)

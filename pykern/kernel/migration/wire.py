@@ -7,24 +7,31 @@ A message is a type, a number (an address, mostly), and bytes::
     +9  length  u32
     +13 bytes
 
-The stream is the host's, so it is polled in virtual time; a run in which a process moves is
+The stream is the host's. Whoever runs the machine may wake what waits for it between two slices, as
+for a key that was typed; otherwise it is polled in virtual time. A run in which a process moves is
 therefore not repeated bit by bit.
+
+Everything that comes is taken for hostile: a message that is none, or is longer than its type may be,
+is `BadMessage`, before any of it is looked at.
 """
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.core.wait import sleep_until
 
 if TYPE_CHECKING:
     import socket
 
+    from pykern.kernel.core.wait import WaitQueue
     from pykern.kernel.task.system import System
 
-__all__ = ["Link", "LinkClosed", "Message", "SocketLink", "Type", "Wire"]
+__all__ = ["BadMessage", "Link", "LinkClosed", "Message", "SocketLink", "Type", "Wire", "pack", "parse"]
 
 _HEAD = struct.Struct("<BQI")
 _POLL_NS = 50_000
@@ -33,6 +40,10 @@ _CHUNK = 1 << 16
 
 class LinkClosed(Exception):  # noqa: N818 - an event, not an error
     """The other side is gone."""
+
+
+class BadMessage(Exception):  # noqa: N818 - what has come, not what went wrong here
+    """What has come is no message, or not one that can come now."""
 
 
 class Type(IntEnum):
@@ -45,6 +56,12 @@ class Type(IntEnum):
     RUNNING = 5
     PULL = 6
     END = 7
+    ABORT = 8
+
+
+_MOST_STATE = 16 << 20
+_MOST = {Type.PAGE: PAGE_SIZE, Type.STATE: _MOST_STATE, Type.ABORT: 1024}
+"""Bytes that a message may have; of the others none has any."""
 
 
 class Message(NamedTuple):
@@ -53,6 +70,34 @@ class Message(NamedTuple):
     type: Type
     number: int = 0
     data: bytes = b""
+
+
+def pack(kind: Type, number: int = 0, data: bytes = b"") -> bytes:
+    """Return a message as bytes."""
+    return _HEAD.pack(kind, number, len(data)) + data
+
+
+def parse(data: bytes | bytearray, at: int = 0) -> tuple[Message, int] | None:
+    """Return the message at an offset and the offset behind it; None: not all of it is there.
+
+    Raises
+    ------
+    BadMessage : there is no such type, or none of its messages is so long
+    """
+    if len(data) < at + _HEAD.size:
+        return None
+    number_of_type, number, length = _HEAD.unpack_from(data, at)
+    try:
+        kind = Type(number_of_type)
+    except ValueError:
+        raise BadMessage(f"message of type {number_of_type}, expected 1 to {max(Type)}") from None
+    most = _MOST.get(kind, 0)
+    if length > most or (kind is Type.PAGE and length != PAGE_SIZE):
+        raise BadMessage(f"{kind.name} of {length} bytes, expected {most}")
+    start = at + _HEAD.size
+    if len(data) < start + length:
+        return None
+    return Message(kind, number, bytes(data[start : start + length])), start + length
 
 
 class Link(Protocol):
@@ -126,15 +171,19 @@ class Wire:
     system : in whose time is waited
     link : the stream
     ns_per_byte : virtual time that sending takes
+    arrived : woken when something may have come, or gone; None: nobody says so
 
     Attributes
     ----------
     sent : bytes
     """
 
-    def __init__(self, system: System, link: Link, ns_per_byte: int = 1) -> None:
+    def __init__(
+        self, system: System, link: Link, ns_per_byte: int = 1, arrived: WaitQueue | None = None
+    ) -> None:
         self._system, self._link, self._ns_per_byte = system, link, ns_per_byte
-        self._arrived = b""
+        self._woken = arrived
+        self._arrived = bytearray()
         self.sent = 0
 
     def send(self, kind: Type, number: int = 0, data: bytes = b"") -> None:
@@ -144,7 +193,7 @@ class Wire:
         ------
         LinkClosed : the other side is gone
         """
-        raw = _HEAD.pack(kind, number, len(data)) + data
+        raw = pack(kind, number, data)
         self._link.send(raw)
         self.sent += len(raw)
         self._system.machine.charge(len(raw) * self._ns_per_byte)
@@ -155,6 +204,7 @@ class Wire:
         Raises
         ------
         LinkClosed : the other side is gone
+        BadMessage : what has come is none, or the other side has given up
         """
         while True:
             message = self._parse()
@@ -166,14 +216,20 @@ class Wire:
             self._arrived += data
 
     def _parse(self) -> Message | None:
-        if len(self._arrived) < _HEAD.size:
+        found = parse(self._arrived)
+        if found is None:
             return None
-        kind, number, length = _HEAD.unpack_from(self._arrived)
-        end = _HEAD.size + length
-        if len(self._arrived) < end:
-            return None
-        data, self._arrived = self._arrived[_HEAD.size : end], self._arrived[end:]
-        return Message(Type(kind), number, data)
+        message, end = found
+        del self._arrived[:end]
+        if message.type is Type.ABORT:
+            raise BadMessage(f"the other side gave up: {_plain(message.data)}")
+        return message
+
+    async def _wait(self) -> None:
+        if self._woken is None or not self._link.flush():
+            await sleep_until(self._system.clock.now_ns + _POLL_NS)
+        else:
+            await self._woken.wait(uninterruptible=True)
 
     async def receive(self) -> Message:
         """Return the next message, waiting for it.
@@ -183,8 +239,14 @@ class Wire:
         LinkClosed : the other side is gone
         """
         while (message := self.poll()) is None:
-            await sleep_until(self._system.clock.now_ns + _POLL_NS)
+            await self._wait()
         return message
+
+    def abort(self, why: str) -> None:
+        """Say that nothing will come of it, and be gone."""
+        with contextlib.suppress(LinkClosed):
+            self.send(Type.ABORT, 0, why.encode()[: _MOST[Type.ABORT]])
+        self.close()
 
     def close(self) -> None:
         """Be gone for the other side."""
@@ -205,9 +267,16 @@ class Wire:
 
         Raises
         ------
-        LinkClosed : the other side is gone, or says something else
+        LinkClosed : the other side is gone
+        BadMessage : it says something else
         """
         message = await self.receive()
         if message.type is not kind:
-            raise LinkClosed(f"{message.type.name} came, expected {kind.name}")
+            raise BadMessage(f"{message.type.name} came, expected {kind.name}")
         return message
+
+
+def _plain(data: bytes) -> str:
+    """Return text from elsewhere without anything that a terminal would obey."""
+    text = data.decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -111,6 +111,10 @@ class PosixTimers:
         self._timers: dict[int, PosixTimer] = {}
         self._next = 0
 
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._timers)
+
     def next_number(self) -> int:
         """Return an identifier that no timer has had."""
         self._next += 1

@@ -35,6 +35,7 @@ class Process:
     children : living ones, and zombies
     status : as wait4 gives it, once all threads have ended; None: it lives
     group_status : the status it ends with, from when that is decided
+    frozen : the kernel has stopped it, and no signal makes it go on before the kernel does
     stop_status, continued : what wait4 has not been told yet of job control
     exit_signal : what its parent gets when it ends; 0: nothing
     signal_arrived : woken when a signal was sent, for signalfd
@@ -76,6 +77,7 @@ class Process:
     stop_status: int | None = None
     continued: bool = False
     stopped: bool = False
+    frozen: bool = False
     group_status: int | None = None
     last_name: str = "?"
     last_nice: int = 0

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class Signal(IntEnum):
@@ -185,6 +185,10 @@ class PendingSignals:
     def __len__(self) -> int:
         """Return how many signals there are."""
         return sum(map(len, self._waiting.values()))
+
+    def __iter__(self) -> Iterator[SigInfo]:
+        """Iterate over the signals, the oldest of each number first."""
+        return (info for waiting in self._waiting.values() for info in waiting)
 
     def add(self, info: SigInfo) -> None:
         """Note a signal; a standard one that is pending already stays as it is."""

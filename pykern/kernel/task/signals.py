@@ -282,16 +282,17 @@ class Signals:
 
         One that sleeps is woken for it, and sleeps on for the rest of its time afterwards.
         """
-        process.stopped = True
+        process.stopped = process.frozen = True
         for thread in process.threads:
             self._notify(thread, fatal=False)
 
     def thaw(self, process: Process) -> None:
         """Let a process go on that was frozen."""
+        process.frozen = False
         self._resume(process, tell=False)
 
     def _resume(self, process: Process, *, tell: bool) -> None:
-        if not process.stopped:
+        if not process.stopped or process.frozen:
             return
         process.stopped = False
         process.stop_status = None

@@ -14,6 +14,7 @@ from pykern.kernel.fs.entries import unlink
 from pykern.kernel.fs.pipe import make_pipe
 from pykern.kernel.integration.story import Story
 from pykern.kernel.migration import (
+    BadMessage,
     LinkClosed,
     ProcessImage,
     SocketLink,
@@ -24,8 +25,8 @@ from pykern.kernel.migration import (
     restore,
 )
 from pykern.kernel.migration.image import pages_of, start
+from pykern.kernel.migration.source import end, stand_still
 from pykern.kernel.migration.target import serve
-from pykern.kernel.sched import State
 from tests.pykern.kernel import hosted
 
 MS = 1_000_000
@@ -102,12 +103,10 @@ def test_a_process_is_an_image_and_a_process_again(machine):
 
     async def body(kernel):
         process = await counting(kernel)
-        kernel.signals.freeze(process)
-        while any(thread.state is not State.STOPPED for thread in process.threads):
-            await sleep_until(kernel.clock.now_ns + MS // 10)
+        await stand_still(kernel, process)
         image = capture(kernel, process).encode()
         pages = dict(pages_of(process.space))
-        kernel.kill(process)
+        end(kernel, process)
         await until_ended(process)
         await sleep_until(kernel.clock.now_ns + 50 * MS)
         again = await restore(kernel, ProcessImage.decode(image), pages)
@@ -186,7 +185,7 @@ def test_a_target_that_cannot_take_it_leaves_it(machine, links):
 
     async def source(kernel):
         process = await counting(kernel)
-        with pytest.raises(LinkClosed):
+        with pytest.raises(BadMessage, match="descriptor 3: /tmp/counted"):
             await migrate(kernel, process, Wire(kernel, near))
         assert await until_ended(process) == 0
 
