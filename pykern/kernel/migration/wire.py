@@ -125,7 +125,7 @@ class Wire:
     ----------
     system : in whose time is waited
     link : the stream
-    ns_per_byte : virtual time that sending takes
+    ns_per_byte : virtual time that a byte is on its way; who sends goes on meanwhile
 
     Attributes
     ----------
@@ -135,6 +135,7 @@ class Wire:
     def __init__(self, system: System, link: Link, ns_per_byte: int = 1) -> None:
         self._system, self._link, self._ns_per_byte = system, link, ns_per_byte
         self._arrived = b""
+        self._idle_from_ns = 0
         self.sent = 0
 
     def send(self, kind: Type, number: int = 0, data: bytes = b"") -> None:
@@ -147,7 +148,8 @@ class Wire:
         raw = _HEAD.pack(kind, number, len(data)) + data
         self._link.send(raw)
         self.sent += len(raw)
-        self._system.machine.charge(len(raw) * self._ns_per_byte)
+        begins_ns = max(self._idle_from_ns, self._system.clock.now_ns)
+        self._idle_from_ns = begins_ns + len(raw) * self._ns_per_byte
 
     def poll(self) -> Message | None:
         """Return the next message; None: none has arrived yet.
@@ -191,12 +193,13 @@ class Wire:
         self._link.close()
 
     async def drain(self) -> None:
-        """Wait until all has been sent.
+        """Wait until all has been sent, in virtual time and by the host.
 
         Raises
         ------
         LinkClosed : the other side is gone
         """
+        await sleep_until(self._idle_from_ns)
         while not self._link.flush():
             await sleep_until(self._system.clock.now_ns + _POLL_NS)
 
