@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from pykern_c import Machine
+from pykern_c import Machine, Vcpu
 from pykern_c.context import Context
 
-GENERAL = ("rax", "rbx", "rsp", "rbp", "r12", "r15")
+GENERAL = (
+    *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
+    *(f"r{number}" for number in range(8, 16)),
+)
+BASES = ("fs.base", "gs.base", "kernel_gs_base")
+WIDE = (*(f"xmm{number}" for number in range(16)), *(f"st{number}" for number in range(8)))
+CONTROL = {"rip": 0x1234, "rflags": 0xA97, "cr3": 0x5000, "fcw": 0x27F, "mxcsr": 0x1FC0}
+
+
+def _fill(vcpu: Vcpu, seed: int) -> None:
+    """Give every register that a thread owns a value of its own."""
+    for number, name in enumerate((*GENERAL, *BASES), seed):
+        vcpu.write_register(name, 0x1111 * number)
+    for number, name in enumerate(WIDE, seed):
+        vcpu.write_register(name, 3 << 62 | number)
 
 
 def test_a_switch_and_back_loses_nothing() -> None:
+    """RMP-09: the full set of registers, whatever the other thread does with them."""
     vcpu = Machine(1 << 20).vcpus[0]
-    for number, name in enumerate(GENERAL):
-        vcpu.write_register(name, 0x1111 * (number + 1))
-    vcpu.write_register("fs.base", 0x7000)
-    vcpu.write_register("xmm3", 3 << 100)
-    vcpu.write_register("rflags", 0xA97)
+    _fill(vcpu, 1)
+    for name, value in CONTROL.items():
+        vcpu.write_register(name, value)
     before = vcpu.registers()
     first, second = Context(), Context()
     second.rip, second.rsp, second.rflags = 0x9000, 0x8000, 2
     first.switch(vcpu, second)
     assert (vcpu.read_register("rip"), vcpu.read_register("rsp")) == (0x9000, 0x8000)
-    assert vcpu.read_register("xmm3") == 0
+    assert [vcpu.read_register(name) for name in WIDE] == [0] * len(WIDE)
+    _fill(vcpu, 100)
     second.switch(vcpu, first)
-    assert vcpu.registers() == before
+    after = vcpu.registers()
+    assert after == before
+    assert len({after[name] for name in (*GENERAL, *BASES)}) == len(GENERAL) + len(BASES)
 
 
 def test_registers_of_a_context_can_be_prepared() -> None:

@@ -96,6 +96,7 @@ class _Sender:
         for _ in range(rounds):
             changed = self._send_changed()
             self.report.rounds += 1
+            await self._wire.drain()
             if changed <= _FEW_PAGES or (before is not None and changed >= before):
                 return
             before = changed
@@ -117,12 +118,13 @@ class _Sender:
     async def hand_over(self, *, post_copy: bool) -> None:
         """Stop it, send what is left, and wait until it runs on the other side."""
         await stand_still(self._system, self._process)
-        began_ns = self._system.clock.now_ns
+        began_ns = max(thread.since_ns for thread in self._process.threads)
         if not post_copy:
             self._send_changed()
         image: ProcessImage = capture(self._system, self._process)
         self._wire.send(Type.STATE, post_copy, image.encode())
-        self.report.frozen_ns = self._system.machine.now - began_ns
+        await self._wire.drain()
+        self.report.frozen_ns = self._system.clock.now_ns - began_ns
         await self._wire.expect(Type.READY)
         if self._process.pending.mask & bit(Signal.SIGKILL):
             raise SysError(Errno.ESRCH, "it was killed meanwhile")

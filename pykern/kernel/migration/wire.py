@@ -170,7 +170,7 @@ class Wire:
     ----------
     system : in whose time is waited
     link : the stream
-    ns_per_byte : virtual time that sending takes
+    ns_per_byte : virtual time that a byte is on its way; who sends goes on meanwhile
     arrived : woken when something may have come, or gone; None: nobody says so
 
     Attributes
@@ -184,6 +184,7 @@ class Wire:
         self._system, self._link, self._ns_per_byte = system, link, ns_per_byte
         self._woken = arrived
         self._arrived = bytearray()
+        self._idle_from_ns = 0
         self.sent = 0
 
     def send(self, kind: Type, number: int = 0, data: bytes = b"") -> None:
@@ -196,7 +197,8 @@ class Wire:
         raw = pack(kind, number, data)
         self._link.send(raw)
         self.sent += len(raw)
-        self._system.machine.charge(len(raw) * self._ns_per_byte)
+        begins_ns = max(self._idle_from_ns, self._system.clock.now_ns)
+        self._idle_from_ns = begins_ns + len(raw) * self._ns_per_byte
 
     def poll(self) -> Message | None:
         """Return the next message; None: none has arrived yet.
@@ -253,12 +255,13 @@ class Wire:
         self._link.close()
 
     async def drain(self) -> None:
-        """Wait until all has been sent.
+        """Wait until all has been sent, in virtual time and by the host.
 
         Raises
         ------
         LinkClosed : the other side is gone
         """
+        await sleep_until(self._idle_from_ns)
         while not self._link.flush():
             await sleep_until(self._system.clock.now_ns + _POLL_NS)
 

@@ -14,6 +14,8 @@ struct local {
 
 static struct local locals[THREADS + 1];
 static volatile long seen[THREADS + 1], done;
+/* Where each thread's stack is. */
+static long place[THREADS + 1];
 
 static struct local *self(void)
 {
@@ -25,6 +27,7 @@ static struct local *self(void)
 
 static void body(void)
 {
+    place[self()->number] = (long)__builtin_frame_address(0);
     for (int i = 0; i < 5; i++) {
         seen[self()->number] += self()->number;
         sys_sched_yield();
@@ -64,8 +67,10 @@ int main(void)
         require(spawn(stacks + i * STACK, &locals[i]) > 0);
     while (done < THREADS)
         sys_sched_yield();
-    for (long i = 1; i <= THREADS; i++)
+    for (long i = 1; i <= THREADS; i++) {
         require(seen[i] == 5 * i);
+        require(stacks + (i - 1) * STACK < place[i] && place[i] < stacks + i * STACK);
+    }
     require(self() == &locals[0]);
     print("threads: three, each with its own FS base\n");
     return 0;

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from pykern.cli import main
+from pykern.debug import interrupt_state, tables
 from pykern.exit_status import ExitStatus
-from pykern.kernel.core.units import MIB
+from pykern.kernel.core.units import MIB, PAGE_SIZE
 from pykern.kernel.fs import cpio
+from pykern.kernel.x86 import layout, vectors
 from tests import booting, golden_log
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "microkernel" / "smp1.txt"
@@ -62,6 +64,25 @@ def test_the_log_is_golden(booted):
 def test_the_kernel_tests_itself(booted, name, cpus):
     """MIC-01 to MIC-06, MIC-09, MIC-10, MIC-15, MIC-17: on several processors, too."""
     assert f"[TEST] ✓ {name}\n" in booted(cpus).log
+
+
+def test_what_is_initialised(booted):
+    """MIC-08: GDT, IDT, PICs, local APIC, timer and page tables, as `monitor` shows them."""
+    kernel, board = booted(1).kernel, booted(1).computer.board
+    vcpu, now = kernel.cpus[0].vcpu, booted(1).computer.machine.now
+    descriptors = tables.gdt(vcpu, [])
+    for kind in ("DPL 0 code 64-bit", "DPL 3 code 64-bit", "DPL 0 TSS busy"):
+        assert kind in descriptors
+    gates = tables.idt(vcpu, []).splitlines()
+    assert [int(gate[:2], 16) for gate in gates] == list(range(256))
+    stubs = kernel.symbols["vector_stubs"]
+    assert f"20  0008:{stubs + 0x20 * layout.VECTOR_STUB_SIZE:016x} DPL 0 interrupt gate" in gates
+    chips = [(chip.vector_base, chip.imr) for chip in (board.pic._master, board.pic._slave)]
+    assert chips == [(0x20, 0xFF), (0x28, 0xFF)]
+    assert "SVR 0x1ff" in interrupt_state.apic(booted(1).computer.machine, vcpu)
+    assert kernel.traps.counts[vectors.FIRST_ISA, 0] == pytest.approx(now / 1e7, abs=3)
+    assert vcpu.read_register("cr3") & -PAGE_SIZE == kernel.table.root
+    assert vcpu.read_register("cr0") >> 31 & vcpu.read_register("efer") >> 10 & 1
 
 
 def test_eight_tasks_take_turns(booted):

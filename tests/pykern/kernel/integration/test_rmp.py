@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import doctest
 import functools
+import itertools
 from pathlib import Path
 
 import pytest
 
+from images import prebuilt
 from pykern.exit_status import ExitStatus
 from pykern.kernel.core.units import GIB, MIB, PAGE_SIZE
 from pykern.kernel.fs.context import FsContext
 from pykern.kernel.fs.table import FileTable
+from pykern.kernel.integration.programs import run_program, status_of
+from pykern.kernel.integration.rmp import RmpStory
+from pykern.kernel.integration.story import Step
 from pykern.kernel.mm.first_fit import FirstFitHeap
 from pykern.kernel.mm.frames import FrameAllocator
 from pykern.kernel.mm.space import AddressSpace
 from pykern.kernel.sched.policies.mlfq import SLICES_NS, Feedback
 from pykern.kernel.x86 import vectors
+from pykern.kernel.x86.guest_call import guest_call
 from pykern.kernel.x86.paging import RECURSIVE_PML4
 from pykern.kernel.x86.trapframe import new_user_frame
 from pykern_c.machine import Machine
@@ -39,6 +45,30 @@ def booted():
     return functools.cache(lambda **options: booting.boot(iso, **options))
 
 
+@pytest.fixture
+def run(system, monkeypatch):
+    """Return what runs a coroutine function instead of the smoke tests, with their programs."""
+    booting.packaged()
+    programs = {
+        f"/bin/{name}": path.read_bytes()
+        for name, path in prebuilt.programs().items()
+        if name.startswith("rmp/")
+    }
+
+    def run_body(body, **options):
+        async def main(story):
+            await story.start_first_program()
+            await body(story.kernel)
+            story.kernel.power_off()
+
+        monkeypatch.setattr(RmpStory, "main", main)
+        made = system(files=programs, command_line="profile=rmp", **options).run()
+        assert (made.outcome.status, made.outcome.lines) == (0, ()), made.log
+        return made
+
+    return run_body
+
+
 def test_the_log_is_golden(booted):
     """RMP-12, RMP-13: and the machine is turned off by ACPI S5 (RMP-15)."""
     assert golden_log.difference(GOLDEN.read_text(encoding="utf-8"), booted().log) is None
@@ -50,6 +80,60 @@ def test_the_log_is_golden(booted):
 def test_smoke(booted, name, options):
     """RMP-07, RMP-08, RMP-10, RMP-11, RMP-13: the five, on one processor and on nodes of two."""
     assert f"[TEST] ✓ {name}\n" in booted(**options).log
+
+
+def test_each_call_of_the_model_is_made(booted):
+    """RMP-11: by programs, of which each is an ELF file."""
+    made = booted().kernel.metrics.syscall_count
+    named = ("exit", "fork", "execve", "wait4", "getpid", "mmap", "munmap", "brk", "clone")
+    assert min(made[name] for name in named) > 0
+
+
+def test_parents_and_children(run):
+    """RMP-07: a child has page tables of its own, and is its parent's until that has waited."""
+    seen = []
+
+    async def body(kernel):
+        def note(cpu, call):
+            process = cpu.current.process
+            if call.name == "execve":
+                parent = process.parent
+                told = hosted.read_file(kernel, f"/proc/{process.pid}/status", 4096).decode()
+                assert f"\nPPid:\t{parent.pid}\n" in told
+                assert list(parent.children.values()) == [process]
+                assert parent.space.pml4 != process.space.pml4
+                seen.append(parent)
+
+        kernel.watch_system_calls(note)
+        process = await kernel.usermode.spawn(b"/bin/rmp/processes")
+        assert await status_of(process) == 0
+        assert seen == [process]
+        assert not process.children
+
+    run(body)
+
+
+def test_threads_have_two_stacks_and_a_context_each(run):
+    """RMP-08: the kernel's and the user's; RMP-07: of four threads in one address space."""
+    seen = {}
+
+    async def body(kernel):
+        def note(cpu, call):
+            thread = cpu.current
+            if call.name == "sched_yield":
+                seen[thread.tid] = thread, thread.stack.bottom, thread.frame["rsp"], thread.process
+                assert cpu.vcpu.read_register("cr3") == thread.process.space.pml4
+                assert thread.stack.bottom <= cpu.vcpu.read_register("rsp") < thread.stack.top
+
+        kernel.watch_system_calls(note)
+        assert await run_program(kernel, b"/bin/rmp/threads") == 0
+
+    run(body)
+    threads, kernel_stacks, user_stacks, processes = zip(*seen.values(), strict=True)
+    assert len(set(threads)) == len(set(kernel_stacks)) == 4
+    apart = sorted(user_stacks)
+    assert all(low + PAGE_SIZE < high for low, high in itertools.pairwise(apart))
+    assert len(set(processes)) == 1
 
 
 def test_regions(booted):
@@ -145,12 +229,42 @@ def test_higher_priorities_have_longer_slices():
 def test_processor_time_is_accounted_for(booted):
     """RMP-10, RMP-15: what is not busy is idle, which is C1: HLT."""
     kernel, now = booted().kernel, booted().computer.machine.now
+    began = next(p.end_ns for p in kernel.story.passed if p.step is Step.SCHEDULER)
     cpu = kernel.metrics.cpus[0]
-    assert cpu.busy_ns + cpu.idle_ns == pytest.approx(now, rel=0.35)
-    assert cpu.busy_ns > 0
-    assert cpu.idle_ns > 0
+    assert cpu.busy_ns + cpu.idle_ns == pytest.approx(now - began, rel=0.001)
+    assert cpu.busy_ns > 1_000_000
+    assert cpu.idle_ns > 40_000_000  # the smoke test of priorities lets its threads settle
     shown = hosted.read_file(kernel, "/proc/cpuidle", 4096).decode()
     assert shown == f"cpu0 C0 {cpu.busy_ns} C1 {cpu.idle_ns}\n"
+
+
+def test_times_of_threads_are_those_of_their_processor(run):
+    """RMP-10: processor time by thread, which adds up."""
+    times = {}
+
+    async def body(kernel):
+        me, cpu = kernel.clock.this_cpu.current, kernel.metrics.cpus[0]
+
+        async def work(rounds):
+            counter = kernel.heap.kmalloc(64)
+            await guest_call(kernel.symbols["locked_count"], 0, counter, rounds)
+
+        await kernel.threads.give_way()
+        before = cpu.busy_ns - me.cpu_ns
+        threads = [
+            kernel.threads.spawn_kernel_thread(f"w{rounds}", work(rounds), priority=2)
+            for rounds in (100_000, 300_000)
+        ]
+        while any(thread.tid in kernel.threads.by_tid for thread in threads):
+            await kernel.threads.give_way()
+        await kernel.threads.give_way()
+        times["each"] = [thread.cpu_ns for thread in threads]
+        times["all"] = cpu.busy_ns - me.cpu_ns - before
+
+    run(body)
+    one, three = times["each"]
+    assert three == pytest.approx(3 * one, rel=0.05)
+    assert one + three == pytest.approx(times["all"], rel=0.05)
 
 
 def test_nodes_are_shown(booted):

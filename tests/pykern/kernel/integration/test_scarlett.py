@@ -10,6 +10,7 @@ import pytest
 
 from pykern.cli import main
 from pykern.exit_status import ExitStatus
+from pykern.kernel.abi import scarlett
 from pykern.kernel.core.bug import KernelBug
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import MIB
@@ -20,6 +21,7 @@ from pykern.kernel.integration.scarlett import (
 )
 from pykern.kernel.integration.story import Step
 from pykern.kernel.x86 import layout
+from pykern.kernel.x86.guest_call import guest_call
 from pykern.kernel.x86.pte import RW, US
 from tests import booting
 from tests.golden_log import difference
@@ -140,6 +142,29 @@ def test_address_spaces(run_in_scarlett):
     run_in_scarlett(body)
 
 
+def test_what_a_processor_has_cached_of_a_page_is_gone_with_it(run_in_scarlett):
+    """SCA-01: TLB management: code that runs on finds another page, or none."""
+    counts = []
+
+    async def body(story):
+        vmm, kernel = story.vmm, story.kernel
+        space, own = vmm.vmm_create_address_space(), vmm.vmm_init()
+        frames = [kernel.frames.alloc() for _ in range(2)]
+        vmm.vmm_switch_address_space(space)
+        for frame in frames:
+            vmm.vmm_map_page(space, 0x1000, frame, VMM_PRESENT | VMM_WRITE)
+            await guest_call(kernel.symbols["locked_count"], 0, 0x1000, 5)
+            vmm.vmm_unmap_page(space, 0x1000)
+        vmm.vmm_switch_address_space(own)
+        counts.extend(int.from_bytes(kernel.machine.read(frame, 8), "little") for frame in frames)
+        for frame in frames:
+            kernel.frames.free(frame)
+        vmm.vmm_destroy_address_space(space)
+
+    run_in_scarlett(body)
+    assert counts == [5, 5]
+
+
 def test_layout(booted):
     """SCA-13: direct map, heap and image where Scarlett has them."""
     kernel = booted.kernel
@@ -227,6 +252,13 @@ def test_programs(iso, program):
     assert f"[INFO] Process exited: pid=1, name={program}, status 0\n" in done.log
     calls = done.kernel.metrics.syscall_count
     assert min(calls["write"], calls["sched_yield"], calls["thread_create"]) > 0
+
+
+def test_every_call_is_made(iso):
+    """SCA-12: no number of the table that a program has not used."""
+    made = booting.boot(iso, append="init=/bin/scarlett/calls").kernel.metrics.syscall_count
+    assert {call.symbol for call in scarlett.CALLS} - {f"sys_{name}" for name in made} == set()
+    assert min(made[call.symbol.removeprefix("sys_")] for call in scarlett.CALLS) > 0
 
 
 def test_the_call_that_sends_without_a_capability_is_refused(iso):

@@ -102,7 +102,9 @@ def test_a_thread_blocks_and_is_unblocked(run_in_scarlett):
     assert [block.state for block in seen] == states
     assert {(b.tid, b.priority, len(b.name)) for b in seen} == {(1, 70, 31)}
     assert [b.kernel_stack[1] for b in seen] == [65536, 65536, 65536, 0]
-    assert seen[-1].cpu_time > 0
+    times = [block.cpu_time for block in seen]
+    assert times == sorted(times)
+    assert times[0] == 0 < times[2]  # it has not run yet, and it has run
 
 
 def test_real_code_runs_as_a_thread(run_in_scarlett):
@@ -116,8 +118,55 @@ def test_real_code_runs_as_a_thread(run_in_scarlett):
     run_in_scarlett(body)
 
 
-def test_threads_share_the_processors_and_may_be_bound(run_in_scarlett):
-    """SCA-21: two processors run twice as much; a thread with an affinity runs there only."""
+@pytest.mark.parametrize("cpus", [1, 2, 4])
+def test_processors_share_the_work(run_in_scarlett, cpus):
+    """SCA-21: threads that were all put on one processor are spread: twice as many take half."""
+    work_ns, ended = 10_000_000, []
+
+    async def body(story):
+        kernel = story.kernel
+        before = kernel.clock.now_ns
+
+        async def work():
+            counter = kernel.heap.kmalloc(64)
+            await guest_call(kernel.symbols["locked_count"], 0, counter, work_ns // 5)
+            ended.append((story.threads.current().cpu, kernel.clock.now_ns - before))
+
+        for number in range(8):
+            kernel.threads.spawn_kernel_thread(f"w{number}", work(), priority=64, cpu=0)
+        while len(ended) < 8:
+            await story.threads.thread_sleep(1)
+
+    metrics = run_in_scarlett(body, cpus=cpus).kernel.metrics
+    assert {cpu for cpu, _ in ended} == set(range(cpus))
+    assert metrics.migrations >= 8 - 8 // cpus
+    # At ticks of 10 ms threads are moved; without that the quotient would be the processors.
+    assert 0.9 < max(ns for _, ns in ended) / (8 * work_ns / cpus) < 1.7
+
+
+def test_an_idle_processor_runs_its_idle_thread(run_in_scarlett):
+    """SCA-05: which has no priority at all, and gives way to everybody."""
+    seen = []
+
+    async def body(story):
+        first, second = story.kernel.cpus
+
+        async def work(_arg):
+            seen.append((second.current is second.idle, second.current.name))
+
+        seen.append((second.current is second.idle, second.current.name))
+        story.kernel.scheduler.set_affinity(story.threads.current(), 1 << first.number)
+        tid = story.threads.thread_create(work, None, Band.IDLE, "least")
+        await story.threads.thread_sleep(1)
+        await story.threads.thread_join(tid)
+        seen.append((second.current is second.idle, second.current.name))
+
+    run_in_scarlett(body, cpus=2)
+    assert seen == [(True, "idle/1"), (False, "least"), (True, "idle/1")]
+
+
+def test_a_thread_may_be_bound(run_in_scarlett):
+    """SCA-21: a thread with an affinity runs there only."""
     ran = []
 
     async def body(story):
