@@ -140,12 +140,10 @@ def test_an_image_has_all_of_a_process(machine, after_ms):
     async def body(kernel):
         process = await travelling(kernel)
         await sleep_until(kernel.clock.now_ns + after_ms * MS)
-        kernel.signals.freeze(process)
-        while any(thread.state is not State.STOPPED for thread in process.threads):
-            await sleep_until(kernel.clock.now_ns + MS // 10)
+        await stand_still(kernel, process)
         image = capture(kernel, process).encode()
         pages = dict(pages_of(process.space))
-        kernel.kill(process)
+        end(kernel, process)
         await until_ended(process)
         again = await restore(kernel, ProcessImage.decode(image), pages)
         start(kernel, again)
@@ -184,8 +182,8 @@ def test_what_cannot_leave_is_refused(machine):
 
     async def body(kernel):
         process = await counting(kernel)
-        for end in make_pipe(kernel.vfs):
-            process.files.install(end)
+        for one_end in make_pipe(kernel.vfs):
+            process.files.install(one_end)
         near, far = socket.socketpair()
         with near, far, pytest.raises(SysError) as refused:
             await migrate(kernel, process, Wire(kernel, SocketLink(near)))
