@@ -16,10 +16,14 @@ settings.register_profile("long", settings.get_profile("repeatable"), max_exampl
 settings.load_profile("repeatable")
 
 
-# Whoever runs the tests in the background may have these ignored, and programs would inherit that:
-# a host that is compared with would behave as no terminal has it.
+# Whoever runs the tests in the background (nohup, a service) may have these ignored or blocked, and
+# programs would inherit that: a host that is compared with would behave as no terminal has it.
+# SIGPIPE and SIGXFSZ are ignored by Python itself, which resets them for its children.
+for _ignored in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+    if signal.getsignal(_ignored) == signal.SIG_IGN:
+        signal.signal(_ignored, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 @pytest.fixture(scope="session")
