@@ -235,10 +235,15 @@ class OsExecution(HookedRun):
 
     def _whom(self, vcpu: Vcpu, owner: int) -> ThreadId | None:
         """Return the thread that a breakpoint of a process stops on a processor, if any."""
-        if owner == KERNEL_PID:
-            return processor_id(vcpu.index)
-        task = self._tasks.current_id(vcpu.index)
-        return task if task.pid == owner else None
+        if not self.agent.spaces.executes(vcpu, owner):
+            return None
+        here = self._tasks.current_id(vcpu.index)
+        return processor_id(vcpu.index) if owner == KERNEL_PID else here
+
+    def _who(self, vcpu: Vcpu) -> ThreadId:
+        """Return the program that a processor executes; in the kernel's code it is itself."""
+        user = vcpu.read_register("cpl") == _USER_CPL
+        return self._tasks.current_id(vcpu.index) if user else processor_id(vcpu.index)
 
     def _thread(self, vcpu: Vcpu, owner: int) -> ThreadId | None:
         """Return who has touched what a process watches; another's doing is shown in its own."""
