@@ -79,6 +79,15 @@ class _Walk:
     left: int
     seen: tuple[int, int, int]
 
+    def goes_on(self, moment: tuple[int, int, int]) -> bool:
+        """Take note of the next instruction; tell whether it is another than the last one.
+
+        One that faulted is executed again when a kernel has seen to it, which takes instructions.
+        """
+        (_, retired, pc), (_, before, last) = moment, self.seen
+        other, self.seen = moment != self.seen, moment
+        return other and (pc != last or retired == before + 1)
+
 
 class Tracing:
     """Keeps the hooks of a machine's tracepoints.
@@ -143,10 +152,10 @@ class Tracing:
     def note(self, vcpu: Vcpu) -> None:
         """Collect at the next instruction of a processor, if it is behind a hit."""
         who, moment = self._who(vcpu), _moment(vcpu)
-        due = [walk for walk in self.walkers.get(who, ()) if walk.seen != moment]
+        due = [walk for walk in self.walkers.get(who, ()) if walk.goes_on(moment)]
         self._agent.variables[TIMESTAMP] = self._machine.now
         for walk in due:
-            walk.left, walk.seen = walk.left - 1, moment
+            walk.left -= 1
             recorder = Recorder(self._agent, self._machine, vcpu, walk.point)
             self.tracer.step(walk.point, recorder, last=not walk.left)
         if any(not walk.left for walk in due):
