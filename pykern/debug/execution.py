@@ -287,7 +287,7 @@ class Execution(HookedRun):
         """Return the thread that a processor is."""
         return thread_of(index)
 
-    def _who(self, vcpu: Vcpu) -> ThreadId:
+    def who(self, vcpu: Vcpu) -> ThreadId:
         """Return the thread that a processor is."""
         return thread_of(vcpu.index)
 

@@ -58,7 +58,7 @@ class HookedRun(ABC):
         self.agent = agent
         self._accesses = Accesses(machine, agent.spaces, self._thread, self._stop_soon)
         self._points = Points(machine, agent, self._watcher)
-        self.tracing = Tracing(machine, agent, self._who, self._look_closely)
+        self.tracing = Tracing(machine, agent, self, self._look_closely)
         self._interrupt_hook = 0
         self._looked_at: frozenset[int] = frozenset()
         self._stopped: dict[int, tuple[int, int]] = {}
@@ -76,8 +76,13 @@ class HookedRun(ABC):
         """Return who has touched what an owner watches, by a processor; None: nobody it means."""
 
     @abstractmethod
-    def _who(self, vcpu: Vcpu) -> ThreadId:
+    def who(self, vcpu: Vcpu) -> ThreadId:
         """Return who executes a processor's next instruction."""
+
+    def repeats(self, vcpu: Vcpu) -> bool:
+        """Tell whether the next instruction has been hit, and has not been executed since."""
+        del vcpu
+        return False
 
     @abstractmethod
     def _stop_for(self, vcpu: Vcpu, points: Iterable[Point]) -> Stop:
@@ -262,7 +267,7 @@ class HookedRun(ABC):
         """Return the breakpoints of the next instruction that are meant, and whose stop is due."""
         pc = linear_pc(vcpu)
         here = [p for p in self._meant(vcpu, pc) if p.breakpoint.kind <= BreakpointKind.HARDWARE]
-        if not here or not self._listens_to(vcpu):
+        if not here or not self._listens_to(vcpu) or self.repeats(vcpu):
             return []
         if self._stopped.get(vcpu.index) == (vcpu.retired, pc):
             here = [point for point in here if point.breakpoint.commands]  # it has been reported

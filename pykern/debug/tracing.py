@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gdbstub import ThreadId
     from gdbstub.tracer import Tracepoint
     from pykern.debug.agent import Agent
+    from pykern.debug.hooked_run import HookedRun
     from pykern_c import Machine, Vcpu
 
 
@@ -94,7 +95,7 @@ class Tracing:
 
     Parameters
     ----------
-    who : returns who executes the next instruction of a processor
+    run : knows who executes the next instruction of a processor, and whether it does so again
     walks_changed : called when others have to be looked at instruction by instruction
 
     Attributes
@@ -107,11 +108,11 @@ class Tracing:
         self,
         machine: Machine,
         agent: Agent,
-        who: Callable[[Vcpu], ThreadId],
+        run: HookedRun,
         walks_changed: Callable[[], None],
     ) -> None:
         self._machine, self._agent = machine, agent
-        self._who, self._walks_changed = who, walks_changed
+        self._run, self._walks_changed = run, walks_changed
         self._hooks: list[int] = []
         self.walkers: dict[ThreadId, list[_Walk]] = {}
         self.tracer = Tracer(agent.variables, self._place)
@@ -138,20 +139,22 @@ class Tracing:
 
     def _hit(self, points: Sequence[Tracepoint], vcpu: Vcpu) -> None:
         """Collect before an instruction."""
+        if self._run.repeats(vcpu):
+            return
         self._agent.variables[TIMESTAMP] = self._machine.now
         for point in points:
             if not self._agent.spaces.executes(vcpu, point.owner):
                 continue
             left = self.tracer.hit(point, Recorder(self._agent, self._machine, vcpu, point))
             if left:
-                self.walkers.setdefault(self._who(vcpu), []).append(
+                self.walkers.setdefault(self._run.who(vcpu), []).append(
                     _Walk(point, left, _moment(vcpu))
                 )
                 self._walks_changed()
 
     def note(self, vcpu: Vcpu) -> None:
         """Collect at the next instruction of a processor, if it is behind a hit."""
-        who, moment = self._who(vcpu), _moment(vcpu)
+        who, moment = self._run.who(vcpu), _moment(vcpu)
         due = [walk for walk in self.walkers.get(who, ()) if walk.goes_on(moment)]
         self._agent.variables[TIMESTAMP] = self._machine.now
         for walk in due:

@@ -102,9 +102,7 @@ class PythonSource:
         self._pause = pause
         self._view = view
         self.functions = Functions(_PACKAGE / "kernel", _PACKAGE.parent)
-        self._tracer = Tracer(
-            self.functions, self._is_root, self._is_meant, self._stop, self._left
-        )
+        self._tracer = Tracer(self.functions, self._is_root, self._is_meant, self._stop, self._left)
         self._set: dict[int, Breakpoint] = {}
         self.stack: VirtualStack | None = None
         self.vcpu = -1
@@ -239,9 +237,7 @@ class PythonSource:
             action = actions.get(thread)
             if action is not None and action.step:
                 self._tracer.step = Step(root, action.within)
-            everyone = {
-                self._view().processor(vcpu.index): Action() for vcpu in self.machine.vcpus
-            }
+            everyone = {self._view().processor(vcpu.index): Action() for vcpu in self.machine.vcpus}
             actions = {**everyone, **actions, thread: Action()}
         self._tracer.prepare()
         return actions

@@ -26,9 +26,7 @@ class FrameContext(ProcessorContext):
     vcpu : the processor whose call is served
     """
 
-    def __init__(
-        self, source: PythonSource, stack: VirtualStack, agent: Agent, vcpu: Vcpu
-    ) -> None:
+    def __init__(self, source: PythonSource, stack: VirtualStack, agent: Agent, vcpu: Vcpu) -> None:
         super().__init__(
             source.machine, vcpu, agent.architecture, agent.variables, agent.show, agent.spaces
         )

@@ -214,3 +214,40 @@ def test_a_condition_in_the_kernel_for_all_processes_and_for_one():
     _, gdb = play(script)
     assert stops_of(gdb, "swbreak") == [kernel]
     assert not stops_of(gdb, "hwbreak")
+
+
+def stores(parent):
+    """Return a script that does something at the store of `work`, which copies a page at first."""
+
+    def script(gdb):
+        yield f"QPassSignals:{NUMBERS['SIGUSR1']:x}"
+        yield from run(gdb, parent)
+
+    return script
+
+
+STORE = SAME + 8
+"""In `work`: mov %eax, total(%rip)"""
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_an_instruction_that_faults_is_hit_once(cpus):
+    """fork has left the page to both, so the first store faults, and is executed again."""
+    system, gdb = play(stores([f"Z0,{STORE:x},1"]), cpus=cpus)
+    assert stops_of(gdb, "swbreak") == [PARENT] * 5
+    assert_same_run(system, cpus)
+    trace = ["p0", "QTinit", f"QTDP:1:{STORE:x}:E:0:0", f"QTDP:-1:{STORE:x}:R20", "QTStart"]
+    system, gdb = play(stores(trace), cpus=cpus)
+    frames = system.target.tracer.frames
+    assert [frame.registers[5] for frame in frames] == [1, 2, 3, 4, 5]
+    assert not system.machine.vcpus[0].single_steps
+
+
+def test_a_page_that_is_not_there_when_it_is_executed_hides_no_breakpoint():
+    """`finished` is on a page with others, `rest` on one of its own: its first fetch faults."""
+
+    def script(gdb):
+        yield from run(gdb, child=[f"Z0,{SAME:x},1"])
+
+    _, gdb = play(script)
+    assert stops_of(gdb, "swbreak") == [CHILD] * 7
