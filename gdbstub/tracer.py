@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from gdbstub import agent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gdbstub.arch import Architecture
 
@@ -68,10 +68,12 @@ class Tracepoint:
 
     Attributes
     ----------
-    step : instructions to step and collect at behind it; more than 0 is not done here
+    step : instructions behind a hit that are collected at as well
     passes : hits after which the experiment ends; 0: never
     condition : must be true; None: always
-    text : the actions as gdb sent them, for a gdb that comes later
+    step_actions : what is collected at those
+    text : the actions as gdb sent them, (A or S, action), for a gdb that comes later
+    owner : number of the process that it was defined for
     source : (kind, text) as the user typed it
     """
 
@@ -82,10 +84,12 @@ class Tracepoint:
     passes: int = 0
     condition: bytes | None = None
     actions: list[Action] = field(default_factory=list)
-    text: list[bytes] = field(default_factory=list)
+    step_actions: list[Action] = field(default_factory=list)
+    text: list[tuple[bytes, bytes]] = field(default_factory=list)
     source: dict[bytes, bytes] = field(default_factory=dict)
     hits: int = 0
     usage: int = 0
+    owner: int = 0
 
 
 @dataclass(frozen=True)
@@ -276,33 +280,59 @@ class Tracer:
 
     # -- collecting
 
-    def hit(self, point: Tracepoint, recorder: Recorder) -> None:
-        """Collect at a tracepoint whose place has been reached."""
+    def hit(self, point: Tracepoint, recorder: Recorder) -> int:
+        """Collect at a tracepoint whose place has been reached.
+
+        Returns
+        -------
+        Instructions at which the target is to call `step`: the next ones of who was there.
+        """
         if not self.running or (
             point.condition is not None and not agent.holds([point.condition], recorder)
         ):
-            return
+            return 0
         point.hits += 1
-        for action in point.actions:
+        if not self._collect(point, point.actions, recorder):
+            return 0
+        if point.passes and point.hits >= point.passes and not point.step:
+            self.stop(b"tpasscount:%x" % point.number)
+        return point.step
+
+    def step(self, point: Tracepoint, recorder: Recorder, *, last: bool) -> None:
+        """Collect at an instruction behind a hit.
+
+        Parameters
+        ----------
+        last : it is the last one of the hit
+        """
+        if not self.running:
+            return
+        if not self._collect(point, point.step_actions, recorder):
+            return
+        if last and point.passes and point.hits >= point.passes:
+            self.stop(b"tpasscount:%x" % point.number)
+
+    def _collect(self, point: Tracepoint, actions: Sequence[Action], recorder: Recorder) -> bool:
+        """Have a frame collected; tell whether the experiment goes on."""
+        for action in actions:
             try:
                 _collect(action, recorder)
             except agent.AgentError as error:
                 self.stop(b"terror:%b:%x" % (str(error).encode().hex().encode(), point.number))
-                return
-        self._keep(point, recorder.frame)
-        if point.passes and point.hits >= point.passes:
-            self.stop(b"tpasscount:%x" % point.number)
+                return False
+        return self._keep(point, recorder.frame)
 
-    def _keep(self, point: Tracepoint, frame: Frame) -> None:
+    def _keep(self, point: Tracepoint, frame: Frame) -> bool:
         while self.circular and self.frames and self.used + frame.size > self.limit:
             self.used -= self.frames.popleft().size
         if self.used + frame.size > self.limit:
             self.stop(b"tfull:0")
-            return
+            return False
         self.frames.append(frame)
         self.used += frame.size
         self.created += 1
         point.usage += frame.size
+        return True
 
     # -- looking at frames
 

@@ -59,7 +59,7 @@ def _initialize(session: Session, tracer: Tracer, _rest: bytes) -> bytes:
 # -- definitions
 
 
-def _define(_session: Session, tracer: Tracer, rest: bytes) -> bytes:
+def _define(session: Session, tracer: Tracer, rest: bytes) -> bytes:
     """QTDP:[-]NUMBER:ADDRESS:…: a tracepoint, or more of its actions."""
     if tracer.running:
         raise RequestError("a trace experiment is running")
@@ -71,8 +71,7 @@ def _define(_session: Session, tracer: Tracer, rest: bytes) -> bytes:
     point = Tracepoint(
         number(words[0]), number(words[1]), words[2] == b"E", number(words[3]), number(words[4])
     )
-    if point.step:
-        raise RequestError("while-stepping is not done here")
+    point.owner = session.looked_at.pid
     for word in words[5:]:
         if not word.startswith(b"X"):
             raise RequestError("only tracepoints of the slow kind, with a condition at most")
@@ -90,11 +89,13 @@ def _define_actions(tracer: Tracer, rest: bytes) -> bytes:
     point = tracer.points.get((number(words[0]), number(words[1])))
     if point is None:
         raise RequestError("actions for a tracepoint that is not there")
-    found = _actions(words[2])
-    if len(point.actions) + len(found) > _MOST_ACTIONS:
+    stepping = words[2].startswith(b"S") or any(kind == b"S" for kind, _ in point.text)
+    text = words[2].removeprefix(b"S")
+    found = _actions(text)
+    if len(point.actions) + len(point.step_actions) + len(found) > _MOST_ACTIONS:
         raise RequestError(f"more than {_MOST_ACTIONS} actions")
-    point.actions += found
-    point.text.append(words[2])
+    (point.step_actions if stepping else point.actions).extend(found)
+    point.text.append((b"S" if stepping else b"A", text))
     return OK
 
 
@@ -278,7 +279,7 @@ def _lines(point: Tracepoint) -> list[bytes]:
     head = b"T%b%b:%x:%x" % (place, b"E" if point.enabled else b"D", point.step, point.passes)
     if point.condition is not None:
         head += b":X%x,%b" % (len(point.condition), _hex(point.condition))
-    lines = [head, *(b"A%b%b" % (place, text) for text in point.text)]
+    lines = [head, *(b"%b%b%b" % (kind, place, text) for kind, text in point.text)]
     for kind, text in point.source.items():
         lines.append(b"Z%b%b:0:%x:%b" % (place, kind, len(text), _hex(text)))
     return lines

@@ -128,7 +128,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     },
     **{
         f"pykern/debug/python_source/{name}.py": "tests/pykern/debug/python_source/test_debugger.py"
-        for name in ("commands", "post_mortem")
+        for name in ("commands", "frame_context", "post_mortem")
     },
     **{
         f"pykern/debug/{name}.py": "tests/pykern/debug/test_debugged_machine.py"

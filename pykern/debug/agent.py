@@ -124,14 +124,25 @@ class Agent:
         names = [registers.place_name(register.name) for register in self.architecture.registers]
         return AgentCondition(codes, names)
 
-    def holds(self, breakpoint: Breakpoint, vcpu: Vcpu) -> bool:  # noqa: A002
-        """Tell whether a breakpoint is meant now."""
-        return not breakpoint.conditions or holds(breakpoint.conditions, self.context(vcpu))
+    def holds(
+        self,
+        breakpoint: Breakpoint,  # noqa: A002
+        vcpu: Vcpu,
+        context: ProcessorContext | None = None,
+    ) -> bool:
+        """Tell whether a breakpoint is meant now, where a processor is or in another context."""
+        conditions = breakpoint.conditions
+        return not conditions or holds(conditions, context or self.context(vcpu))
 
-    def execute(self, breakpoint: Breakpoint, vcpu: Vcpu) -> None:  # noqa: A002
+    def execute(
+        self,
+        breakpoint: Breakpoint,  # noqa: A002
+        vcpu: Vcpu,
+        context: ProcessorContext | None = None,
+    ) -> None:
         """Execute the commands of a breakpoint; one that cannot go on says so."""
         for code in breakpoint.commands:
             try:
-                evaluate(code, self.context(vcpu))
+                evaluate(code, context or self.context(vcpu))
             except AgentError as error:
                 self.show(f"commands of the breakpoint at {breakpoint.address:#x}: {error}\n")

@@ -287,6 +287,10 @@ class Execution(HookedRun):
         """Return the thread that a processor is."""
         return thread_of(index)
 
+    def who(self, vcpu: Vcpu) -> ThreadId:
+        """Return the thread that a processor is."""
+        return thread_of(vcpu.index)
+
     def _thread(self, vcpu: Vcpu, owner: int) -> ThreadId:
         """Return the processor that has touched what is watched."""
         del owner

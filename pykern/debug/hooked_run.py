@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from gdbstub import BreakpointKind, Stop
 from pykern.debug.points import Points
 from pykern.debug.registers import linear_pc
+from pykern.debug.tracing import Tracing
 from pykern.debug.watching import Accesses
 from pykern.machine.shutdown import explain_shutdown
 from pykern_c.exits import ExitReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Iterable
 
     from gdbstub import ThreadId
     from pykern.debug.agent import Agent
@@ -49,6 +50,7 @@ class HookedRun(ABC):
     Attributes
     ----------
     agent : as given
+    tracing : the tracepoints
     """
 
     def __init__(self, machine: Machine, agent: Agent) -> None:
@@ -56,8 +58,9 @@ class HookedRun(ABC):
         self.agent = agent
         self._accesses = Accesses(machine, agent.spaces, self._thread, self._stop_soon)
         self._points = Points(machine, agent, self._watcher)
+        self.tracing = Tracing(machine, agent, self, self._look_closely)
         self._interrupt_hook = 0
-        self._looks = False
+        self._looked_at: frozenset[int] = frozenset()
         self._stopped: dict[int, tuple[int, int]] = {}
         self._alone: SomeProcessors | None = None
         self._found: Stop | None = None
@@ -71,6 +74,15 @@ class HookedRun(ABC):
     @abstractmethod
     def _thread(self, vcpu: Vcpu, owner: int) -> ThreadId | None:
         """Return who has touched what an owner watches, by a processor; None: nobody it means."""
+
+    @abstractmethod
+    def who(self, vcpu: Vcpu) -> ThreadId:
+        """Return who executes a processor's next instruction."""
+
+    def repeats(self, vcpu: Vcpu) -> bool:
+        """Tell whether the next instruction has been hit, and has not been executed since."""
+        del vcpu
+        return False
 
     @abstractmethod
     def _stop_for(self, vcpu: Vcpu, points: Iterable[Point]) -> Stop:
@@ -119,19 +131,15 @@ class HookedRun(ABC):
         """Have it forgotten where stops were, of processors that are there no longer."""
         self._stopped = {i: at for i, at in self._stopped.items() if at == self._moment(i)}
 
-    def _look_at(self, indexes: Container[int], *, stepping: bool) -> None:
+    def _look_at(self, indexes: Iterable[int], *, stepping: bool) -> None:
         """Look at every instruction of these processors, and no longer at those of others.
 
         Parameters
         ----------
         stepping : something steps, and interrupts come between
         """
-        self._looks = False
-        for vcpu in self._machine.vcpus:
-            wanted = vcpu.index in indexes
-            self._looks |= wanted
-            if vcpu.single_steps != wanted:
-                vcpu.single_steps = wanted
+        self._looked_at = frozenset(indexes)
+        self._look_closely()
         if stepping == bool(self._interrupt_hook):
             return
         if stepping:
@@ -141,6 +149,19 @@ class HookedRun(ABC):
             return
         self._machine.remove_hook(self._interrupt_hook)
         self._interrupt_hook = 0
+
+    def _look_closely(self) -> None:
+        """Have the processors looked at that are wanted, and those that a walk may be on."""
+        walkers = self.tracing.walkers
+        processors = (
+            {self._processor(vcpu.index) for vcpu in self._machine.vcpus} if walkers else set()
+        )
+        anywhere = not walkers.keys() <= processors
+        for vcpu in self._machine.vcpus:
+            walks = anywhere or self._processor(vcpu.index) in walkers
+            wanted = walks or vcpu.index in self._looked_at
+            if vcpu.single_steps != wanted:
+                vcpu.single_steps = wanted
 
     def _interrupt(self, vcpu: Vcpu, _vector: int, _error: int, external: bool) -> None:
         self._interrupted(vcpu, external=external)
@@ -210,7 +231,7 @@ class HookedRun(ABC):
 
     def _soon(self, until_ns: int | None) -> int | None:
         """Return the time to look at the debugger: a machine may be slow, or a step never end."""
-        if not self._looks and not self._points.slow:
+        if not self._looked_at and not self._points.slow:
             return until_ns
         soon = self._machine.now + (_STEPPING_NS if self._interrupt_hook else _WATCHED_NS)
         return soon if until_ns is None else min(soon, until_ns)
@@ -230,6 +251,8 @@ class HookedRun(ABC):
     def _at_hook(self, exit_: Exit) -> Stop | None:
         """Decide before an instruction whether to stop."""
         vcpu = self._machine.vcpus[exit_.vcpu]
+        if not exit_.code and self.tracing.walkers:
+            self.tracing.note(vcpu)
         stop = self._hooked(vcpu) if exit_.code else self._at_instruction(vcpu)
         if stop is not None:
             self._stopped[vcpu.index] = self._moment(vcpu.index)
@@ -244,7 +267,7 @@ class HookedRun(ABC):
         """Return the breakpoints of the next instruction that are meant, and whose stop is due."""
         pc = linear_pc(vcpu)
         here = [p for p in self._meant(vcpu, pc) if p.breakpoint.kind <= BreakpointKind.HARDWARE]
-        if not here or not self._listens_to(vcpu):
+        if not here or not self._listens_to(vcpu) or self.repeats(vcpu):
             return []
         if self._stopped.get(vcpu.index) == (vcpu.retired, pc):
             here = [point for point in here if point.breakpoint.commands]  # it has been reported

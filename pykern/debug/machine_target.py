@@ -15,7 +15,6 @@ from pykern.debug.fault_stops import FaultStops
 from pykern.debug.knowledge import Knowledge
 from pykern.debug.monitor import Monitor
 from pykern.debug.non_stop import NonStop
-from pykern.debug.tracing import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -81,7 +80,7 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
         self._files = {executable_path: executable} if executable else {}
         self._monitor = Monitor(self)
         self.read_general = functools.partial(_read_general, self)
-        self.tracer = Tracing(machine, self.execution.agent).tracer
+        self.tracer = self.execution.tracing.tracer
 
     def vcpu(self, thread: ThreadId) -> Vcpu:
         """Return the processor that a thread is.

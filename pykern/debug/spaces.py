@@ -23,6 +23,11 @@ class Spaces:
         del owner, laddr
         return None
 
+    def executes(self, vcpu: Vcpu, owner: int) -> bool:
+        """Tell whether what a processor executes is an owner's."""
+        del vcpu, owner
+        return True
+
     def read(self, vcpu: Vcpu, owner: int, laddr: int, size: int) -> bytes | None:
         """Return memory of an owner, 0: of what a processor executes; None: not all is there."""
         del owner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 
@@ -128,6 +129,53 @@ def test_prints_and_watchpoints_of_one_of_two_processes(family):
     assert family.go("continue")["reason"] == "exited"
     printed = "".join(r["payload"] for r in family.records if r["type"] == "target")
     assert re.findall(r"work (\d)", printed) == ["1", "2", "3", "4", "5"]
+
+
+TRACE = """
+set confirm off
+set pagination off
+set schedule-multiple on
+target remote {address}
+continue
+trace work
+actions
+collect i, total
+while-stepping 3
+collect total
+end
+end
+tstart
+break finished
+handle SIGUSR1 nostop noprint pass
+continue
+tstop
+tstatus
+tfind start
+print i
+print total
+tfind 3
+print total
+tfind
+print i
+tfind none
+"""
+
+
+def test_a_tracepoint_in_one_of_two_processes(boot, tmp_path):
+    guest = boot("/sbin/family", "--smp", "2")
+    script = tmp_path / "script"
+    script.write_text(TRACE.format(address=guest.address))
+    command = [GDB, "--nx", "--quiet", "--batch", "-iex", "set debuginfod enabled off"]
+    done = subprocess.run(
+        [*command, "-x", str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    said = iter(done.stdout.splitlines())
+    for line in (
+        "Collected 20 trace frames.", "Found trace frame 0, tracepoint 1", r"\$1 = 1", r"\$2 = 0",
+        "Found trace frame 3, tracepoint 1", r"\$3 = 1", "Found trace frame 4, tracepoint 1",
+        r"\$4 = 2",
+    ):  # fmt: skip
+        assert any(re.fullmatch(line, one.strip()) for one in said), (line, done.stdout)
 
 
 def test_fork_exec_and_exit(family):

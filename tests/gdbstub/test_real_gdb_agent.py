@@ -112,6 +112,51 @@ def test_a_trace_experiment(boot, tmp_path):
         assert any(re.fullmatch(line, one.strip()) for one in said), (line, done.stdout)
 
 
+STEPS = """
+set confirm off
+target remote {address}
+trace *0x7c04
+actions
+collect *(short*)0x500
+while-stepping 2
+collect $rip, $ax
+end
+end
+condition 1 *(short*)0x500 == 3
+passcount 1 1
+tstart
+break *0x7c07 if *(short*)0x500 == 10
+continue
+tstatus
+tfind start
+print *(short*)0x500
+tfind
+tdump
+tfind
+tdump
+tfind
+"""
+
+
+def test_the_instructions_behind_a_tracepoint(boot, tmp_path):
+    """What gdb calls `while-stepping`."""
+    (tmp_path / "sector").write_bytes(COUNTER)
+    guest = boot("--protocol", "bootsector", str(tmp_path / "sector"))
+    script = tmp_path / "script"
+    script.write_text(STEPS.format(address=guest.address))
+    command = [GDB, "--nx", "--quiet", "--batch", "-iex", "set debuginfod enabled off"]
+    done = subprocess.run(
+        [*command, "-x", str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    said = iter(done.stdout.splitlines())
+    for line in (
+        "Collected 3 trace frames.", "Found trace frame 0, tracepoint 1", r"\$1 = 3",
+        "Found trace frame 1, tracepoint 1", r"\$rip = .*0x7c07", r"\$ax = -?\d+",
+        "Found trace frame 2, tracepoint 1", r"\$rip = .*0x7c00", r"\$ax = -?\d+",
+    ):  # fmt: skip
+        assert any(re.fullmatch(line, one.strip()) for one in said), (line, done.stdout)
+
+
 def test_what_the_hosted_kernel_writes_is_seen(attached):
     attached.type("break sys_read")
     attached.go("continue")

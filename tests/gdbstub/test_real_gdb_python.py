@@ -335,3 +335,21 @@ def test_detach_in_the_middle_and_come_again(attached):
     attached.type(f"target remote {attached.guest.address}")
     assert "not stopped in a hosted function" in attached.type("monitor locals")
     assert int(attached.value("(long)$pc")) != 0
+
+
+def test_conditions_and_prints_are_evaluated_in_a_frame(attached):
+    """What does not hold does not reach gdb: one stop in all, and lines printed on the way."""
+    attached.type("set dprintf-style agent")
+    attached.type(f'dprintf io.py:{WRITE + 1},"%s bytes to %s\\n", count, fd')
+    # gdb leaves characters to itself.
+    attached.type(f"break io.py:{WRITE + 2} if count[0] == 0x34 && count[1] == 0")
+    before = len(attached.records)
+    stop = attached.go("continue")
+    assert (stop["reason"], place(stop)) == ("breakpoint-hit", ("io.write", WRITE + 2))
+    assert "(target evals)" in attached.type("info breakpoints")
+    assert attached.value("count").endswith(' "4"')
+    records = attached.records[before:]
+    said = "".join(record["payload"] for record in records if record["type"] == "target")
+    assert re.fullmatch(r"(\d+ bytes to 1\n)+", said)
+    assert said.endswith("\n4 bytes to 1\n")
+    assert sum(record["message"] == "stopped" for record in records) == 1

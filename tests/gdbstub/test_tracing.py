@@ -28,12 +28,15 @@ class TracedToy(Toy):
         """Be at an address with a value in register A."""
         self.cpus[1, 1].update(a=a, pc=address)
         for point in self.tracer.armed.get(address, ()):
-            self.tracer.hit(point, Recorder(self, point))
+            for behind in range(self.tracer.hit(point, Recorder(self, point)), 0, -1):
+                self.cpus[1, 1]["pc"] += 1
+                self.tracer.step(point, Recorder(self, point), last=behind == 1)
 
 
 class Recorder:
     def __init__(self, toy, point):
-        self.toy, self.frame = toy, Frame(point.number, point.address, {1: point.address})
+        pc = toy.cpus[1, 1]["pc"]
+        self.toy, self.frame = toy, Frame(point.number, pc, {1: pc})
 
     def register(self, number):
         return self.toy.cpus[1, 1][("a", "pc")[number]]
@@ -182,6 +185,27 @@ def test_conditions_and_passes(client):
     assert client.ask("qTStatus").startswith("T0;tpasscount:1;tframes:2;")
 
 
+def test_instructions_behind_a_hit_are_collected_at(client):
+    client.all("QTinit", "QTDP:1:4:E:3:2", "QTDP:-1:4:R1-", "QTDP:-1:4:SM-1,0,2-", "QTDP:-1:4:R1")
+    assert [client.ask("qTfP"), *(client.ask("qTsP") for _ in range(3))] == [
+        "T1:4:E:3:2", "A1:4:R1", "S1:4:M-1,0,2", "S1:4:R1"
+    ]  # fmt: skip
+    client.all("QTStart")
+    for a in (7, 8, 9):
+        client.toy.reach(4, a)
+    assert client.ask("qTStatus").startswith("T0;tpasscount:1;tframes:8;")
+    frames = client.toy.tracer.frames
+    assert [frame.pc for frame in frames] == [4, 5, 6, 7] * 2
+    assert [len(frame.blocks) for frame in frames] == [0, 1, 1, 1] * 2
+    assert client.ask("qTP:1:4").startswith("V2:")
+
+
+def test_steps_end_with_the_experiment(client):
+    client.all("QTinit", "QTDP:1:4:E:9:0", "QTBuffer:size:30", "QTStart")
+    client.toy.reach(4)
+    assert client.ask("qTStatus").startswith("T0;tfull:0;tframes:3;")
+
+
 def test_tracepoints_are_turned_off_and_on(client):
     client.all("QTinit", "QTDP:1:4:D:0:0", "QTStart")
     client.toy.reach(4)
@@ -249,7 +273,7 @@ def test_a_trace_ends_with_the_connection_unless_it_shall_not(client, kept):
 
 @pytest.mark.parametrize(
     "packet",
-    ["QTDP:1:4:E:0", "QTDP:1:4:Q:0:0", "QTDP:1:4:E:1:0", "QTDP:1:4:E:0:0:F1", "QTDP:-1:4:R1",
+    ["QTDP:1:4:E:0", "QTDP:1:4:Q:0:0", "QTDP:1:4:E:x:0", "QTDP:1:4:E:0:0:F1", "QTDP:-1:4:R1",
      "QTDP:1:4:E:0:0:X1,02", "QTDP:-5", "QTDPsrc:1:4:at:0:4:2a", "QTDV:1:2", "QTro:1",
      "QTBuffer:size:x", "QTFrame:pc", "QTFrame:odd:1", "QTFrame:range:1", "qTP:1", "qTV:x",
      "qTBuffer:0", "QTEnable:1"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from gdbstub import Breakpoint, BreakpointKind, TargetError
+from gdbstub import TargetError
 from pykern.debug.history import commands, save_commands
 from pykern.debug.history.travel import Journey
 from pykern.debug.machine_target import MachineTarget
@@ -115,5 +115,5 @@ class ReversibleTarget(MachineTarget):
         self.fault_stops.wanted |= settings["faults"]
         for line in settings["lines"]:
             assert self.python is not None
-            self.python.insert(Breakpoint(BreakpointKind.SOFTWARE, line, 1))
+            self.python.insert(line)
         self.stopped = True

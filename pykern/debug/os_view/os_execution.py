@@ -16,6 +16,7 @@ from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
 from gdbstub.x86 import X86_64
 from pykern.debug.agent import Agent
 from pykern.debug.hooked_run import HookedRun, place_of
+from pykern.debug.os_view.repeats import Repeats
 from pykern.debug.os_view.task_spaces import TaskSpaces
 from pykern.debug.os_view.tasks import KERNEL_PID, processor_id, task_id
 from pykern.debug.points import Point
@@ -78,6 +79,7 @@ class OsExecution(HookedRun):
         self._catch = catch
         self._set: set[Point] = set()
         self._steps: dict[ThreadId, Step] = {}
+        self._repeats = Repeats(tasks)
 
     # -- breakpoints of processes
 
@@ -100,7 +102,7 @@ class OsExecution(HookedRun):
         self._set.clear()
         self._steps.clear()
         self._alone = None
-        self._place(())
+        self._place_all()
         self._hook_steps()
 
     # -- before a run
@@ -112,12 +114,21 @@ class OsExecution(HookedRun):
         ------
         TargetError : the core cannot watch so much
         """
-        self._place(self._set)
+        self._place_all()
         self._forget_stops()
         self._alone = self._locked(actions)
         self._steps = {t: self._step(t, action) for t, action in actions.items() if action.step}
         self._registers.forget_stops()
         self._hook_steps()
+
+    def _place_all(self) -> None:
+        """Have the hooks that the breakpoints need."""
+        self._place(self._set)
+        self._repeats.watch(wanted=bool(self._set) or self.tracing.tracer.running)
+
+    def repeats(self, vcpu: Vcpu) -> bool:
+        """Tell whether the next instruction has faulted behind a hit."""
+        return self._repeats.again(vcpu)
 
     def _hook_steps(self) -> None:
         """Look at every instruction while something steps: a task may go to any processor."""
@@ -235,10 +246,15 @@ class OsExecution(HookedRun):
 
     def _whom(self, vcpu: Vcpu, owner: int) -> ThreadId | None:
         """Return the thread that a breakpoint of a process stops on a processor, if any."""
-        if owner == KERNEL_PID:
-            return processor_id(vcpu.index)
-        task = self._tasks.current_id(vcpu.index)
-        return task if task.pid == owner else None
+        if not self.agent.spaces.executes(vcpu, owner):
+            return None
+        here = self._tasks.current_id(vcpu.index)
+        return processor_id(vcpu.index) if owner == KERNEL_PID else here
+
+    def who(self, vcpu: Vcpu) -> ThreadId:
+        """Return the program that a processor executes; in the kernel's code it is itself."""
+        user = vcpu.read_register("cpl") == _USER_CPL
+        return self._tasks.current_id(vcpu.index) if user else processor_id(vcpu.index)
 
     def _thread(self, vcpu: Vcpu, owner: int) -> ThreadId | None:
         """Return who has touched what a process watches; another's doing is shown in its own."""

@@ -76,6 +76,7 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         self._signals = SignalStops(self.tasks)
         self._catch = SyscallCatch(self.tasks, self._registers)
         self.execution = OsExecution(self.tasks, self._registers, self._catch)
+        self.tracer = self.execution.tracing.tracer
         self._monitor = OsMonitor(self)
         self._waiting: deque[Stop | Exited | ThreadExited] = deque()
         self._attached = False

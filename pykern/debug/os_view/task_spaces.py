@@ -36,6 +36,10 @@ class TaskSpaces(Spaces):
         space = self._space(owner, laddr)
         return None if space is None else space.pml4
 
+    def executes(self, vcpu: Vcpu, owner: int) -> bool:
+        """Tell whether a processor executes a process; the kernel's is everywhere."""
+        return owner in {KERNEL_PID, self._tasks.current_id(vcpu.index).pid}
+
     def read(self, vcpu: Vcpu, owner: int, laddr: int, size: int) -> bytes | None:
         """Return memory of a process, 0: of the one that a processor executes."""
         space = self._space(owner or self._tasks.current_id(vcpu.index).pid, laddr)

@@ -9,6 +9,7 @@ from gdbstub import Action, BreakpointKind, Stop, StopKind, TargetError
 from pykern.debug.compile_directory import settled
 from pykern.debug.python_source import dwarf, elf
 from pykern.debug.python_source.commands import PythonCommands
+from pykern.debug.python_source.frame_context import FrameContext
 from pykern.debug.python_source.functions import (
     FIRST_ADDRESS,
     RETURNED,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     from gdbstub import Breakpoint, Resume, ThreadId
+    from pykern.debug.agent import Agent
     from pykern.debug.python_source.functions import PythonFrame
     from pykern.kernel.host import KernelHost
     from pykern.kernel.kernel import Kernel
@@ -40,6 +42,10 @@ _RUNS_COROUTINES = Runner._advance.__code__
 
 class PythonExecution(Protocol):
     """What runs a machine, as far as steps go from the guest into Python and back."""
+
+    @property
+    def agent(self) -> Agent:
+        """Return what evaluates for breakpoints."""
 
     def range_step(self, index: int) -> tuple[int, int] | None:
         """Return the addresses in which a processor steps, if it is there; None: it does not."""
@@ -91,12 +97,13 @@ class PythonSource:
         pause: Callable[[Stop], None],
         view: Callable[[], PythonView],
     ) -> None:
-        self._machine = host.machine
+        self.machine = host.machine
         self._host = host
         self._pause = pause
         self._view = view
         self.functions = Functions(_PACKAGE / "kernel", _PACKAGE.parent)
-        self._tracer = Tracer(self.functions, self._is_root, self._stop, self._left)
+        self._tracer = Tracer(self.functions, self._is_root, self._is_meant, self._stop, self._left)
+        self._set: dict[int, Breakpoint] = {}
         self.stack: VirtualStack | None = None
         self.vcpu = -1
         self.selected = 0
@@ -144,18 +151,21 @@ class PythonSource:
             raise TargetError("variables of Python cannot be watched")
         if self.functions.at(wanted.address) is None:
             raise TargetError(f"no line of Python at {wanted.address:#x}")
+        self._set[wanted.address] = wanted
         self._tracer.breakpoints.add(wanted.address)
 
     def remove(self, wanted: Breakpoint) -> None:
         """Stop there no longer."""
+        self._set.pop(wanted.address, None)
         self._tracer.breakpoints.discard(wanted.address)
 
-    def lines(self) -> frozenset[int]:
-        """Return the addresses of lines to stop at."""
-        return frozenset(self._tracer.breakpoints)
+    def lines(self) -> frozenset[Breakpoint]:
+        """Return the breakpoints there are at lines."""
+        return frozenset(self._set.values())
 
     def forget(self) -> None:
         """Have no breakpoints, and no step."""
+        self._set.clear()
         self._tracer.breakpoints.clear()
         self._tracer.step = self._tracer.resumed = None
         self._resumed, self._told = None, False
@@ -227,9 +237,7 @@ class PythonSource:
             action = actions.get(thread)
             if action is not None and action.step:
                 self._tracer.step = Step(root, action.within)
-            everyone = {
-                self._view().processor(vcpu.index): Action() for vcpu in self._machine.vcpus
-            }
+            everyone = {self._view().processor(vcpu.index): Action() for vcpu in self.machine.vcpus}
             actions = {**everyone, **actions, thread: Action()}
         self._tracer.prepare()
         return actions
@@ -256,6 +264,19 @@ class PythonSource:
         if step.root is not None:
             self._left(step)
 
+    def _is_meant(self, frames: list[PythonFrame], offset: int) -> bool:
+        """Tell whether the condition of a breakpoint holds; execute commands in place of a stop."""
+        wanted = self._set[frames[0].address + offset]
+        if not wanted.conditions and not wanted.commands:
+            return True
+        vcpu, agent = self.machine.vcpus[self.vcpu], self._view().execution.agent
+        stack = VirtualStack(frames, offset, vcpu.read_register("rsp"))
+        context = FrameContext(self, stack, agent, vcpu)
+        if not agent.holds(wanted, vcpu, context):
+            return False
+        agent.execute(wanted, vcpu, context)
+        return not wanted.commands
+
     def _stop(self, frames: list[PythonFrame], offset: int, at_breakpoint: bool) -> None:
         """Stand still.
 
@@ -272,7 +293,7 @@ class PythonSource:
         self._show(frames, offset, Stop(thread, kind=kind, text=text))
 
     def _show(self, frames: list[PythonFrame], offset: int, stop: Stop) -> None:
-        rsp = self._machine.vcpus[self.vcpu].read_register("rsp")
+        rsp = self.machine.vcpus[self.vcpu].read_register("rsp")
         self.stack = VirtualStack(frames, offset, rsp)
         self.selected = 0
         self._stopped = stop.thread

@@ -59,6 +59,8 @@ class Tracer:
     ----------
     functions : those that are watched
     is_root : tells whether a call is the outermost one that is shown
+    is_meant : tells whether a breakpoint in the innermost of these frames, at an offset from the
+        line's address, is to stop now
     stop : called where to stop, with the frames, the offset from the line's address, and whether
         it is for a breakpoint; it returns when gdb goes on
     left : called when the hosted function that is stepped through has returned
@@ -75,6 +77,7 @@ class Tracer:
         self,
         functions: Functions,
         is_root: Callable[[FrameType], bool],
+        is_meant: Callable[[list[PythonFrame], int], bool],
         stop: Callable[[list[PythonFrame], int, bool], None],
         left: Callable[[Step], None],
     ) -> None:
@@ -82,7 +85,7 @@ class Tracer:
         self.step: Step | None = None
         self.resumed: FrameType | None = None
         self._functions = functions
-        self._is_root = is_root
+        self._is_root, self._is_meant = is_root, is_meant
         self._stop = stop
         self._left = left
         self._everything = False
@@ -150,12 +153,14 @@ class Tracer:
         assert function is not None
         address = function.address_of(frame.f_lineno) + offset
         marked = address in self.breakpoints
-        if not marked and (self.step is None or not self.step.ends_at(address)):
+        ends = self.step is not None and self.step.ends_at(address)
+        if not marked and not ends:
             return
         frames = self.frames(frame)
         root = frames[-1].frame
-        at_breakpoint = marked and (offset == BEGINS or self.resumed in {None, root})
-        if at_breakpoint or self._is_stepped(root):
+        awaited = offset == BEGINS or self.resumed in {None, root}
+        at_breakpoint = marked and awaited and self._is_meant(frames, offset)
+        if at_breakpoint or (ends and self._is_stepped(root)):
             for shown in frames:
                 shown.frame.f_trace = self._traced
             self._stop(frames, offset, at_breakpoint)

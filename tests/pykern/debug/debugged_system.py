@@ -75,7 +75,7 @@ class Gdb(ScriptedGdb):
     def stops(self):
         """Return all stop replies, without the expedited registers."""
         found = (r for r in self.replies if r[:1] in set("TWXw"))
-        return [re.sub(r"(core|06|07|10):[^;]*;", "", reply) for reply in found]
+        return [re.sub(r"(?<=;)(core|[0-9a-f]{2}):[^;]*;", "", reply) for reply in found]
 
 
 def play(script, first="family", cpus=1, command_line=""):

@@ -143,6 +143,38 @@ def test_a_tracepoint_collects_without_a_stop():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("cpus", [1, 3])
+def test_the_instructions_behind_a_tracepoint(cpus):
+    """Those of the processor that was there, whatever others do."""
+    at = f"{ENTRY + STORE:x}"
+    machine, _ = debugged(
+        guest(cpus),
+        ["QTinit", f"QTDP:1:{at}:E:5:2:{rcx_is(4)}", f"QTDP:-1:{at}:SR4", "QTStart",
+         "QTDisconnected:1", f"Z0,{ENTRY + ADD:x},1;{rcx_is(6)}", "c", "D"],
+    )  # fmt: skip
+    machine.run(UNTIL)
+    found = [(f.pc - ENTRY, f.registers.get(X86_64.numbers["rcx"])) for f in frames(machine)]
+    behind = [(SAME, 4), (ADD, 4), (JMP, 4), (INC, 4), (LOCK, 5)]
+    if cpus == 1:
+        assert found == [(STORE, None), *behind]
+    else:
+        assert sorted(found, key=str) == sorted([(STORE, None), *behind] * 2, key=str)
+    assert not any(vcpu.single_steps for vcpu in machine.vcpus)
+
+
+def test_steps_of_one_hit_go_on_behind_a_stop():
+    at = f"{ENTRY + LOCK:x}"
+    machine, gdb = debugged(
+        guest(), ["QTinit", f"QTDP:1:{at}:E:8:1:{rcx_is(1)}", "QTStart", f"Z0,{ENTRY + ADD:x},1",
+                  "c", "s", "c", "qTStatus", "k"]
+    )  # fmt: skip
+    machine.run(UNTIL)
+    assert stops(gdb) == [(1, ADD), (1, JMP), (1, ADD)]
+    assert "tpasscount:1;tframes:9;" in gdb.replies[-1]
+    order = [LOCK, STORE, SAME, ADD, JMP, INC, LOCK, STORE, SAME]
+    assert [f.pc - ENTRY for f in frames(machine)] == order
+
+
 def test_a_timestamp_is_virtual_time():
     stamp = expression(Op.TRACEV, 0, 1)
     machine, _ = debugged(
@@ -163,6 +195,8 @@ SCRIPTS = {
     "commands": [f"Z0,{ENTRY + LOCK:x},1;{rcx_is(9)};cmds:0,{print_rcx('%d')}", "c"],
     "tracepoints": ["QTinit", f"QTDP:1:{ENTRY + LOCK:x}:E:0:0",
                     f"QTDP:-1:{ENTRY + LOCK:x}:RffM4,0,8", "QTDisconnected:1", "QTStart", "c"],
+    "steps of tracepoints": ["QTinit", f"QTDP:1:{ENTRY + LOCK:x}:E:7:9", "QTDisconnected:1",
+                             "QTStart", "c"],
     "watchpoints": ["Z2,5000,8", "Z3,5010,8", "Z4,5020,40", "Z2,5000,20000", *["c"] * 20],
 }  # fmt: skip
 

@@ -11,10 +11,12 @@ import subprocess
 import pytest
 
 from gdbstub.agent import Op
+from gdbstub.signals import NUMBERS
 from images import prebuilt
 from pykern.debug.os_view.tasks import KERNEL_PID
 from tests.pykern.debug.debugged_system import SAME, SAME_DATA, play, symbol
 from tests.pykern.debug.test_agent import expression, number, said
+from tests.pykern.debug.test_os_view import assert_same_run
 
 PARENT, CHILD = "p1.1", "p3.3"
 
@@ -164,6 +166,32 @@ def test_what_the_hosted_kernel_writes_is_seen_at_the_system_call():
     assert places == ["0f05", "000c0000"]
 
 
+@pytest.mark.parametrize(
+    ("who", "values", "steps"),
+    [(PARENT, [1, 2, 3, 4, 5], 0), (CHILD, [1, 2, 3, 4, 5, 6, 7], 0), (CHILD, [3], 30)],
+)
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_a_tracepoint_is_of_the_process_that_is_selected(who, values, steps, cpus):
+    """With steps behind it, which are the program's alone: no system call, no other process."""
+    condition = f":{equals('rdi', 3)}" if steps else ""
+    trace = ["QTinit", f"QTDP:1:{SAME:x}:E:{steps:x}:0{condition}", f"QTDP:-1:{SAME:x}:R20",
+             "QTStart"]  # fmt: skip
+
+    def script(gdb):
+        yield f"QPassSignals:{NUMBERS['SIGUSR1']:x}"
+        yield from run(gdb, **{"parent" if who == PARENT else "child": ["p0", *trace]})
+
+    system, gdb = play(script, cpus=cpus)
+    assert not [reply for reply in gdb.replies if reply.startswith("E.")]
+    found = system.target.tracer.frames
+    assert [f.registers[5] for f in found if 5 in f.registers] == values
+    behind = [f.pc for f in found if 5 not in f.registers]
+    assert len(behind) == steps
+    assert behind[:1] == ([SAME + 6] if steps else [])  # sub %edi, left(%rip)
+    assert all(pc < 1 << 47 for pc in behind)
+    assert_same_run(system, cpus)
+
+
 @pytest.mark.parametrize(("value", "hits"), [(0, 1), (1, 0)])
 def test_a_condition_reads_a_page_that_was_never_touched(value, hits):
     code = expression(Op.REG, number("rsi"), Op.REF32, Op.CONST8, value, Op.EQUAL)
@@ -186,3 +214,40 @@ def test_a_condition_in_the_kernel_for_all_processes_and_for_one():
     _, gdb = play(script)
     assert stops_of(gdb, "swbreak") == [kernel]
     assert not stops_of(gdb, "hwbreak")
+
+
+def stores(parent):
+    """Return a script that does something at the store of `work`, which copies a page at first."""
+
+    def script(gdb):
+        yield f"QPassSignals:{NUMBERS['SIGUSR1']:x}"
+        yield from run(gdb, parent)
+
+    return script
+
+
+STORE = SAME + 8
+"""In `work`: mov %eax, total(%rip)"""
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_an_instruction_that_faults_is_hit_once(cpus):
+    """fork has left the page to both, so the first store faults, and is executed again."""
+    system, gdb = play(stores([f"Z0,{STORE:x},1"]), cpus=cpus)
+    assert stops_of(gdb, "swbreak") == [PARENT] * 5
+    assert_same_run(system, cpus)
+    trace = ["p0", "QTinit", f"QTDP:1:{STORE:x}:E:0:0", f"QTDP:-1:{STORE:x}:R20", "QTStart"]
+    system, gdb = play(stores(trace), cpus=cpus)
+    frames = system.target.tracer.frames
+    assert [frame.registers[5] for frame in frames] == [1, 2, 3, 4, 5]
+    assert not system.machine.vcpus[0].single_steps
+
+
+def test_a_page_that_is_not_there_when_it_is_executed_hides_no_breakpoint():
+    """`finished` is on a page with others, `rest` on one of its own: its first fetch faults."""
+
+    def script(gdb):
+        yield from run(gdb, child=[f"Z0,{SAME:x},1"])
+
+    _, gdb = play(script)
+    assert stops_of(gdb, "swbreak") == [CHILD] * 7

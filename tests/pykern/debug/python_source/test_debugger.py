@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from gdbstub import Breakpoint, BreakpointKind, TargetError
+from gdbstub.agent import Op
 from images import prebuilt
 from pykern.debug.debugged_machine import DebuggedMachine
 from pykern.debug.machine_target import MachineTarget
@@ -23,6 +24,7 @@ from pykern.machine.session import Session
 from pykern_c import Machine
 from tests import booting
 from tests.pykern.debug.scripted import ScriptedGdb
+from tests.pykern.debug.test_agent import expression, number, said
 
 UNTIL_NS = 45_000_000
 RIP, RSP = "10", "07"
@@ -157,6 +159,34 @@ def test_memory_and_registers_of_a_frame(address):
     assert int.from_bytes(bytes.fromhex(replies[stop + 2])[128:136], "little") == write
     assert replies[stop + 3].startswith("E")
     assert replies[stop + 4].startswith("E")
+
+
+def first_letter_of(variable):
+    """Return agent code: the first byte of a variable's text, in the frame that has just begun."""
+    return (
+        *(Op.REG, *number("rsp"), Op.CONST8, dwarf.SLOT, Op.ADD),
+        *(Op.CONST64, *(dwarf._CFA_MASK).to_bytes(8, "big"), Op.BIT_AND),
+        *(Op.CONST16, *dwarf.MOST_SLOTS.to_bytes(2, "big"), Op.MUL),
+        *(Op.CONST64, *(dwarf.SLOTS + dwarf.SLOT * variable).to_bytes(8, "big"), Op.ADD),
+        *(Op.REF64, Op.REF8),
+    )
+
+
+def test_conditions_and_commands_see_the_frame(address):
+    """gdb's registers are those of the frame, and its variables are in memory."""
+    write = address("io.write")
+    here = expression(Op.REG, number("rip"), Op.CONST64, write.to_bytes(8, "big"), Op.EQUAL)
+    count = first_letter_of(3)
+    four = expression(*count, Op.CONST8, ord("4"), Op.EQUAL)
+    text = b"%c;\0"
+    show = expression(*count, Op.CONST8, 0, Op.CONST8, 0, Op.PRINTF, 1, 0, len(text), text)
+    never = expression(Op.CONST8, 0)
+    unheard = [f"Z0,{write:x},1;{never};cmds:0,{show}", f"Z0,{write + 4:x},1;{four}", "vCont;c"]
+    heard = [f"Z0,{write:x},1;{here};cmds:0,{show}", f"Z0,{write + 4:x},1;{four}", "vCont;c"]
+    for script, printed in ((unheard, ""), (heard, "9;4;")):
+        system = System(script).run()
+        assert system.stops() == [("io.write", 4, True)]
+        assert said(system.gdb) == printed
 
 
 def test_breakpoints_elsewhere_are_the_machines():

@@ -17,7 +17,14 @@ class Recorder:
     def __init__(self, functions, roots, script=()):
         self.stops, self.left = [], []
         codes = [root.__code__ for root in roots]
-        self.tracer = Tracer(functions, lambda f: f.f_code in codes, self._stop, self.left.append)
+        self.meant = lambda _frames: True
+        self.tracer = Tracer(
+            functions,
+            lambda f: f.f_code in codes,
+            lambda frames, _offset: self.meant(frames),
+            self._stop,
+            self.left.append,
+        )
         self._script = iter(script)
 
     def _stop(self, frames, offset, at_breakpoint):
@@ -53,6 +60,24 @@ def address(sample_functions):
         return found
 
     return find
+
+
+def test_a_breakpoint_that_is_not_meant_ends_a_step_no_less(sample_functions, address):
+    """A condition is false; a step that ends there stops for itself, one that goes on does not."""
+    here = address(samples.plain, 3)
+    recorder = Recorder(sample_functions, [samples.plain])
+    recorder.tracer.breakpoints = {here}
+    recorder.meant = lambda _frames: False
+    assert not recorder.run(lambda: samples.plain(4))
+    first = address(samples.plain, 1)
+    for command, others in (("step", True), ("line", False)):
+        recorder = Recorder(sample_functions, [samples.plain], [command])
+        recorder.tracer.breakpoints = {first, first + 4, here}
+        recorder.meant = lambda frames: frames[0].address == first
+        stops = recorder.run(lambda: samples.plain(4))
+        assert stops[0][3]
+        assert not any(at_breakpoint for *_, at_breakpoint in stops[1:])
+        assert len(stops) > 1 or not others
 
 
 def test_breakpoints(sample_functions, address):
