@@ -81,6 +81,7 @@ def attach(
     processors = kind(host.machine, host.task_name, executable, path)
     processors.knowledge = Knowledge(host.machine, host, _near(executable, path))
     processors.system = system = OsTarget(host, processors, with_sources)
+    processors.guest_file = system.guest_file
     views: dict[str, View] = {"cpu": processors, "os": system}
     doors = []
     for view, address in wanted_at.items():

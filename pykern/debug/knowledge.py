@@ -63,7 +63,7 @@ class Knowledge:
     def log(self, lines: int) -> str:
         """Return the last lines of the hosted kernel's log."""
         if self.kernel is None:
-            return "the log of this kernel is not known: it is not a hosted one\n"
+            return "no log: pykern's own kernel does not run here, or has not come up yet\n"
         return "".join(self.kernel.log.dmesg().splitlines(keepends=True)[-lines:])
 
     def _of_memory(self, vcpu: Vcpu, laddr: int) -> str:
