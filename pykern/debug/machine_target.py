@@ -221,7 +221,9 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
 
     def _system(self) -> SupportsOsData:
         if self.system is None or self.knowledge.kernel is None:
-            raise TargetError("the tables are those of pykern's own kernel, which does not run here")
+            raise TargetError(
+                "the tables are those of pykern's own kernel, which does not run here"
+            )
         return self.system
 
     def exec_file(self, pid: int) -> str:

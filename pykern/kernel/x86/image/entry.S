@@ -349,12 +349,13 @@ syscall_entry:                          /* number in RAX, arguments RDI RSI RDX 
         swapgs
         mov     gs:[PERCPU_USER_RSP], rsp
         mov     rsp, gs:[PERCPU_KERNEL_RSP]
-        .cfi_undefined rsp
+        .cfi_undefined rip              /* no rule can say that RSP is where GS points to */
         push    USER_DS
         .cfi_adjust_cfa_offset 8
         push    qword ptr gs:[PERCPU_USER_RSP]
         .cfi_adjust_cfa_offset 8
         .cfi_rel_offset rsp, 0
+        .cfi_register rip, rcx
         push    r11
         .cfi_adjust_cfa_offset 8
         push    USER_CS
@@ -385,7 +386,7 @@ syscall_entry:                          /* number in RAX, arguments RDI RSI RDX 
         mov     rsp, [rsp + 40]
         .cfi_def_cfa rsp, 0
         .cfi_register rip, rcx
-        .cfi_restore rsp
+        .cfi_val_offset rsp, 0
         swapgs
         sysretq
         .cfi_endproc
