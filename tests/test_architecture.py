@@ -48,8 +48,6 @@ TESTS_OF_WHOLES: dict[str, str] = {
     "tests/gdbstub/test_real_gdb_agent.py": "the same, with what it leaves to the machine",
     "tests/pykern/debug/test_hostile_packets.py": "hostile conversations with a machine",
     "tests/gdbstub/test_real_gdb_mellos.py": "the same on MelloOS, on four processors",
-    "tests/gdbstub/test_gdb_mellos_width.py": "the same width on MelloOS",
-    "tests/gdbstub/test_gdb_flows.py": "what is typed every day, with gdb itself",
     "tests/gdbstub/test_real_gdb_python.py": "Debian's gdb in the Python of the kernel",
     "tests/oracle/test_oracle.py": "the host as an oracle",
     "tests/oracle/test_unicorn.py": "Unicorn as an oracle",

@@ -27,6 +27,7 @@ class Knowledge:
     machine : the computer
     host : the host of its kernel; None: nothing is known of the kernel
     near : returns `name+offset` for an address by the kernel's symbols, or None where none is near
+    find : returns the address of a symbol of the kernel, or None where there is none
     """
 
     def __init__(
@@ -34,10 +35,12 @@ class Knowledge:
         machine: Machine,
         host: KernelHost | None = None,
         near: Callable[[int], str | None] = lambda _laddr: None,
+        find: Callable[[str], int | None] = lambda _name: None,
     ) -> None:
         self._machine = machine
         self._host = host
         self._near = near
+        self.find = find
 
     @property
     def kernel(self) -> Kernel | None:

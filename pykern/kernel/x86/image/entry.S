@@ -180,9 +180,12 @@ cpu_idle:
         .cfi_offset rsp, FRAME_RSP - FRAME_SIZE
         .endm
 
-        .macro  IN_TRAP_FRAME_CFI       /* from here on RSP points to a whole one */
+/* From the call of a handler on. What is interrupted has called nobody, and the handler's next line
+ * is in there; gdb shows nothing of such code but "<signal handler called>". RSP: a whole frame. */
+        .macro  HANDLER_CFI
         .cfi_endproc
         INTERRUPTED_CFI FRAME_SIZE
+        .cfi_signal_frame
         .cfi_offset rdi, FRAME_RDI - FRAME_SIZE
         .cfi_offset rsi, FRAME_RSI - FRAME_SIZE
         .cfi_offset rdx, FRAME_RDX - FRAME_SIZE
@@ -198,13 +201,6 @@ cpu_idle:
         .cfi_offset r13, FRAME_R13 - FRAME_SIZE
         .cfi_offset r14, FRAME_R14 - FRAME_SIZE
         .cfi_offset r15, FRAME_R15 - FRAME_SIZE
-        .endm
-
-/* Around a call, and one instruction more: whoever is called was not called by what is interrupted.
- * Not around all of it, for gdb shows nothing of such code but "<signal handler called>". */
-        .macro  HANDLER_CFI
-        IN_TRAP_FRAME_CFI
-        .cfi_signal_frame
         .endm
 
 /* 256 entries of VECTOR_STUB_SIZE bytes: an error code where the processor pushes none, the vector. */
@@ -262,7 +258,6 @@ trap_entry:
         .globl  trap_return
 trap_return:
         test    byte ptr [rsp + FRAME_CS], 3
-        IN_TRAP_FRAME_CFI
         jz      2f
         .globl  return_to_user
 return_to_user:                         /* interrupts are off; RSP: struct trap_frame */
@@ -280,7 +275,6 @@ return_to_user:                         /* interrupts are off; RSP: struct trap_
         iretq
         .cfi_restore_state
 3:      mov     rdi, rsp
-        HANDLER_CFI
         call    exit_to_user
         jmp     return_to_user
         .cfi_endproc
@@ -306,7 +300,6 @@ paranoid_entry:
         HANDLER_CFI
         call    [rcx + rax * 8]
         test    ebx, ebx
-        IN_TRAP_FRAME_CFI
         jz      2f
         swapgs
 2:      POP_GENERAL
@@ -335,7 +328,6 @@ int80_entry:                            /* number in RAX, arguments in RDI, RSI,
         jmp     3f
 2:      call    sys_ni_syscall
 3:      mov     [rsp + FRAME_RAX], rax
-        IN_TRAP_FRAME_CFI
         jmp     trap_return
         .cfi_endproc
         .size   int80_entry, . - int80_entry
@@ -377,7 +369,6 @@ syscall_entry:                          /* number in RAX, arguments RDI RSI RDX 
         jmp     2f
 1:      call    sys_ni_syscall
 2:      mov     [rsp + FRAME_RAX], rax
-        IN_TRAP_FRAME_CFI
 3:      cmp     dword ptr gs:[PERCPU_WORK], 0
         jne     return_to_user          /* signals, rescheduling, a frame that was replaced */
         POP_GENERAL
