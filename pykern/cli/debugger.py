@@ -36,7 +36,7 @@ from pykern.machine.boot.protocol import BootError
 if TYPE_CHECKING:
     import argparse
     import contextlib
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from gdbstub import Address
     from pykern.cli.terminal import NoInput, Output
@@ -79,28 +79,50 @@ def attach(
     path = f"/boot/{PurePosixPath(image.options.path or image.options.name).name}"
     kind = ReversibleTarget if args.keeper else MachineTarget
     processors = kind(host.machine, host.task_name, executable, path)
-    processors.knowledge = Knowledge(host.machine, host, _near(executable, path))
+    processors.knowledge = Knowledge(host.machine, host, *_names(executable, path))
     processors.system = system = OsTarget(host, processors, with_sources)
+    processors.guest_file = system.guest_file
     views: dict[str, View] = {"cpu": processors, "os": system}
-    doors = []
-    for view, address in wanted_at.items():
-        try:
-            doors.append(Door(address, views[view]))
-        except OSError as error:
-            raise UsageError(f"{_OPTIONS[view]} {address}: {error.strerror}") from None
-        listener = doors[-1].listener
-        stack.callback(listener.close)
-        console.visitors.append(listener)
-        print(f"pykern: gdb {_HINTS[view]}-ex 'target remote {listener.address}'", file=sys.stderr)
-    doorways = Doorways(doors, views)
+    doors = _doors(wanted_at, views, console, stack)
+    doorways = Doorways(list(doors.values()), views)
     for seen in views.values():
         seen.execution.agent.show = doorways.print
     door = _with_observer(args, processors, doorways, console, stack)
     session.machine = debugged = _debugged(args, processors, doorways, door, session, origin)
     python = PythonSource(host, debugged.pause, lambda: doorways.target)
+    python.prepare()
     processors.use_python(python)
     session.hostcall, host.failed = python.hostcall, python.post_mortem
+    _announce(doors, door)
     return debugged
+
+
+def _doors(
+    wanted_at: Mapping[str, Address],
+    views: Mapping[str, View],
+    console: NoInput,
+    stack: contextlib.ExitStack,
+) -> dict[str, Door]:
+    """Return the doors for those who debug, by what is seen there."""
+    doors = {}
+    for view, address in wanted_at.items():
+        try:
+            doors[view] = Door(address, views[view])
+        except OSError as error:
+            raise UsageError(f"{_OPTIONS[view]} {address}: {error.strerror}") from None
+        stack.callback(doors[view].listener.close)
+        console.visitors.append(doors[view].listener)
+    return doors
+
+
+def _announce(doors: Mapping[str, Door], entrance: Entrance) -> None:
+    """Say where gdb may come in; last of all, for gdb waits two seconds and not longer."""
+    for view, door in doors.items():
+        command = f"{_HINTS[view]}-ex 'target remote {door.listener.address}'"
+        print(f"pykern: gdb {command}", file=sys.stderr)
+    if isinstance(entrance, Observed):
+        command = f"-ex 'target remote {entrance.address}'"
+        print(f"pykern: gdb {command} to look only", file=sys.stderr)
 
 
 def _with_observer(
@@ -120,7 +142,6 @@ def _with_observer(
         raise UsageError(f"--gdb-observer {args.gdb_observer}: {error.strerror}") from None
     stack.callback(observer.close)
     console.visitors.append(observer)
-    print(f"pykern: gdb -ex 'target remote {observer.address}' to look only", file=sys.stderr)
     return Observed(door, observer)
 
 
@@ -187,8 +208,10 @@ def with_sources(data: bytes) -> bytes:
     return whole if whole is data else settled(whole, str(_ROOT))
 
 
-def _near(executable: bytes, path: str) -> Callable[[int], str | None]:
-    """Return what finds the symbol of an address in a kernel's file."""
+def _names(
+    executable: bytes, path: str
+) -> tuple[Callable[[int], str | None], Callable[[str], int | None]]:
+    """Return what finds the symbol of an address in a kernel's file, and the other way round."""
 
     @functools.cache
     def symbols() -> Symbols:
@@ -206,7 +229,7 @@ def _near(executable: bytes, path: str) -> Callable[[int], str | None]:
             return None
         return symbols().near(laddr)
 
-    return near
+    return near, lambda name: symbols().find(name)
 
 
 def show_once(args: argparse.Namespace, *outputs: Output) -> None:

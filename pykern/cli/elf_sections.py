@@ -20,6 +20,8 @@ from pykern.machine.boot.protocol import BootError
 SHT_SYMTAB, SHT_NOBITS = 2, 8
 SHF_EXECINSTR = 4
 STT_NOTYPE, STT_FUNC = 0, 2
+_NOWHERE = (0, 0xFFF1)
+"""SHN_UNDEF and SHN_ABS: such a symbol's value is no address in the file."""
 
 
 ELF64_SYM = np.dtype(
@@ -74,6 +76,10 @@ class Symbols:
     def at(self, address: int) -> str:
         """Return the name of exactly this address, or an empty string."""
         return self.names.get(address, "")
+
+    def find(self, name: str) -> int | None:
+        """Return the address of a name, the lowest of several; None: it has none."""
+        return next((at for at in self.addresses if self.names[at] == name), None)
 
     def near(self, address: int) -> str | None:
         """Return `name` or `name+0x12` by the nearest symbol below, as objdump does."""
@@ -155,7 +161,7 @@ def read_symbols(sections: list[Section], elf_class: int) -> Symbols:
             table.data[: len(table.data) // dtype.itemsize * dtype.itemsize], dtype
         )
         kinds = symbols["st_info"] & 0xF
-        defined = symbols["st_shndx"] != 0
+        defined = ~np.isin(symbols["st_shndx"], _NOWHERE)
         for kind in (STT_NOTYPE, STT_FUNC):
             for symbol in symbols[(kinds == kind) & defined]:
                 text = _string(sections[table.link].data, int(symbol["st_name"]))

@@ -1,8 +1,8 @@
-"""Where gdb finds the sources of what this package has built, from whatever directory it is started.
+"""Where gdb finds the sources of what this package has built, wherever gdb is started.
 
 The kernel image and the programs name their sources relative to a directory of compilation that is
-itself relative, so that they come out the same wherever they are built. gdb would look for it in its
-own working directory. The files it is given name the directory that the package is in.
+itself relative, so that they come out the same wherever they are built. gdb would look for it in
+its own working directory. The files it is given name the directory that the package is in.
 
 References
 ----------
@@ -68,7 +68,7 @@ def _directories(contents: Mapping[str, bytes]) -> Iterator[tuple[int, int]]:
 
 
 def _directory(info: bytes, unit: int, abbreviations: bytes) -> tuple[int, int] | None:
-    """Return the place and the form of a unit's directory; None: it has none that can be changed."""
+    """Return the place and the form of a unit's directory; None: it cannot be changed."""
     version = struct.unpack_from("<H", info, unit + 4)[0]
     if version not in {4, 5}:
         return None

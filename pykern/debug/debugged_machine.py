@@ -77,8 +77,7 @@ class DebuggedMachine:
         while True:
             self._stand_still()
             if self._target.request:
-                what, self._target.request = _REQUESTED[self._target.request], ""
-                return Exit(ExitReason.STOPPED, what=what)
+                return self._requested()
             ended = self._advance(until_ns)
             stop = ended if isinstance(ended, Stop) else self._stop_of(ended)
             if isinstance(ended, Exit):
@@ -92,7 +91,13 @@ class DebuggedMachine:
                 self._stand_still()
                 stop = self._target.hostcall_stop(ended, again=True) if self._in_hostcall else None
             if isinstance(ended, Exit):
-                return ended
+                over = ended.reason is ExitReason.SHUTDOWN and self._target.request
+                return self._requested() if over else ended
+
+    def _requested(self) -> Exit:
+        """Return what has the machine's owner do as gdb wants, in place of what it would do."""
+        what, self._target.request = _REQUESTED[self._target.request], ""
+        return Exit(ExitReason.STOPPED, what=what)
 
     def pause(self, stop: Stop) -> None:
         """Stand still in the middle of a hostcall until gdb goes on; if there is none, go on."""

@@ -29,8 +29,9 @@ def apic(machine: Machine, vcpu: Vcpu) -> str:
     """Return the state of a processor's local APIC."""
     local = machine.apics.local[vcpu.index]
     deadline, saved = local.timer_deadline, local.save()
+    pending = (local.pending.name or "none").lower().replace("|", ", ")
     lines = [
-        f"local APIC {local.id}: PPR {local.ppr:#x} pending {local.pending!r}",
+        f"local APIC {local.id}: PPR {local.ppr:#x}, pending: {pending}",
         f"  IRR {_vectors(local.irr)}",
         f"  ISR {_vectors(local.isr)}",
         f"  TMR {_vectors(local.tmr)}",

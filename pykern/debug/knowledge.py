@@ -27,6 +27,7 @@ class Knowledge:
     machine : the computer
     host : the host of its kernel; None: nothing is known of the kernel
     near : returns `name+offset` for an address by the kernel's symbols, or None where none is near
+    find : returns the address of a symbol of the kernel, or None where there is none
     """
 
     def __init__(
@@ -34,10 +35,12 @@ class Knowledge:
         machine: Machine,
         host: KernelHost | None = None,
         near: Callable[[int], str | None] = lambda _laddr: None,
+        find: Callable[[str], int | None] = lambda _name: None,
     ) -> None:
         self._machine = machine
         self._host = host
         self._near = near
+        self.find = find
 
     @property
     def kernel(self) -> Kernel | None:
@@ -63,7 +66,7 @@ class Knowledge:
     def log(self, lines: int) -> str:
         """Return the last lines of the hosted kernel's log."""
         if self.kernel is None:
-            return "the log of this kernel is not known: it is not a hosted one\n"
+            return "no log: pykern's own kernel does not run here, or has not come up yet\n"
         return "".join(self.kernel.log.dmesg().splitlines(keepends=True)[-lines:])
 
     def _of_memory(self, vcpu: Vcpu, laddr: int) -> str:

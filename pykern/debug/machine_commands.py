@@ -76,15 +76,22 @@ def machine_commands(target: MachineTarget) -> dict[str, Command]:
             stop_on_fault,
         ),
         "step-others": ("on|off", "whether others run while one processor steps", step_others),
-        "reset": ("", "reset the machine when it goes on", lambda *_: request("restart")),
+        "reset": ("", "reset the machine", lambda *_: _reset(target)),
         "power": ("", "turn the machine off when it goes on", lambda *_: request("kill")),
-        "system_reset": ("", "the same as reset, in QEMU's words", lambda *_: request("restart")),
+        "system_reset": ("", "the same as reset, in QEMU's words", lambda *_: _reset(target)),
         "quit": ("", "the same as power, in QEMU's words", lambda *_: request("kill")),
     }
 
 
+def _reset(target: MachineTarget) -> str:
+    target.restart()
+    return "the machine has been reset; now type: maintenance flush register-cache\n"
+
+
 def address(vcpu: Vcpu, text: str) -> int:
     """Return an address given in decimal, with 0x in hexadecimal, or as a `$register`.
+
+    Symbols are addresses already.
 
     Raises
     ------
@@ -95,7 +102,7 @@ def address(vcpu: Vcpu, text: str) -> int:
         if name not in REGISTER_NAMES:
             raise TargetError(f"no register {text!r}")
         return vcpu.read_register(name) & _LAST_ADDRESS
-    return _number(text, "an address")
+    return _number(text, "an address, a register as $pc or a symbol of the kernel")
 
 
 def _number(text: str, what: str) -> int:

@@ -50,6 +50,7 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
     fault_stops : what the processors' faults were, and which of them stop the machine
     python : the Python of a hosted kernel; None: there is none
     system : has the tables of a hosted kernel; None: nobody has
+    guest_file : returns the contents of a file of the guest, or raises FileNotFoundError
     next_view : has the next gdb that comes see the machine otherwise; set by who knows how
     """
 
@@ -77,6 +78,7 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
         self._task_name = task_name
         self.knowledge = Knowledge(machine)
         self.fault_stops = FaultStops(machine, self.execution, lambda: self.knowledge)
+        self.guest_file: Callable[[str], bytes] = _no_file
         self._files = {executable_path: executable} if executable else {}
         self._monitor = Monitor(self)
         self.read_general = functools.partial(_read_general, self)
@@ -218,7 +220,9 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
 
     def _system(self) -> SupportsOsData:
         if self.system is None or self.knowledge.kernel is None:
-            raise TargetError("the tables are those of pykern's own kernel, which does not run here")
+            raise TargetError(
+                "the tables are those of pykern's own kernel, which does not run here"
+            )
         return self.system
 
     def exec_file(self, pid: int) -> str:
@@ -233,15 +237,15 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
         return next(iter(self._files))
 
     def open_file(self, path: str) -> bytes:
-        """Return the contents of the kernel's file.
+        """Return the contents of the kernel's file, or of one of the guest.
 
         Raises
         ------
-        FileNotFoundError : it is another one
+        FileNotFoundError : there is none of that name
         """
         wanted = str(PurePosixPath("/", path))
         if wanted not in self._files:
-            raise FileNotFoundError(path)
+            return self.guest_file(path)
         contents = self._files[wanted]
         return contents if self.python is None else self.python.executable(contents)
 
@@ -298,6 +302,10 @@ class MachineTarget(NonStop):  # noqa: PLR0904 - one method for each capability
         going = self.execution.going or set(range(len(self.machine.vcpus)))
         active = (i for i in sorted(going) if self.machine.vcpus[i].activity == "active")
         return Stop(thread_of(next(active, min(going))), SIGINT)
+
+
+def _no_file(path: str) -> bytes:
+    raise FileNotFoundError(path)
 
 
 def _read_general(

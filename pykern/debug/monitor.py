@@ -79,7 +79,15 @@ class Monitor:
         arguments = _arguments(wanted, rest)
         if arguments is None:
             raise TargetError(f"usage: monitor {name} {wanted}".rstrip())
-        return function(self._target.vcpu(thread), arguments)
+        resolved = map(self._resolved, wanted.split(), arguments)
+        return function(self._target.vcpu(thread), list(resolved))
+
+    def _resolved(self, wanted: str, argument: str) -> str:
+        """Return an argument with the address in place of a symbol's name."""
+        if wanted.strip("[]") != "ADDR":
+            return argument
+        found = self._target.knowledge.find(argument)
+        return argument if found is None else hex(found)
 
     def add(self, commands: Mapping[str, Command]) -> None:
         """Have more commands."""

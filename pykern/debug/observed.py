@@ -39,11 +39,13 @@ class Observed:
     Attributes
     ----------
     door : as given
+    address : where the observer comes in
     """
 
     def __init__(self, door: Entrance, observer: Listener) -> None:
         self.door = door
         self._observer = observer
+        self.address = observer.address
 
     @property
     def connected(self) -> bool:

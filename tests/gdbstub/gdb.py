@@ -16,7 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 GDB = os.environ.get("PYKERN_GDB") or shutil.which("gdb")
 _TRIES = int(os.environ.get("PYKERN_GDB_TRIES", "60"))
 """Seconds before a test gives up on an answer."""
-_SETTINGS = ("confirm off", "pagination off", "debuginfod enabled off", "sysroot target:")
+_SETTINGS = (
+    *("confirm off", "pagination off", "debuginfod enabled off", "sysroot target:"),
+    "remotetimeout 60",  # of 2 seconds, which a busy host takes for nothing
+)
 
 
 class GdbError(Exception):

@@ -215,9 +215,7 @@ def test_symbolic_links():
     session, decoder = Session(Links()), Decoder()
     session.feed(frame(b"QStartNoAckMode"))
     names = [path.encode().hex().encode() for path in ("/proc/1/exe", "/proc/1/cwd")]
-    replies = [
-        decoder.feed(session.feed(frame(b"vFile:readlink:" + name)))[-1] for name in names
-    ]
+    replies = [decoder.feed(session.feed(frame(b"vFile:readlink:" + name)))[-1] for name in names]
     assert replies == [b"F8;/toy.bin", b"F-1,2"]
 
 

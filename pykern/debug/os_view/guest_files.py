@@ -59,7 +59,6 @@ class GuestFiles:
             raise FileNotFoundError(path)
         return self._unstripped(data) if data.startswith(_ELF) else data
 
-
     def link(self, path: str) -> str:
         """Return where a symbolic link leads.
 

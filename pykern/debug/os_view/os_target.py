@@ -202,11 +202,15 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         try:
             return self._processors.open_file(path)
         except FileNotFoundError:
-            return self._guest_files.read(path)
+            return self.guest_file(path)
 
     def read_link(self, path: str) -> str:
         """Return where a symbolic link of the guest leads."""
         return self._guest_files.link(path)
+
+    def guest_file(self, path: str) -> bytes:
+        """Return the contents of a file of the guest, a program's with symbols."""
+        return self._guest_files.read(path)
 
     def attach_process(self, pid: int) -> ThreadId:
         """Attend to a process, with all that it begins from now on."""

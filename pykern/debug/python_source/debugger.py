@@ -119,6 +119,10 @@ class PythonSource:
 
     # -- symbols
 
+    def prepare(self) -> None:
+        """Read the kernel's source, for gdb gives up on an answer that takes two seconds."""
+        _ = self.functions.all
+
     def executable(self, image: bytes) -> bytes:
         """Return a kernel image with debug information about its Python; others as they are."""
         if attach.MAGIC not in image:

@@ -16,7 +16,7 @@ def test_without_a_hosted_kernel_only_memory_is_known():
     knowledge = Knowledge(machine, KernelHost(machine))
     assert knowledge.owner(machine.vcpus[0], 0x1000) == "physical 0x1000, RAM"
     assert knowledge.owner(machine.vcpus[0], 1 << 40) == ""
-    assert "not known" in knowledge.log(3)
+    assert "does not run here" in knowledge.log(3)
     assert knowledge.symbol(5) == "0x5"
 
 

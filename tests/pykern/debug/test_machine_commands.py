@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gdbstub import TargetError, ThreadId
+from pykern.debug.knowledge import Knowledge
 from pykern.debug.machine_commands import dump
 from pykern.debug.machine_target import MachineTarget
 from tests.guest import ENTRY, long_mode_machine
@@ -46,9 +47,21 @@ def test_what_is_wrong_is_said(target, command, words):
         target.monitor(ONE, command)
 
 
-@pytest.mark.parametrize(("command", "request_"), [
-    ("reset", "restart"), ("system_reset", "restart"), ("power", "kill"), ("quit", "kill"),
-])  # fmt: skip
-def test_the_machine_ends_or_begins_again_when_it_goes_on(target, command, request_):
+@pytest.mark.parametrize("command", ["power", "quit"])
+def test_the_machine_ends_when_it_goes_on(target, command):
     assert "when it goes on" in target.monitor(ONE, command)
-    assert target.request == request_
+    assert target.request == "kill"
+
+
+@pytest.mark.parametrize("command", ["reset", "system_reset"])
+def test_the_machine_begins_again_and_stands_still(target, command):
+    target.stopped = False
+    assert "now type" in target.monitor(ONE, command)
+    assert (target.request, target.stopped) == ("restart", True)
+
+
+def test_symbols_are_addresses(target):
+    target.knowledge = Knowledge(target.machine, find={"here": 0x5000}.get)
+    assert target.monitor(ONE, "walk here") == target.monitor(ONE, "walk 0x5000")
+    with pytest.raises(TargetError, match="or a symbol of the kernel"):
+        target.monitor(ONE, "walk there")

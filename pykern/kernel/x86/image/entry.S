@@ -117,63 +117,90 @@ cpu_idle:
 
 /* ---------------------------------------------------------------- traps */
 
-        .macro  PUSH_GENERAL
-        push    rdi
-        push    rsi
-        push    rdx
-        push    rcx
-        push    rax
-        push    r8
-        push    r9
-        push    r10
-        push    r11
-        push    rbx
-        push    rbp
-        push    r12
-        push    r13
-        push    r14
-        push    r15
+/* A debugger is told at each instruction where what was interrupted has its registers: one that is
+ * told of some instructions of a function and not of all gives up at those. */
+        .macro  PUSHED register
+        push    \register
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset \register, 0
         .endm
 
-/* How a debugger finds, from a trap frame at RSP, what was interrupted. */
-        .macro  TRAP_FRAME_CFI
-        .cfi_signal_frame
-        .cfi_def_cfa rsp, FRAME_SIZE
+        .macro  POPPED register
+        pop     \register
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore \register
+        .endm
+
+        .macro  PUSH_GENERAL
+        PUSHED  rdi
+        PUSHED  rsi
+        PUSHED  rdx
+        PUSHED  rcx
+        PUSHED  rax
+        PUSHED  r8
+        PUSHED  r9
+        PUSHED  r10
+        PUSHED  r11
+        PUSHED  rbx
+        PUSHED  rbp
+        PUSHED  r12
+        PUSHED  r13
+        PUSHED  r14
+        PUSHED  r15
+        .endm
+
+        .macro  POP_GENERAL
+        POPPED  r15
+        POPPED  r14
+        POPPED  r13
+        POPPED  r12
+        POPPED  rbp
+        POPPED  rbx
+        POPPED  r11
+        POPPED  r10
+        POPPED  r9
+        POPPED  r8
+        POPPED  rax
+        POPPED  rcx
+        POPPED  rdx
+        POPPED  rsi
+        POPPED  rdi
+        .endm
+
+        .macro  DROP_VECTOR             /* and the error code */
+        add     rsp, 16
+        .cfi_adjust_cfa_offset -16
+        .endm
+
+/* RSP: a trap frame from its SIZE last bytes on, which the processor has pushed at least in part. */
+        .macro  INTERRUPTED_CFI size
+        .cfi_startproc simple
+        .cfi_def_cfa rsp, \size
         .cfi_offset rip, FRAME_RIP - FRAME_SIZE
         .cfi_offset rsp, FRAME_RSP - FRAME_SIZE
-        .cfi_offset rax, FRAME_RAX - FRAME_SIZE
-        .cfi_offset rbx, FRAME_RBX - FRAME_SIZE
-        .cfi_offset rcx, FRAME_RCX - FRAME_SIZE
-        .cfi_offset rdx, FRAME_RDX - FRAME_SIZE
-        .cfi_offset rsi, FRAME_RSI - FRAME_SIZE
+        .endm
+
+/* From the call of a handler on. What is interrupted has called nobody, and the handler's next line
+ * is in there; gdb shows nothing of such code but "<signal handler called>". RSP: a whole frame. */
+        .macro  HANDLER_CFI
+        .cfi_endproc
+        INTERRUPTED_CFI FRAME_SIZE
+        .cfi_signal_frame
         .cfi_offset rdi, FRAME_RDI - FRAME_SIZE
-        .cfi_offset rbp, FRAME_RBP - FRAME_SIZE
+        .cfi_offset rsi, FRAME_RSI - FRAME_SIZE
+        .cfi_offset rdx, FRAME_RDX - FRAME_SIZE
+        .cfi_offset rcx, FRAME_RCX - FRAME_SIZE
+        .cfi_offset rax, FRAME_RAX - FRAME_SIZE
         .cfi_offset r8, FRAME_R8 - FRAME_SIZE
         .cfi_offset r9, FRAME_R9 - FRAME_SIZE
         .cfi_offset r10, FRAME_R10 - FRAME_SIZE
         .cfi_offset r11, FRAME_R11 - FRAME_SIZE
+        .cfi_offset rbx, FRAME_RBX - FRAME_SIZE
+        .cfi_offset rbp, FRAME_RBP - FRAME_SIZE
         .cfi_offset r12, FRAME_R12 - FRAME_SIZE
         .cfi_offset r13, FRAME_R13 - FRAME_SIZE
         .cfi_offset r14, FRAME_R14 - FRAME_SIZE
         .cfi_offset r15, FRAME_R15 - FRAME_SIZE
-        .endm
-
-        .macro  POP_GENERAL
-        pop     r15
-        pop     r14
-        pop     r13
-        pop     r12
-        pop     rbp
-        pop     rbx
-        pop     r11
-        pop     r10
-        pop     r9
-        pop     r8
-        pop     rax
-        pop     rcx
-        pop     rdx
-        pop     rsi
-        pop     rdi
         .endm
 
 /* 256 entries of VECTOR_STUB_SIZE bytes: an error code where the processor pushes none, the vector. */
@@ -181,15 +208,20 @@ cpu_idle:
         .type   vector_stubs, @function
         .balign VECTOR_STUB_SIZE
 vector_stubs:
+        INTERRUPTED_CFI (FRAME_SIZE-FRAME_RIP)
         .set    vector, 0
         .rept   256
         .balign VECTOR_STUB_SIZE
         .if     vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 \
                 || vector == 29 || vector == 30
+        .cfi_def_cfa_offset FRAME_SIZE - FRAME_ERROR_CODE
         .else
+        .cfi_def_cfa_offset FRAME_SIZE - FRAME_RIP
         push    0
+        .cfi_adjust_cfa_offset 8
         .endif
         push    vector
+        .cfi_adjust_cfa_offset 8
         .if     vector == 1 || vector == 2 || vector == 8 || vector == 18
         jmp     paranoid_entry          /* on a stack of its own (IST), from anywhere */
         .elseif vector == 0x80
@@ -200,23 +232,24 @@ vector_stubs:
         .set    vector, vector + 1
         .endr
         .balign VECTOR_STUB_SIZE
+        .cfi_endproc
         .size   vector_stubs, . - vector_stubs
 
         .globl  trap_entry
         .type   trap_entry, @function
 trap_entry:
-        .cfi_startproc simple
+        INTERRUPTED_CFI (FRAME_SIZE-FRAME_VECTOR)
         cld
         test    byte ptr [rsp + 24], 3  /* CS behind vector, error code, RIP */
         jz      1f
         swapgs
 1:      PUSH_GENERAL
-        TRAP_FRAME_CFI
         mov     rdi, rsp
         mov     eax, [rsp + FRAME_VECTOR]
         cmp     eax, 32                 /* below: exceptions */
         jae     2f
         lea     rcx, [rip + exception_table]
+        HANDLER_CFI
         call    [rcx + rax * 8]
         jmp     trap_return
 2:      call    do_irq
@@ -230,13 +263,17 @@ trap_return:
 return_to_user:                         /* interrupts are off; RSP: struct trap_frame */
         cmp     dword ptr gs:[PERCPU_WORK], 0
         jne     3f
+        .cfi_remember_state
         POP_GENERAL
         swapgs
-        add     rsp, 16
+        DROP_VECTOR
         iretq
-2:      POP_GENERAL
-        add     rsp, 16
+        .cfi_restore_state
+2:      .cfi_remember_state
+        POP_GENERAL
+        DROP_VECTOR
         iretq
+        .cfi_restore_state
 3:      mov     rdi, rsp
         call    exit_to_user
         jmp     return_to_user
@@ -247,10 +284,9 @@ return_to_user:                         /* interrupts are off; RSP: struct trap_
         .globl  paranoid_entry
         .type   paranoid_entry, @function
 paranoid_entry:
-        .cfi_startproc simple
+        INTERRUPTED_CFI (FRAME_SIZE-FRAME_VECTOR)
         cld
         PUSH_GENERAL
-        TRAP_FRAME_CFI
         mov     ecx, MSR_GS_BASE
         rdmsr
         xor     ebx, ebx
@@ -261,12 +297,13 @@ paranoid_entry:
 1:      mov     rdi, rsp
         mov     eax, [rsp + FRAME_VECTOR]
         lea     rcx, [rip + exception_table]
+        HANDLER_CFI
         call    [rcx + rax * 8]
         test    ebx, ebx
         jz      2f
         swapgs
 2:      POP_GENERAL
-        add     rsp, 16
+        DROP_VECTOR
         iretq
         .cfi_endproc
         .size   paranoid_entry, . - paranoid_entry
@@ -276,17 +313,17 @@ paranoid_entry:
         .globl  int80_entry
         .type   int80_entry, @function
 int80_entry:                            /* number in RAX, arguments in RDI, RSI, RDX */
-        .cfi_startproc simple
+        INTERRUPTED_CFI (FRAME_SIZE-FRAME_VECTOR)
         mov     [rsp + 8], rax          /* error code's place: the number as it came */
         cld
         test    byte ptr [rsp + 24], 3
         jz      1f
         swapgs
 1:      PUSH_GENERAL
-        TRAP_FRAME_CFI
         cmp     rax, gs:[PERCPU_INT80_COUNT]
         jae     2f
         mov     r11, gs:[PERCPU_INT80_TABLE]
+        HANDLER_CFI
         call    [r11 + rax * 8]
         jmp     3f
 2:      call    sys_ni_syscall
@@ -299,22 +336,35 @@ int80_entry:                            /* number in RAX, arguments in RDI, RSI,
         .type   syscall_entry, @function
 syscall_entry:                          /* number in RAX, arguments RDI RSI RDX R10 R8 R9 */
         .cfi_startproc simple
+        .cfi_def_cfa rsp, 0             /* still the program's */
+        .cfi_register rip, rcx
         swapgs
         mov     gs:[PERCPU_USER_RSP], rsp
         mov     rsp, gs:[PERCPU_KERNEL_RSP]
+        .cfi_undefined rip              /* no rule can say that RSP is where GS points to */
         push    USER_DS
+        .cfi_adjust_cfa_offset 8
         push    qword ptr gs:[PERCPU_USER_RSP]
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset rsp, 0
+        .cfi_register rip, rcx
         push    r11
+        .cfi_adjust_cfa_offset 8
         push    USER_CS
+        .cfi_adjust_cfa_offset 8
         push    rcx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset rip, 0
         push    rax
+        .cfi_adjust_cfa_offset 8
         push    VECTOR_SYSCALL
+        .cfi_adjust_cfa_offset 8
         PUSH_GENERAL
-        TRAP_FRAME_CFI
         mov     rcx, r10
         cmp     rax, gs:[PERCPU_SYSCALL_COUNT]
         jae     1f
         mov     r11, gs:[PERCPU_SYSCALL_TABLE]
+        HANDLER_CFI
         call    [r11 + rax * 8]
         jmp     2f
 1:      call    sys_ni_syscall
@@ -325,6 +375,9 @@ syscall_entry:                          /* number in RAX, arguments RDI RSI RDX 
         mov     rcx, [rsp + 16]         /* behind vector and number: RIP, CS, RFLAGS, RSP */
         mov     r11, [rsp + 32]
         mov     rsp, [rsp + 40]
+        .cfi_def_cfa rsp, 0
+        .cfi_register rip, rcx
+        .cfi_val_offset rsp, 0
         swapgs
         sysretq
         .cfi_endproc
