@@ -48,6 +48,10 @@ class Cpus(RuleBasedStateMachine):
         found = [thread for thread in self.sim.threads if thread.state in states]
         return found[number % len(found)] if found else None
 
+    def is_held(self, thread: Schedulable) -> bool:
+        """Return whether a thread keeps its CPU, whatever is asked of it."""
+        return thread.state is State.RUNNING and thread.cpu in self.held
+
     # --- threads ------------------------------------------------------------------------------
 
     @rule(urgency=urgencies, affinity=masks, here=cpus)
@@ -77,14 +81,15 @@ class Cpus(RuleBasedStateMachine):
     @rule(number=numbers)
     def exit(self, number):
         thread = self.any_thread(number, *_ASLEEP, State.RUNNABLE, State.RUNNING)
-        if thread is not None and not (thread.state is State.RUNNING and thread.cpu in self.held):
+        if thread is not None and not self.is_held(thread):
             self.scheduler.exit(thread)
 
     @rule(number=numbers, mask=masks)
     def set_affinity(self, number, mask):
         thread = self.any_thread(number, *_ASLEEP, State.RUNNABLE, State.RUNNING)
-        if thread is not None and mask & self.scheduler.online:
-            self.scheduler.set_affinity(thread, mask)
+        if thread is None or not mask & self.scheduler.online or self.is_held(thread):
+            return
+        self.scheduler.set_affinity(thread, mask)
 
     @rule(number=numbers, urgency=urgencies)
     def set_priority(self, number, urgency):

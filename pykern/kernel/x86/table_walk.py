@@ -164,6 +164,28 @@ class TableReader(UserEntries):
         for start, table, index, count, _shift in self._spans(laddr, laddr + size):
             yield start, self._view(table)[index : index + count].tolist()
 
+    def table_frames(self) -> set[int]:
+        """Return the physical addresses of the PML4 and all tables that it leads to.
+
+        One that is found at several levels, as with recursive paging, is there once.
+        """
+        found, level = {self.root}, {self.root}
+        for _ in LEVELS[1:]:
+            entries = (entry for table in level for entry in self._view(table).tolist())
+            level = {entry & ADDRESS for entry in entries if entry & P and not entry & PS}
+            found |= level
+        return found
+
+    @property
+    def window(self) -> int | None:
+        """The linear address from which on a PML4 that is its own last entry shows its tables.
+
+        None: it is not. No user program reaches what is there, whatever the entries below allow.
+        """
+        last = self._view(self.root)[ENTRIES - 1]
+        recursive = last & P and last & ADDRESS == self.root and not last & US
+        return -(1 << SHIFTS[0]) & (1 << 64) - 1 if recursive else None
+
     # -- inside
 
     def _view(self, table: int) -> memoryview:
