@@ -111,7 +111,7 @@ class PolicyContract:
 
     def test_the_choice_costs_the_same_with_one_thread_and_with_thousands(self, factory):
         """MEL-11, MEL-40: O(1) selection, counted in calls, not in seconds."""
-        assert _calls(factory(), 4000) <= _calls(factory(), 1) + 4
+        assert _calls(factory(), 4000) <= _calls(factory(), 1) + 40
 
     def test_an_empty_policy_has_nobody(self, factory):
         policy = factory()
@@ -121,7 +121,7 @@ class PolicyContract:
 
 
 def _calls(policy: Policy, count: int) -> int:
-    """Return the most calls that one choice takes with so many threads."""
+    """Return how many calls ten choices take with so many threads."""
     for tid in range(count):
         policy.enqueue(Thread(tid), Reason.NEW)
 
@@ -131,7 +131,7 @@ def _calls(policy: Policy, count: int) -> int:
         policy.tick(thread)
         policy.enqueue(thread, Reason.PREEMPTED)
 
-    return max(calls_of(choose) for _ in range(10))
+    return calls_of(lambda: [choose() for _ in range(10)])
 
 
 class _Cpu:
@@ -161,6 +161,12 @@ class _Cpu:
         if self.current is not None:
             assert self.current in self.queued, "runs although it is not queued"
             self.queued.remove(self.current)
+            assert not self.outranked(), "runs before one more urgent"
+
+    def outranked(self) -> bool:
+        """Return whether somebody who waits is more urgent than who runs."""
+        assert self.current is not None
+        return any(self.policy.outranks(thread, self.current) for thread in self.queued)
 
     def preempt(self, number: int) -> None:
         self._put_back(Reason.PREEMPTED, number)
@@ -188,7 +194,8 @@ class _Cpu:
             reason = Reason.WAKEUP if number % 2 else Reason.MIGRATED
             self._enqueue(thread, reason)
             if self.current is not None:
-                self.policy.preempts(thread, self.current)
+                goes_first = self.policy.preempts(thread, self.current)
+                assert goes_first or not self.policy.outranks(thread, self.current)
 
     def remove(self, number: int) -> None:
         if self.queued:
@@ -202,6 +209,7 @@ class _Cpu:
             self.policy.charge(self.current, number * MS)
             must_go = self.policy.tick(self.current)
             assert not must_go or self.queued, "makes room for nobody"
+            assert must_go or not self.outranked(), "stays before one more urgent"
 
     def check(self) -> None:
         assert len(self.policy) == len(self.queued)

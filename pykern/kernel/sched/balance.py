@@ -69,9 +69,19 @@ class Balancer:
             last = _movable(reversed(busiest.policy), rq.bit)
             self._take(rq, list(islice(last, difference // 2)))
         elif difference == 1 and rotate and rq.current is not None:
-            movable = _movable(iter(busiest.policy), rq.bit)
-            self._take(rq, sorted(movable, key=lambda thread: thread.migrations)[:1])
+            self._rotate(rq, busiest)
         self._pull_urgent(rq, others)
+
+    def _rotate(self, rq: RunQueue, busiest: RunQueue) -> None:
+        """Take one thread that has run since it last went round.
+
+        Where slices are longer than the time between two rounds it would never have its turn.
+        """
+        movable = _movable(iter(busiest.policy), rq.bit)
+        rested = [thread for thread in movable if thread.rotated_at != thread.switches]
+        for thread in sorted(rested, key=lambda thread: thread.migrations)[:1]:
+            thread.rotated_at = thread.switches
+            self._run_queues.migrate(thread, rq.cpu)
 
     def _take(self, rq: RunQueue, threads: list[Schedulable]) -> None:
         for thread in threads:

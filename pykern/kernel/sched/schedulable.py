@@ -84,8 +84,9 @@ class Schedulable(Protocol):
     -----
     The rest belongs to the scheduler: `state` and `cpu` (the one it runs on, or last ran on; -1
     before the first), `since_ns` (when it entered its state), the times spent running, runnable and
-    asleep, `slept_ns` (its last sleep), and how often it was put on a CPU, taken off against its
-    will and moved. `level`, `slice_ns` and `vruntime` belong to its policy.
+    asleep, `slept_ns` (its last sleep), how often it was put on a CPU, taken off against its will
+    and moved, and `rotated_at`, how often it had been put on a CPU when it last went round.
+    `level`, `slice_ns` and `vruntime` belong to its policy.
     """
 
     tid: int
@@ -106,6 +107,7 @@ class Schedulable(Protocol):
     switches: int = 0
     preemptions: int = 0
     migrations: int = 0
+    rotated_at: int = -1
 
     level: int = 0
     slice_ns: int = 0

@@ -164,17 +164,33 @@ class TableReader(UserEntries):
         for start, table, index, count, _shift in self._spans(laddr, laddr + size):
             yield start, self._view(table)[index : index + count].tolist()
 
-    def table_frames(self, *, upper: bool) -> list[int]:
-        """Return the physical addresses of the PML4 and of all tables of one half below it."""
+    def table_frames(self, *, upper: bool | None = None) -> list[int]:
+        """Return the physical addresses of the PML4 and of all tables below it, each once.
+
+        Parameters
+        ----------
+        upper : look below one half of the PML4 only
+        """
         half = ENTRIES // 2
+        entries = self._view(self.root).tolist()
+        level = entries if upper is None else entries[half:] if upper else entries[:half]
         found = {self.root: None}
-        level = self._view(self.root)[half if upper else 0 :][:half].tolist()
         for _ in SHIFTS[:3]:
             below = {e & ADDRESS: None for e in level if e & P and not e & PS}
             new = [table for table in below if table not in found]
             found.update(dict.fromkeys(new))
             level = [entry for table in new for entry in self._view(table).tolist()]
         return list(found)
+
+    @property
+    def window(self) -> int | None:
+        """The linear address from which on a PML4 that is its own last entry shows its tables.
+
+        None: it is not. No user program reaches what is there, whatever the entries below allow.
+        """
+        last = self._view(self.root)[ENTRIES - 1]
+        recursive = last & P and last & ADDRESS == self.root and not last & US
+        return -(1 << SHIFTS[0]) & (1 << 64) - 1 if recursive else None
 
     # -- inside
 

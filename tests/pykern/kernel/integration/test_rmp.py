@@ -14,16 +14,19 @@ from pykern.exit_status import ExitStatus
 from pykern.kernel.core.units import GIB, MIB, PAGE_SIZE
 from pykern.kernel.fs.context import FsContext
 from pykern.kernel.fs.table import FileTable
+from pykern.kernel.integration.myria import check_write_xor_execute
 from pykern.kernel.integration.programs import run_program, status_of
 from pykern.kernel.integration.rmp import RmpStory
+from pykern.kernel.integration.selftest import SelfTestError
 from pykern.kernel.integration.story import Step
 from pykern.kernel.mm.first_fit import FirstFitHeap
 from pykern.kernel.mm.frames import FrameAllocator
 from pykern.kernel.mm.space import AddressSpace
+from pykern.kernel.mm.vma import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE
 from pykern.kernel.sched.policies.mlfq import SLICES_NS, Feedback
 from pykern.kernel.x86 import vectors
 from pykern.kernel.x86.guest_call import guest_call
-from pykern.kernel.x86.paging import RECURSIVE_PML4
+from pykern.kernel.x86.paging import RECURSIVE_PML4, RW
 from pykern.kernel.x86.trapframe import new_user_frame
 from pykern_c.machine import Machine
 from tests import booting, golden_log
@@ -194,6 +197,27 @@ def test_no_code_is_taken_for_a_page_table(booted):
     for laddr in range(image, image + 64 * 2 * MIB, 2 * MIB):
         found = vcpu.translate(laddr, "r")
         assert found.paddr is None or found.paddr % (2 * MIB) == 0
+
+
+def test_nothing_but_page_tables_is_writable_and_executable(booted):
+    """RMP-03, MYR-05: the PML4 shows them so; whatever else is, also behind its entry, is found."""
+    kernel = booted().kernel
+    table = kernel.table
+    assert table.window == 0xFFFF_FF80_0000_0000
+    assert kernel.table.root in table.table_frames()
+    space = AddressSpace(kernel.frames, kernel.machine, table.root)
+    space.mmap(0x40_0000, 3 * PAGE_SIZE, 5, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
+    space.copy_in(0x40_0000, 3 * PAGE_SIZE)
+    assert check_write_xor_execute(kernel) > 20
+    assert check_write_xor_execute(kernel, space) > check_write_xor_execute(kernel)
+    for section in kernel.space.sections:
+        page = table.lookup(section.laddr)
+        table.protect(section.laddr, PAGE_SIZE, RW, wx=True)
+        with pytest.raises(SelfTestError, match="is writable and executable"):
+            check_write_xor_execute(kernel, space)
+        table.protect(section.laddr, PAGE_SIZE, page.flags)
+    assert check_write_xor_execute(kernel) > 20
+    space.release()
 
 
 def test_pages_of_three_sizes(booted):

@@ -140,7 +140,6 @@ def test_a_profile_ends_with_its_starting_counts(name, monkeypatch):
         cpus=2,
         append="swap=32M -- /bin/sh /script",
         files={"/script": SCRIPT.encode()},
-        timeout_ns=None,
     )
     assert made.outcome.status == ExitStatus.POWER_OFF, made.log
     assert watch.changed() == {}, made.log
@@ -177,7 +176,7 @@ def test_no_call_of_linux_keeps_anything(kernel_image, monkeypatch):
     ]
     watch = Watch(monkeypatch, "pykern")
     programs_ = {str(path): path.read_bytes() for path in paths}
-    options = {"command_line": "swap=32M", "cpus": 2, "timeout_ns": None}
+    options = {"command_line": "swap=32M", "cpus": 2}
     made = hosted.batch(kernel_image, [[name] for name in programs_], programs_, {}, **options)
     results = hosted.results(made.run(), len(paths))
     assert all(result.stdout for result in results)

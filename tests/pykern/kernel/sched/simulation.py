@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MS = 1_000_000
 TICK_NS = 10 * MS
+MANY = 10_000
+"""More choices than any test needs before time passes."""
 
 Step = tuple[Any, ...]
 FOREVER: list[Step] = [("run", 1 << 60)]
@@ -101,12 +103,14 @@ class Simulation:
 
     def settle(self) -> None:
         """Have every CPU choose until all are content."""
-        pending = True
+        pending, choices = True, 0
         while pending:
             pending = False
             for cpu in self.cpus:
                 while self.scheduler.need_resched(cpu):
                     pending = True
+                    choices += 1
+                    assert choices < MANY, "CPUs choose for ever"
                     self.scheduler.pick_next(cpu)
                     self._act(cpu)
         self.check()

@@ -14,46 +14,25 @@ def test_the_registry_lists_them():
     assert set(POLICIES.names()) == expected
 
 
-class _Registered(PolicyContract):
-    name = ""
-
-    @pytest.fixture
-    def factory(self):
-        return POLICIES.get(self.name)
-
-
-class TestRoundRobin(_Registered):
-    name = "rr"
-
-
-class TestPriority3(_Registered):
-    name = "priority3"
-
-
-class TestPriority128(_Registered):
-    name = "priority128"
-
-
-class TestMultilevelFeedback(_Registered):
-    name = "mlfq"
+TRAITS = {
     # Slices are up to 40 ms here, and each of the four seconds begins with a boost, which cuts a
     # round short.
-    unfairness_ns = 4 * 4 * SLICE_NS
+    "mlfq": {"unfairness_ns": 4 * 4 * SLICE_NS},
+    "cooperative": {"preemptive": False},
+}
+"""What is not as the contract has it unless said; a policy that is not here keeps all of it."""
 
 
-class TestFair(_Registered):
-    name = "fair"
+def _contract_of(name: str) -> type[PolicyContract]:
+    factory = pytest.fixture(lambda _self: POLICIES.get(name))
+    return type(f"Test_{name}", (PolicyContract,), {"factory": factory, **TRAITS.get(name, {})})
 
 
-class TestRealTime(_Registered):
-    name = "realtime"
-
-
-class TestCooperative(_Registered):
-    name = "cooperative"
-    preemptive = False
+for _name in POLICIES.names():
+    globals()[f"Test_{_name}"] = _contract_of(_name)
 
 
 def test_every_policy_is_tested_here():
-    tested = {kind.name for kind in _Registered.__subclasses__()}
-    assert tested == set(POLICIES.names())
+    tested = {kind.__name__ for kind in PolicyContract.__subclasses__()}
+    assert {f"Test_{name}" for name in POLICIES.names()} <= tested
+    assert TRAITS.keys() <= set(POLICIES.names())

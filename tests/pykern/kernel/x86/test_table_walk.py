@@ -47,3 +47,18 @@ def test_a_table_of_entries_that_has_been_freed_is_not_read_again():
         bench.table.unmap(0x40_0000, PAGE_SIZE)
         bench.frames.alloc()
         assert bench.table.entry(0x40_0000) == 0
+
+
+def test_all_tables_of_a_tree_are_known():
+    """RMP-03: each once, also where the PML4 is among its own tables."""
+    bench = Bench(largest=PAGE_2M)
+    assert bench.table.window is None
+    bench.table.map(0x40_0000, 0x20_0000, 2 * PAGE_SIZE, RW | US | NX)
+    bench.table.map(HIGH, 0, 4 * MIB, RW | NX)
+    assert len(bench.table.table_frames()) == bench.table.tables == 1 + 3 + 2
+    before = bench.table.table_frames()
+    bench.table.make_recursive()
+    assert bench.table.window == 0xFFFF_FF80_0000_0000
+    assert bench.table.table_frames() == before
+    shown = {leaf.paddr for leaf in bench.table.leaves(bench.table.window, 1 << 39)}
+    assert set(before) <= shown
