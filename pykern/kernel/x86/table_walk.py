@@ -164,7 +164,7 @@ class TableReader(UserEntries):
         for start, table, index, count, _shift in self._spans(laddr, laddr + size):
             yield start, self._view(table)[index : index + count].tolist()
 
-    def table_frames(self, *, upper: bool) -> list[int]:
+    def table_frames(self, *, upper: bool = False) -> list[int]:
         """Return the physical addresses of the PML4 and of all tables of one half below it."""
         half = ENTRIES // 2
         found = {self.root: None}
