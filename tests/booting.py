@@ -12,6 +12,7 @@ from images import build, cpio, manifest, prebuilt
 from images.boot import loader
 from pykern.kernel.drivers.screen_text import read_text
 from pykern.kernel.host import KernelHost
+from pykern.kernel.page_trace import PageTrace
 from pykern.machine.board import BoardOptions, FramebufferOptions
 from pykern.machine.boot import PROTOCOLS, BootModule, BootOptions, iso
 from pykern.machine.computer import Computer, Image, MachineConfig
@@ -67,6 +68,7 @@ class Booted:
     ----------
     serial : what came out of the serial port
     picture : bytes of the framebuffer, 1024x768
+    pages : the references of programs, if they were to be recorded
     """
 
     computer: Computer
@@ -75,6 +77,7 @@ class Booted:
     serial: bytes
     picture: np.ndarray = field(repr=False)
     timeline: Timeline | None = None
+    pages: PageTrace | None = None
 
     @property
     def log(self) -> str:
@@ -98,6 +101,7 @@ def boot(
     timeout_ns: int | None = 60 * NS_PER_S,
     files: Mapping[str, bytes] | None = None,
     timeline: Callable[[Machine], Timeline] | None = None,
+    page_trace: bool = False,
 ) -> Booted:
     """Boot an ISO image until the machine is turned off, panics, or that virtual time is over.
 
@@ -106,6 +110,7 @@ def boot(
     typed : what arrives at the serial console
     keys : what is typed on the keyboard
     files : programs by path, for the root file system
+    page_trace : have the pages recorded that programs use
     """
     serial = bytearray()
     board = BoardOptions(com1=serial.extend, framebuffer=FramebufferOptions(1024, 768, pitch=4096))
@@ -114,6 +119,7 @@ def boot(
     )
     kept = timeline(computer.machine) if timeline is not None else None
     host = KernelHost(computer.machine, kept)
+    pages = PageTrace(computer.machine, lambda: host.kernel) if page_trace else None
     members = [cpio.Member(path, data, 0o100755) for path, data in (files or {}).items()]
     modules = (BootModule("more", cpio.archive(members, 0)),) if members else ()
     selected = iso.select(medium, BootOptions("image.iso", append, modules))
@@ -135,4 +141,4 @@ def boot(
     )
     outcome = session.run()
     picture = np.asarray(computer.display.render())
-    return Booted(computer, host.kernel, outcome, bytes(serial), picture, kept)
+    return Booted(computer, host.kernel, outcome, bytes(serial), picture, kept, pages)

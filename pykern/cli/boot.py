@@ -163,15 +163,13 @@ def _timeline(
 
 def _write_metrics(path: Path, host: KernelHost) -> None:
     """Write what the hosted kernel has counted."""
-    if host.kernel.image is None:
-        _note(f"pykern: {path} was not written: the guest's kernel is not pykern's")
+    if not host.kernel.cpus:
+        _note(f"pykern: {path} was not written: the guest's kernel is not pykern's, or not up")
         return
     path.write_text(run_metrics(host.kernel), encoding="utf-8")
 
 
-def _record_pages(
-    args: argparse.Namespace, host: KernelHost, stack: contextlib.ExitStack
-) -> None:
+def _record_pages(args: argparse.Namespace, host: KernelHost, stack: contextlib.ExitStack) -> None:
     """Have the pages recorded that programs use, if that is asked for."""
     if args.page_trace is None:
         return

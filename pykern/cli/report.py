@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -17,15 +16,21 @@ from pykern.report.data.checking import ReportError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from pathlib import Path
 
     from pykern.report.pictures import Section
 
-_INSTALL = "pykern report draws with matplotlib, which is not installed: pip install 'pykern[report]'"
+_INSTALL = (
+    "pykern report draws with matplotlib, which is not installed: pip install 'pykern[report]'"
+)
 
 
 def run(args: argparse.Namespace) -> int:
     """Read the files, write the report, say where it is."""
-    for path in _write(args.output, _sections(args.files)):
+    sections = _sections(args.files)
+    if not sections:
+        raise UsageError("nothing to draw: no program of these uses pages more than once")
+    for path in _write(args.output, sections):
         print(path)
     return ExitStatus.POWER_OFF
 

@@ -7,6 +7,7 @@ several address spaces map is `shared` unless a file or shared memory has it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,7 +66,7 @@ class Snapshot:
     owners : names; those of `KERNEL_OWNERS` first, then a process each
     frames : `frames[owner][node]`, how many
     cells : RAM from its lowest address on, in parts of `cell_frames` frames of which each shows
-        the owner that has most of it: runs of (parts, owner)
+        the owner that has most of what is not free: runs of (parts, owner)
     swapped : pages in swap space
     """
 
@@ -140,10 +141,13 @@ class FrameOwners:
             leaves = kernel.table.leaves(layout.heap, layout.heap_size)
             heap = [range(leaf.paddr, leaf.paddr + leaf.size, PAGE_SIZE) for leaf in leaves]
             tables = kernel.table.table_frames(upper=True)
-            self._fixed = state, {
-                _HEAP: self._frames(paddr for page in heap for paddr in page),
-                _TABLES: self._frames(tables),
-            }
+            self._fixed = (
+                state,
+                {
+                    _HEAP: self._frames(paddr for page in heap for paddr in page),
+                    _TABLES: self._frames(tables),
+                },
+            )
         return self._fixed[1]
 
     def _spaces(self) -> dict[str, AddressSpace]:
@@ -157,7 +161,7 @@ class FrameOwners:
     def _paint(self, owner: _Numbers, space: AddressSpace, number: int) -> None:
         """Give a process its pages and page tables; a page that another has too is shared."""
         table = space.pages.table
-        owner[self._frames(table.table_frames(upper=False))] = _TABLES
+        owner[self._frames(table.table_frames())] = _TABLES
         pages = self._frames(
             table.paddr_of(entry)
             for _, entries in table.spans(0, _LOWER_HALF)
@@ -193,9 +197,11 @@ class FrameOwners:
         cell = np.arange(self.ram_frames) // size
         cells = -(-self.ram_frames // size)
         shares = np.bincount(cell * kinds + owner, minlength=cells * kinds)
-        most = shares.reshape(cells, kinds).argmax(axis=1)
+        shares = shares.reshape(cells, kinds)
+        shares[:, _FREE] = shares[:, _FREE] == shares.sum(axis=1)
+        most = shares.argmax(axis=1)
         edges = [0, *(np.flatnonzero(np.diff(most)) + 1).tolist(), cells]
-        runs = [(b - a, int(most[a])) for a, b in zip(edges, edges[1:], strict=False)]
+        runs = [(b - a, int(most[a])) for a, b in pairwise(edges)]
         reclaimer = self._kernel.reclaimer
         swapped = reclaimer.swap.used_bytes >> PAGE_SHIFT if reclaimer else 0
         return Snapshot(owners, counts.reshape(kinds, nodes).tolist(), size, runs, swapped)

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.frame_owners import KERNEL_OWNERS, FrameOwners
-from pykern.kernel.trace_events import Track
 
 if TYPE_CHECKING:
     from pykern.kernel.frame_owners import Snapshot
     from pykern.kernel.kernel import Kernel
-    from pykern.kernel.trace_events import TraceEvents
+    from pykern.kernel.trace_events import TraceEvents, Track
 
 __all__ = ["Gauges"]
 
@@ -48,11 +47,18 @@ class Gauges:
         """Show what has changed, memory if it is time. Precondition: there is a scheduler."""
         queues = [len(rq.policy) for rq in self._kernel.scheduler.queues]
         if queues != self._queues:
-            self._queues = queues
-            lengths = {f"CPU {number}": length for number, length in enumerate(queues)}
-            self._events.counter(self._track, "runnable", now_ns, lengths)
+            self._show_queues(queues, now_ns)
         if now_ns >= self._due_ns:
             self.read_memory(now_ns)
+
+    def _show_queues(self, queues: list[int], now_ns: int) -> None:
+        """Show those that have changed: a machine may have many."""
+        before = self._queues or [0] * len(queues)
+        for number, (old, new) in enumerate(zip(before, queues, strict=True)):
+            if old != new:
+                name = f"runnable, CPU {number}"
+                self._events.counter(self._track, name, now_ns, {"tasks": new})
+        self._queues = queues
 
     def read_memory(self, now_ns: int) -> None:
         """Show who has which memory, and where frames were taken."""

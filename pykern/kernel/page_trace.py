@@ -44,9 +44,7 @@ class PageTrace:
     most : references at which it ends
     """
 
-    def __init__(
-        self, machine: Machine, kernel: Callable[[], Kernel], most: int = _MOST
-    ) -> None:
+    def __init__(self, machine: Machine, kernel: Callable[[], Kernel], most: int = _MOST) -> None:
         self._kernel, self._left = kernel, most
         self._spaces: dict[AddressSpace, _References] = {}
         machine.add_hook(

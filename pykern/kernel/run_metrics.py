@@ -14,6 +14,8 @@ __all__ = ["run_metrics"]
 def run_metrics(kernel: Kernel) -> str:
     """Return the kernel's counters, and where its frames were taken, as JSON text.
 
+    Precondition: the kernel knows its memory.
+
     `numa` has a row for each node: `frames[a][b]` were taken on node b for a processor of node a.
     """
     nodes, traffic = kernel.topology.nodes, kernel.frames.traffic_by_node()

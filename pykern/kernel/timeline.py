@@ -2,7 +2,8 @@
 
 A track for each processor shows which task it ran and its interrupts, a track for each task its
 system calls and faults; arrows are messages between tasks, and tasks that change the processor;
-counters are run queues, memory by owner and frames between nodes (`gauges.py`). All times are virtual. Nothing is paid for where no timeline is kept.
+counters are run queues, memory by owner and frames between nodes (`gauges.py`). All times are
+virtual. Nothing is paid for where no timeline is kept.
 """
 
 from __future__ import annotations
@@ -199,6 +200,7 @@ class Timeline:
     def _interrupt(self, serve: Serve) -> Serve:
         def interrupt(cpu: Processor) -> None:
             assert self._kernel is not None
+            self._read_gauges()
             vector = self._kernel.frame_at(cpu, cpu.gprs[_RDI])["vector"]
             name = _VECTOR_NAMES.get(vector, f"vector {vector:#x}")
             track = Track(PROCESSORS, cpu.number)
@@ -210,6 +212,7 @@ class Timeline:
     def _exception(self, name: str, serve: Serve) -> Serve:
         def exception(cpu: Processor) -> None:
             assert self._kernel is not None
+            self._read_gauges()
             frame = self._kernel.frame_at(cpu, cpu.gprs[_RDI])
             what = {"rip": f"{frame['rip']:#x}", "error_code": f"{frame['error_code']:#x}"}
             if name == _PAGE_FAULT.removeprefix("do_"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pykern.report.data import memory, numa, replacement, schedule
 from pykern.report.data.files import Metrics, PageTrace
+from pykern.report.data.timeline import Timeline
 from pykern.report.drawing import memory as memory_drawing
 from pykern.report.drawing import numa as numa_drawing
 from pykern.report.drawing import replacement as replacement_drawing
@@ -14,15 +15,14 @@ from pykern.report.drawing import schedule as schedule_drawing
 from pykern.report.drawing import style
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from pykern.report.data.timeline import Timeline
+    from collections.abc import Iterator, Sequence
 
     File = Timeline | Metrics | PageTrace
     Row = Sequence[str | int]
 
 __all__ = ["Section", "sections"]
 
+_KINDS = ("schedule", "memory", "replacement", "numa", "counters")
 _MOST_ROWS = 30
 _NS_PER_US, _KIB = 1000, 1024
 
@@ -33,7 +33,7 @@ class Section:
 
     Attributes
     ----------
-    kind : schedule, memory, replacement or numa
+    kind : one of `_KINDS`
     title : with the name of the file
     png : empty: there are numbers only
     head, rows : a table of the numbers
@@ -46,23 +46,31 @@ class Section:
     rows: tuple[Row, ...]
 
 
-def sections(files: Iterable[File]) -> list[Section]:
-    """Return what the files have to show, in their order.
+def sections(files: Sequence[File]) -> list[Section]:
+    """Return what the files have to show.
 
     Raises
     ------
     ReportError : what one says does not fit together
     """
+    known = {
+        found.frames
+        for file in files
+        if isinstance(file, Timeline) and (found := numa.traffic(file))
+    }
     with style.styled():
-        return [section for file in files for section in _of_file(file)]
+        every = [section for file in files for section in _of_file(file, known)]
+    return sorted(every, key=lambda section: _KINDS.index(section.kind))
 
 
-def _of_file(file: File) -> Iterator[Section]:
+def _of_file(file: File, known: set[tuple[tuple[int, ...], ...]]) -> Iterator[Section]:
+    """Draw one file; `known` is the traffic of timelines, which the same run's metrics have too."""
     if isinstance(file, PageTrace):
         yield from _replacement(file)
     elif isinstance(file, Metrics):
         yield _counters(file)
-        yield from _numa(file, numa.traffic(file), None)
+        if file.frames not in known:
+            yield from _numa(file, numa.traffic(file), None)
     else:
         yield _schedule(file)
         found = memory.memory(file)
@@ -76,12 +84,14 @@ def _title(file: Timeline) -> str:
     if machine is None:
         return file.name
     ram = machine.ram_frames * machine.page_size >> 20
-    return f"{file.name} (profile {machine.profile}, {machine.cpus} CPUs, {ram:,} MiB)"
+    cpus = style.count(machine.cpus, "CPU")
+    return f"{file.name} (profile {machine.profile}, {cpus}, {ram:,} MiB with framebuffer)"
 
 
 def _schedule(file: Timeline) -> Section:
     found = schedule.schedule(file)
-    png = style.png(schedule_drawing.draw(_title(file), found))
+    detail = schedule.schedule(file, window=schedule.busiest(file))
+    png = style.png(schedule_drawing.draw(_title(file), found, detail))
     rows = tuple((task, ns // _NS_PER_US) for task, ns in found.tasks[:_MOST_ROWS])
     return Section("schedule", f"Schedule: {file.name}", png, ("task", "time, µs"), rows)
 
@@ -102,7 +112,7 @@ def _replacement(file: PageTrace) -> Iterator[Section]:
         return
     png = style.png(replacement_drawing.draw(file.name, found))
     head = ("program", "frames", *found[0].faults)
-    rows = tuple(
+    rows: tuple[Row, ...] = tuple(
         (curve.program, frames, *(faults[i] for faults in curve.faults.values()))
         for curve in found
         for i, frames in enumerate(curve.frames)
@@ -118,7 +128,7 @@ def _numa(
     name = file.name if isinstance(file, Metrics) else _title(file)
     png = style.png(numa_drawing.draw(name, found, resident))
     head = ("frames taken by", *(f"on node {node}" for node in found.nodes))
-    rows = tuple(
+    rows: tuple[Row, ...] = tuple(
         (f"node {node}", *row) for node, row in zip(found.nodes, found.frames, strict=True)
     )
     yield Section("numa", f"NUMA traffic: {file.name}", png, head, rows)

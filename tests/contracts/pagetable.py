@@ -76,6 +76,11 @@ class PageTableContract(RuleBasedStateMachine):
         assert not self.table.is_accessed(self.table.entry(laddr))
 
     @invariant()
+    def its_tables_are_those_it_has_taken(self):
+        assert len({*self.table.table_frames()}) == self.table.tables
+        assert all(self.frames.references(table) == 1 for table in self.table.table_frames())
+
+    @invariant()
     def entries_say_what_was_put_there(self):
         for laddr in PLACES:
             entry, (kind, number, prot) = self.table.entry(laddr), self.model.get(laddr, ("", 0, 0))

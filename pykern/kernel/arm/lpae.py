@@ -108,6 +108,15 @@ class LpaeTable(LpaeEntries):
             count = (end - start + PAGE_SIZE - 1) // PAGE_SIZE
             yield start, self._read_many(table, first, count)
 
+    def table_frames(self) -> list[int]:
+        """Return the physical addresses of all tables."""
+        found = level = [self.root]
+        for _ in range(_LAST_LEVEL):
+            entries = [entry for table in level for entry in self._read_many(table, 0, ENTRIES)]
+            level = [e & ADDRESS for e in entries if e & (VALID | TABLE) == VALID | TABLE]
+            found = [*found, *level]
+        return found
+
     # -- changing
 
     def map(self, laddr: int, paddr: int, size: int, flags: int) -> None:

@@ -311,5 +311,5 @@ def _shows_tables(reader: TableReader, laddr: int, paddr: int, size: int) -> boo
     """
     if reader.window is None or laddr < reader.window:
         return False
-    tables = set(reader.table_frames())
+    tables = {*reader.table_frames(), *reader.table_frames(upper=True)}
     return all(page in tables for page in range(paddr, paddr + size, PAGE_SIZE))

@@ -298,7 +298,9 @@ class FrameAllocator:
     def traffic_by_node(self) -> dict[tuple[int, int], int]:
         """Return `traffic`; without nodes everybody is on the one that all memory is on."""
         only = self.regions[0].node
-        return {(only if asker is None else asker, node): n for (asker, node), n in self.traffic.items()}
+        return {
+            (only if asker is None else asker, node): n for (asker, node), n in self.traffic.items()
+        }
 
     def node_of(self, paddr: int) -> int:
         """Return the NUMA node that a frame is on."""

@@ -41,6 +41,10 @@ class PageTable(Protocol):
         """Put the pages of one such span, whatever was there; nobody is told."""
         ...
 
+    def table_frames(self) -> list[int]:
+        """Return the physical addresses of the root and of the tables of the user half."""
+        ...
+
     def user_flags(self, prot: int, /) -> int:
         """Return the flags of a user page with PROT_ bits."""
         ...

@@ -164,17 +164,14 @@ class TableReader(UserEntries):
         for start, table, index, count, _shift in self._spans(laddr, laddr + size):
             yield start, self._view(table)[index : index + count].tolist()
 
-    def table_frames(self, *, upper: bool | None = None) -> list[int]:
-        """Return the physical addresses of the PML4 and of all tables below it, each once.
+    def table_frames(self, *, upper: bool = False) -> list[int]:
+        """Return the physical addresses of the PML4 and of all tables of one half below it.
 
-        Parameters
-        ----------
-        upper : look below one half of the PML4 only
+        Each is there once, also where the PML4 is among its own tables.
         """
         half = ENTRIES // 2
-        entries = self._view(self.root).tolist()
-        level = entries if upper is None else entries[half:] if upper else entries[:half]
         found = {self.root: None}
+        level = self._view(self.root)[half if upper else 0 :][:half].tolist()
         for _ in SHIFTS[:3]:
             below = {e & ADDRESS: None for e in level if e & P and not e & PS}
             new = [table for table in below if table not in found]

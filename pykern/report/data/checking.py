@@ -93,10 +93,10 @@ def number(value: Json, where: str) -> float:
     return float(value)
 
 
-def whole(value: Json, where: str, most: int = _LARGEST) -> int:
-    """Return a whole number from 0 to `most`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise _wrong(value, where, f"a whole number from 0 to {most}")
+def whole(value: Json, where: str, most: int = _LARGEST, least: int = 0) -> int:
+    """Return a whole number from `least` to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise _wrong(value, where, f"a whole number from {least} to {most}")
     return value
 
 

@@ -111,9 +111,7 @@ def _metrics(name: str, value: dict[str, Json]) -> Metrics:
         tuple(_times(cpu, f"{where_cpus}[{i}]") for i, cpu in enumerate(items(cpus, where_cpus))),
         {text(call, where_calls): whole(count, where_calls) for call, count in calls.items()},
         tuple(whole(node, f"{name}, 'nodes'", _MOST_NODES) for node in nodes),
-        tuple(
-            timeline.distances(row, name) for row in items(*member(numa, "distances", name))
-        ),
+        tuple(timeline.distances(row, name) for row in items(*member(numa, "distances", name))),
         _matrix(*member(numa, "frames", name), len(nodes)),
     )
 

@@ -97,7 +97,8 @@ def memory(timeline: Timeline, most_processes: int = 8) -> Memory | None:
 
 
 def _check(name: str, readings: Sequence[MemoryReading], frames: int, nodes: int) -> None:
-    parts = sum(count for count, _ in readings[0].cells)
+    size = readings[0].cell_frames
+    parts = -(-frames // size)
     for reading in readings:
         where = f"{name}: memory at {reading.time} ns"
         found = sum(map(sum, reading.frames.values()))
@@ -105,8 +106,9 @@ def _check(name: str, readings: Sequence[MemoryReading], frames: int, nodes: int
             raise ReportError(f"{where}: owners have {found} frames, expected {frames}")
         if any(len(counts) != nodes for counts in reading.frames.values()):
             raise ReportError(f"{where}: expected a number for each of {nodes} nodes")
-        if sum(count for count, _ in reading.cells) != parts or not parts:
-            raise ReportError(f"{where}: expected {max(parts, 1)} parts of the RAM")
+        shown = sum(count for count, _ in reading.cells)
+        if shown != parts or reading.cell_frames != size:
+            raise ReportError(f"{where}: {shown} parts of the RAM, expected {parts}")
         strangers = {owner for _, owner in reading.cells} - reading.frames.keys()
         if strangers:
             raise ReportError(f"{where}: {min(strangers)} has a part of the RAM but no frame")

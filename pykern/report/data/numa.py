@@ -50,7 +50,11 @@ def traffic(source: Metrics | Timeline) -> Traffic | None:
     if machine is None or len(machine.nodes) < 2 or not source.traffic:
         return None
     history = [
-        (time, local := sum(n for (a, b), n in counts.items() if a == b), sum(counts.values()) - local)
+        (
+            time,
+            local := sum(n for (a, b), n in counts.items() if a == b),
+            sum(counts.values()) - local,
+        )
         for time, counts in source.traffic
     ]
     last = source.traffic[-1][1]

@@ -50,7 +50,7 @@ def curves(trace: PageTrace, most: int = 4) -> list[Curves]:
     enough = [
         pages
         for pages in alike
-        if _LEAST_PAGES <= len(set(pages)) and _LEAST_REUSE * len(set(pages)) <= len(pages)
+        if len(set(pages)) >= _LEAST_PAGES and _LEAST_REUSE * len(set(pages)) <= len(pages)
     ]
     longest = sorted(enough, key=lambda pages: (-len(pages), alike[pages][0].pid))[:most]
     return [_curves(pages, alike[pages]) for pages in longest]

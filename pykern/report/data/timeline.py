@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +20,7 @@ __all__ = ["Machine", "MemoryReading", "Migration", "Run", "Timeline", "read"]
 
 _MOST_CPUS, _MOST_NODES = 1024, 256
 _MOST_CELLS = 1 << 16
-_MOST_FRAMES = 1 << 40
+_MOST_FRAMES, _LARGEST_PAGE = 1 << 31, 1 << 21
 _NS_PER_US = 1000
 ACTIVITIES = {"syscall": "system calls", "interrupt": "interrupts", "fault": "faults"}
 """Category of an event → what such events are called; those of messages are counted when sent."""
@@ -79,7 +80,7 @@ class Timeline:
 
     Attributes
     ----------
-    queues : (time, tasks that wait on each processor)
+    queues : (time, processor, tasks that wait there from then on)
     traffic : (time, (asker, node) → frames so far)
     activity : what happened → when
     calls : how often each system call was made
@@ -88,7 +89,7 @@ class Timeline:
     name: str
     machine: Machine | None = None
     runs: list[Run] = field(default_factory=list)
-    queues: list[tuple[int, dict[int, int]]] = field(default_factory=list)
+    queues: list[tuple[int, int, int]] = field(default_factory=list)
     migrations: list[Migration] = field(default_factory=list)
     memory: list[MemoryReading] = field(default_factory=list)
     traffic: list[tuple[int, dict[tuple[int, int], int]]] = field(default_factory=list)
@@ -123,6 +124,9 @@ def read(name: str, value: Json) -> Timeline:
         raise ReportError(f"{name}: no event of a processor that runs a task; is it a timeline?")
     for times in timeline.activity.values():
         times.sort()
+    timeline.memory.sort(key=lambda reading: reading.time)
+    timeline.queues.sort(key=operator.itemgetter(0))
+    timeline.traffic.sort(key=operator.itemgetter(0))
     return timeline
 
 
@@ -151,7 +155,7 @@ class _Reader:
         phase = event.get("ph")
         about = event.get("name" if phase == "C" else "cat", "")
         if isinstance(phase, str) and isinstance(about, str):
-            taker = self._takers.get((phase, about))
+            taker = self._takers.get((phase, about.partition(",")[0]))
             if taker is not None:
                 taker(event, where)
 
@@ -195,8 +199,8 @@ class _Reader:
         self.timeline.machine = Machine(
             text(*member(args, "profile", where)),
             whole(*member(args, "cpus", where), _MOST_CPUS),
-            whole(*member(args, "page_size", where), 1 << 30),
-            whole(*member(args, "ram_frames", where), _MOST_FRAMES),
+            whole(*member(args, "page_size", where), _LARGEST_PAGE, 1),
+            whole(*member(args, "ram_frames", where), _MOST_FRAMES, 1),
             tuple(whole(node, f"{where}, nodes", _MOST_NODES) for node in nodes),
             tuple(distances(row, where) for row in rows),
         )
@@ -220,17 +224,16 @@ class _Reader:
                 _ns(event, "ts", where),
                 frames,
                 cells,
-                whole(*member(args, "cell_frames", where), _MOST_FRAMES),
+                whole(*member(args, "cell_frames", where), _MOST_FRAMES, 1),
                 whole(*member(args, "swapped", where), _MOST_FRAMES),
             )
         )
 
     def _queues(self, event: Event, where: str) -> None:
-        lengths = table(*member(event, "args", where))
-        waiting = {
-            _numbered(name, "CPU ", where): whole(length, where) for name, length in lengths.items()
-        }
-        self.timeline.queues.append((_ns(event, "ts", where), waiting))
+        name = str(event["name"])
+        cpu = _numbered(name.partition(",")[2], " CPU ", f"{where}, 'name'")
+        length = whole(*member(table(*member(event, "args", where)), "tasks", where))
+        self.timeline.queues.append((_ns(event, "ts", where), cpu, length))
 
     def _traffic(self, event: Event, where: str) -> None:
         counts = table(*member(event, "args", where))
@@ -259,7 +262,7 @@ def _cpu(event: Event, where: str) -> int:
 def _numbered(name: str, prefix: str, where: str) -> int:
     digits = name.removeprefix(prefix)
     if not digits.isascii() or not digits.isdigit() or len(digits) > 4:
-        raise ReportError(f"{where}: {ascii(name)[:40]}, expected {prefix}and a number")
+        raise ReportError(f"{where}: {ascii(name)[:40]}, expected {prefix.strip()} and a number")
     return whole(int(digits), where, _MOST_CPUS - 1)
 
 

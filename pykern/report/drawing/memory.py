@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator
 
 from pykern.report.data.memory import FREE, OTHERS
 from pykern.report.drawing import style
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
+_ROOM = 1.25
 # What is no process has one colour in every picture.
 _KERNEL = {
     "firmware and loader": "#555555",
@@ -35,7 +38,16 @@ _KERNEL = {
     OTHERS: "#9a7b4f",
     FREE: style.FREE,
 }
-_PROCESSES = ("#e69f00", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#5d3a9b", "#44aa99", "#994f00")
+_PROCESSES = (
+    "#e69f00",
+    "#cc79a7",
+    "#56b4e9",
+    "#d55e00",
+    "#f0e442",
+    "#5d3a9b",
+    "#44aa99",
+    "#994f00",
+)
 
 
 def colours(owners: tuple[str, ...]) -> list[str]:
@@ -47,10 +59,13 @@ def colours(owners: tuple[str, ...]) -> list[str]:
 def draw(name: str, found: Memory) -> Figure:
     """Draw the memory of a run."""
     made = style.figure(f"Memory by owner: {name}", 10.5)
-    upper, middle, lower = made.subplots(3, 1, height_ratios=[3.2, 3.2, 2.6])
+    grid = made.add_gridspec(3, 2, height_ratios=[3.2, 3.2, 2.6], width_ratios=[5, 1.15])
+    upper, middle = made.add_subplot(grid[0, 0]), made.add_subplot(grid[1, 0])
+    lower = made.add_subplot(grid[2, :])
     end = max(found.times[-1], 1)
     scale, size = style.time_scale(end), style.size_scale(sum(row[0] for row in found.sizes))
-    _draw_sizes(upper, found, scale, size)
+    handles = _draw_sizes(upper, found, scale)
+    style.legend(made.add_subplot(grid[:2, 1]), handles)
     _draw_places(middle, found, scale, size)
     for panel in (upper, middle):
         style.finish(panel, end / scale.factor, scale, label=panel is middle)
@@ -58,27 +73,32 @@ def draw(name: str, found: Memory) -> Figure:
     return made
 
 
-def _draw_sizes(axes: Axes, found: Memory, scale: Scale, size: Scale) -> None:
+def _draw_sizes(axes: Axes, found: Memory, scale: Scale) -> list[Artist]:
     times = [time / scale.factor for time in found.times]
-    sizes = np.array(found.sizes) / size.factor
+    bytes_ = np.array(found.sizes)
+    total = bytes_.sum(axis=0).max()
+    used = max((total - bytes_[-1]).max(), *found.swapped)
+    top = min(total, used * _ROOM)
+    size = style.size_scale(top)
+    sizes = bytes_ / size.factor
     axes.stackplot(times, sizes, colors=colours(found.owners), lw=0, step="post")
-    total = sizes.sum(axis=0).max()
-    handles = [
+    handles: list[Artist] = [
         Patch(facecolor=colour, label=owner, edgecolor="#bbbbbb", lw=0.5)
         for owner, colour in zip(found.owners, colours(found.owners), strict=True)
     ]
+    handles.reverse()
     if any(found.swapped):
         swapped = np.array(found.swapped) / size.factor
-        (line,) = axes.step(
+        handles += axes.step(
             times, swapped, where="post", color="black", ls="--", lw=1.4, label="in swap space"
         )
-        total = max(total, swapped.max())
-        axes.legend(handles=[*handles[::-1], line], loc="upper left", bbox_to_anchor=(1.0, 1.02))
-    else:
-        axes.legend(handles=handles[::-1], loc="upper left", bbox_to_anchor=(1.0, 1.02))
-    axes.set_ylim(0, total)
+    axes.set_ylim(0, max(top, 1) / size.factor)
     axes.set_ylabel(size.unit)
-    axes.set_title(f"How much each owner had ({len(found.times)} readings)")
+    whole = style.quantity(total, style.size_scale(total))
+    above = "" if top == total else ", all above is free"
+    readings = style.count(len(found.times), "reading")
+    axes.set_title(f"How much each owner had of {whole} ({readings}{above})")
+    return handles
 
 
 def _draw_places(axes: Axes, found: Memory, scale: Scale, size: Scale) -> None:
@@ -102,8 +122,7 @@ def _draw_places(axes: Axes, found: Memory, scale: Scale, size: Scale) -> None:
     part = style.size_scale(found.cell_size)
     axes.set_title(
         "Where in physical memory it was "
-        f"(each part of {style.grouped(found.cell_size / part.factor)} {part.unit} "
-        "shows who had most of it)"
+        f"(each {style.quantity(found.cell_size, part)} show who had most of what was used)"
     )
 
 
@@ -119,20 +138,19 @@ def _draw_fullest(axes: Axes, found: Memory, scale: Scale) -> None:
         edgecolor="#bbbbbb",
         lw=0.5,
     )
-    axes.set_yscale("log")
+    style.logarithmic(axes)
+    axes.yaxis.set_major_locator(LogLocator(numticks=8))
     axes.set_ylim(1, max(values, default=1) / 1024 * 6)
     for x, value in enumerate(values):
-        unit = style.size_scale(value)
-        text = f"{style.grouped(value / unit.factor)}\n{unit.unit}"
+        text = style.quantity(value, style.size_scale(value)).replace(" ", "\n")
         axes.text(x, value / 1024 * 1.15, text, ha="center", va="bottom", fontsize=8.5)
     axes.set_xticks(range(len(order)), [_wrapped(owner) for owner in order], fontsize=8.5)
     axes.set_xlim(-0.6, len(order) - 0.4)
     axes.grid(visible=False, axis="x")
     axes.set_ylabel("KiB, logarithmic")
-    when = style.grouped(found.times[found.fullest] / scale.factor)
-    axes.set_title(f"At its fullest, at {when} {scale.unit}")
+    axes.set_title(f"At its fullest, at {style.quantity(found.times[found.fullest], scale)}")
 
 
 def _wrapped(owner: str) -> str:
     """Return a name on lines that stand beside each other."""
-    return owner.replace(" ", "\n")
+    return owner.replace(" ", "\n").replace("framebuffer", "frame-\nbuffer")

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
+# Colour, mark and width, those in front first: where several have the same values, all are seen.
 _LINES = {
-    "optimal": ("#000000", "--", "o"),
-    "lru": ("#0072b2", "-", "s"),
-    "clock": ("#009e73", "-", "^"),
-    "fifo": ("#e69f00", "-", "v"),
-    "random": ("#cc79a7", "-", "D"),
-    "lifo": ("#d55e00", "-", "x"),
+    "optimal": ("#000000", "o", 1.2),
+    "lru": ("#0072b2", "s", 1.8),
+    "clock": ("#009e73", "^", 3.6),
+    "fifo": ("#e69f00", "v", 6.0),
+    "random": ("#cc79a7", "D", 2.4),
+    "lifo": ("#d55e00", "X", 4.5),
 }
+_FEW_TIMES = 5
 _NAMES = {"optimal": "optimal (knows the future)", "lifo": "lifo (as without replacement)"}
 
 
@@ -39,31 +41,27 @@ def draw(name: str, found: Sequence[Curves]) -> Figure:
 
 
 def _draw_one(axes: Axes, curves: Curves) -> None:
-    # What comes first lies on top, and none hides another that has the same values.
-    for place, (policy, faults) in enumerate(sorted(curves.faults.items(), key=_order)):
-        colour, line, mark = _LINES.get(policy, (style.REST, "-", "."))
+    for depth, policy in enumerate(sorted(curves.faults, key=_depth)):
+        colour, mark, width = _LINES.get(policy, (style.REST, ".", 2.0))
         axes.plot(
             curves.frames,
-            faults,
+            curves.faults[policy],
             color=colour,
-            ls=line,
+            ls="--" if policy == "optimal" else "-",
             marker=mark,
-            ms=7 - 0.6 * place,
-            lw=3.4 - 0.45 * place,
+            ms=4 + width / 1.5,
+            mec="white",
+            mew=0.6,
+            lw=width,
+            zorder=10 - depth,
             label=_NAMES.get(policy, policy),
-            fillstyle="none" if mark != "x" else "full",
         )
     axes.axhline(curves.pages, color="#777777", lw=1, ls=":", label="one fault for each page")
-    axes.set_yscale("log")
-    axes.set_ylim(curves.pages * 0.8, max(map(max, curves.faults.values())) * 1.25)
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.yaxis.set_minor_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.tick_params(axis="y", which="minor", labelsize=7)
+    _scale(axes, curves.pages, max(map(max, curves.faults.values())))
     axes.set_xlim(0, curves.frames[-1] * 1.02)
     axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_xlabel("frames for the program's data")
-    axes.set_ylabel("page faults, logarithmic")
     rest = f", {curves.left_out:,} more left out" if curves.left_out else ""
     axes.set_title(
         f"{curves.program}: {curves.references:,} references to {curves.pages:,} pages{rest}"
@@ -71,6 +69,18 @@ def _draw_one(axes: Axes, curves: Curves) -> None:
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02))
 
 
-def _order(item: tuple[str, tuple[int, ...]]) -> int:
-    names = list(_LINES)[::-1]
-    return names.index(item[0]) if item[0] in names else -1
+def _scale(axes: Axes, least: int, most: int) -> None:
+    """Scale the axis of faults: by logarithm where the most are many times the least."""
+    if most < least * _FEW_TIMES:
+        axes.set_ylim(0, most * 1.1)
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axes.set_ylabel("page faults")
+        return
+    style.logarithmic(axes)
+    axes.set_ylim(least * 0.85, most * 1.2)
+    axes.set_ylabel("page faults, logarithmic")
+
+
+def _depth(policy: str) -> int:
+    names = list(_LINES)
+    return names.index(policy) if policy in names else len(names)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
@@ -21,93 +22,117 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-_MOST_ARROWS = 400
+_MOST_ARROWS, _MOST_LABELS = 300, 24
+_MOST_HEIGHT = 5.5
 _LANE = 0.8
+_GREYS = ("#8a8a8a", "#5f5f5f", "#b0b0b0", "#747474", "#9d9d9d")
+"""Of tasks that have no colour of their own: neighbours differ."""
 _FAINTEST = 0.35
-_MARKS = {"system calls": "-", "interrupts": "-", "faults": "-", "messages sent": "-"}
+_ARROW = {"arrowstyle": "->", "color": "black", "lw": 0.8, "shrinkA": 0, "shrinkB": 0}
+_ACTIVITIES = ("system calls", "interrupts", "faults", "messages sent")
 
 
-def draw(name: str, found: Schedule) -> Figure:
-    """Draw a schedule."""
-    lanes = max(len(found.lanes), 1)
-    heights = [0.9 + 0.42 * min(lanes, 32), 1.5, 2.2]
-    made = style.figure(f"Schedule: {name}", sum(heights) + 1.2)
-    axes = made.subplots(3, 1, sharex=True, height_ratios=heights)
+def draw(name: str, found: Schedule, detail: Schedule) -> Figure:
+    """Draw a schedule.
+
+    Parameters
+    ----------
+    detail : the part of it that is drawn once more, larger
+    """
+    lanes = min(0.7 + 0.4 * len(found.lanes), _MOST_HEIGHT)
+    heights = [lanes, lanes, 1.6, 2.2]
+    made = style.figure(f"Schedule: {name}", max(sum(heights) + 1.8, 8.5))
+    grid = made.add_gridspec(4, 2, height_ratios=heights, width_ratios=[5, 1.15])
+    whole, zoom, waiting, activity = (made.add_subplot(grid[row, 0]) for row in range(4))
     scale = style.time_scale(found.end)
-    _draw_lanes(axes[0], found, scale)
-    _draw_waiting(axes[1], found, scale)
-    _draw_activity(axes[2], found, scale)
-    for panel in axes:
-        style.finish(panel, found.end / scale.factor, scale, label=panel is axes[-1])
+    _draw_lanes(whole, found, scale)
+    whole.set_title(
+        "Which task each processor ran, and how much of the time any "
+        "(paler: idle in between; white: idle)"
+    )
+    _mark(whole, detail, scale)
+    finer = style.time_scale(detail.end - detail.begin)
+    _draw_lanes(zoom, detail, finer)
+    zoom.set_title("The same where tasks changed most often (arrows: migrations)")
+    zoom.set_xlabel(f"virtual time ({finer.unit})")
+    zoom.ticklabel_format(axis="x", useOffset=False)
+    _draw_waiting(waiting, found, scale)
+    lines = _draw_activity(activity, found, scale)
+    for panel in (whole, waiting, activity):
+        style.finish(panel, found.end / scale.factor, scale, label=panel is activity)
+    style.legend(made.add_subplot(grid[:3, 1]), _legend(found))
+    style.legend(made.add_subplot(grid[3, 1]), lines)
     return made
 
 
+def _mark(axes: Axes, detail: Schedule, scale: Scale) -> None:
+    """Show where the larger picture comes from."""
+    for edge in (detail.begin, detail.end):
+        axes.axvline(edge / scale.factor, color="#555555", lw=0.8, ls=":")
+
+
 def _draw_lanes(axes: Axes, found: Schedule, scale: Scale) -> None:
-    colours = dict(enumerate(style.COLOURS))
-    end = found.end / scale.factor
+    begin, end = found.begin / scale.factor, found.end / scale.factor
     for row, lane in enumerate(found.lanes):
-        low, high = row - _LANE / 2, row + _LANE / 2
         axes.imshow(
-            _picture(lane, colours),
-            extent=(0, end, high, low),
+            _picture(lane),
+            extent=(begin, end, row + _LANE / 2, row - _LANE / 2),
             aspect="auto",
             interpolation="nearest",
         )
     rows = {lane.cpu: row for row, lane in enumerate(found.lanes)}
     _draw_migrations(axes, found, rows, scale)
-    busy = [found.busy[lane.cpu] / found.end for lane in found.lanes]
-    labels = [f"CPU {lane.cpu}  {share:4.0%}" for lane, share in zip(found.lanes, busy, strict=True)]
-    step = -(-len(labels) // 32)
+    labels = [f"CPU {lane.cpu}" for lane in found.lanes]
+    if not found.begin:
+        shares = [found.busy[lane.cpu] / found.end for lane in found.lanes]
+        labels = [f"{label} {share:4.0%}" for label, share in zip(labels, shares, strict=True)]
+    step = -(-len(labels) // _MOST_LABELS)
     axes.set_yticks(range(0, len(labels), step), labels[::step])
+    axes.set_xlim(begin, end)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.grid(visible=False)
-    axes.set_title(
-        "Which task each processor ran, and its share of time with any "
-        "(paler: idle in between; white: idle)"
-    )
-    axes.legend(handles=_legend(found, scale), loc="upper left", bbox_to_anchor=(1.0, 1.02))
+    axes.xaxis.set_major_locator(MaxNLocator(12))
 
 
-def _picture(lane: Lane, colours: dict[int, str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _picture(lane: Lane) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Return a row of pixels: the colour of a task, the paler the less of the time it ran."""
-    palette = np.array([to_rgb(colour) for colour in (*colours.values(), style.REST, "white")])
-    rest = len(colours)
-    task = np.array(lane.task)
-    index = np.where(task == IDLE, rest + 1, np.minimum(task, rest))
+    palette = np.array([to_rgb(colour) for colour in (*style.COLOURS, *_GREYS, "white")])
+    task, own = np.array(lane.task), len(style.COLOURS)
+    index = np.where(task < own, task, own + task % len(_GREYS))
+    index[task == IDLE] = len(palette) - 1
     busy = np.array(lane.busy)
     weight = np.where(busy > 0, _FAINTEST + (1 - _FAINTEST) * busy, 0.0)[:, None]
     return np.asarray((palette[index] * weight + (1 - weight))[None, :, :])
 
 
 def _draw_migrations(axes: Axes, found: Schedule, rows: dict[int, int], scale: Scale) -> None:
-    if not found.migrations:
-        return
-    step = -(-len(found.migrations) // _MOST_ARROWS)
+    step = -(-len(found.migrations) // _MOST_ARROWS) or 1
     for move in found.migrations[::step]:
         if move.from_cpu in rows and move.to_cpu in rows:
+            when = move.end / scale.factor
             axes.annotate(
                 "",
-                xy=(move.end / scale.factor, rows[move.to_cpu]),
-                xytext=(move.end / scale.factor, rows[move.from_cpu]),
-                arrowprops={"arrowstyle": "->", "color": "black", "lw": 0.8, "shrinkA": 0, "shrinkB": 0},
-                annotation_clip=False,
+                xy=(when, rows[move.to_cpu]),
+                xytext=(when, rows[move.from_cpu]),
+                arrowprops=_ARROW,
             )
 
 
-def _legend(found: Schedule, scale: Scale) -> list[Patch]:
+def _legend(found: Schedule) -> list[Patch]:
     shown = found.tasks[: len(style.COLOURS)]
     handles = [
-        Patch(color=colour, label=f"{task}  {style.grouped(ns / scale.factor)} {scale.unit}")
+        Patch(color=colour, label=f"{task}  {style.quantity(ns, style.time_scale(ns))}")
         for colour, (task, ns) in zip(style.COLOURS, shown, strict=False)
     ]
     others = found.tasks[len(shown) :]
     if others:
-        total = style.grouped(sum(ns for _, ns in others) / scale.factor)
-        handles.append(Patch(color=style.REST, label=f"{len(others)} others  {total} {scale.unit}"))
+        ns = sum(ns for _, ns in others)
+        total = style.quantity(ns, style.time_scale(ns))
+        label = f"{style.count(len(others), 'other')}  {total}"
+        handles.append(Patch(color=_GREYS[0], label=label))
     if found.migrations:
-        shown_all = len(found.migrations) <= _MOST_ARROWS
-        note = "" if shown_all else ", not all drawn"
-        handles.append(Patch(color="none", label=f"→ {len(found.migrations):,} migrations{note}"))
+        label = f"→ {style.count(len(found.migrations), 'migration')}"
+        handles.append(Patch(color="none", label=label))
     return handles
 
 
@@ -123,21 +148,20 @@ def _draw_waiting(axes: Axes, found: Schedule, scale: Scale) -> None:
     axes.set_title(f"Tasks that wait in run queues (at most {max(lengths):,} at once)")
 
 
-def _draw_activity(axes: Axes, found: Schedule, scale: Scale) -> None:
+def _draw_activity(axes: Axes, found: Schedule, scale: Scale) -> list[Line2D]:
     # Wider parts than those of the lanes: a line of them is to be read, not guessed at.
     group = max(found.parts // 150, 1)
-    width = found.part * group / scale.factor
-    for colour, what in zip(style.COLOURS, _MARKS, strict=False):
-        if what not in found.activity:
-            continue
-        counts = np.array(found.activity[what])
+    width = found.part * group
+    lines = []
+    for place, (colour, what) in enumerate(zip(style.COLOURS, _ACTIVITIES, strict=False)):
+        counts = np.array(found.activity.get(what, (0,) * found.parts))
         counts = np.add.reduceat(counts, np.arange(0, len(counts), group))
-        times = np.arange(len(counts) + 1) * width
-        label = f"{what}  {int(counts.sum()):,}"
-        axes.stairs(counts, times, color=colour, lw=1.3, label=label, baseline=None)
-    axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylim(bottom=0)
-    axes.set_ylabel(f"in {style.grouped(width)} {scale.unit}")
-    axes.set_title("What happened how often")
-    if found.activity:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02))
+        times = np.arange(len(counts) + 1) * width / scale.factor
+        axes.stairs(counts, times, color=colour, lw=2.6 - 0.5 * place, baseline=None)
+        lines.append(Line2D([], [], color=colour, lw=2, label=f"{what}  {int(counts.sum()):,}"))
+    style.logarithmic(axes, from_zero=True)
+    axes.set_ylabel("number, logarithmic")
+    axes.set_title(
+        f"What happened how often, in each {style.quantity(width, style.time_scale(width))}"
+    )
+    return lines

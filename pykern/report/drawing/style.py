@@ -5,22 +5,36 @@ from __future__ import annotations
 import io
 import math
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-__all__ = ["Scale", "figure", "finish", "png", "size_scale", "styled", "time_scale"]
+__all__ = [
+    "Scale",
+    "count",
+    "figure",
+    "finish",
+    "grouped",
+    "legend",
+    "logarithmic",
+    "png",
+    "quantity",
+    "size_scale",
+    "styled",
+    "time_scale",
+]
 
 _DPI = 110
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.titleweight": "bold",
@@ -93,6 +107,24 @@ def finish(axes: Axes, end: float, scale: Scale, *, label: bool) -> None:
         axes.tick_params(labelbottom=False)
 
 
+def logarithmic(axes: Axes, *, from_zero: bool = False) -> None:
+    """Make the vertical axis logarithmic, with plain numbers at it; `from_zero`: 0 is shown."""
+    if from_zero:
+        axes.set_yscale("symlog", linthresh=1)
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def legend(axes: Axes, handles: Sequence[Artist]) -> None:
+    """Put a legend into a panel of its own."""
+    axes.set_axis_off()
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.05, 1.0)).set_in_layout(False)
+
+
 def png(made: Figure) -> bytes:
     """Return a picture as PNG; the same one has the same bytes with the same library."""
     out = io.BytesIO()
@@ -105,3 +137,13 @@ def grouped(number: float) -> str:
     if number >= 100 or number == int(number):
         return f"{number:,.0f}"
     return f"{number:.{max(0, 2 - math.floor(math.log10(number)))}f}"
+
+
+def quantity(value: float, scale: Scale) -> str:
+    """Return a number and its unit."""
+    return f"{grouped(value / scale.factor)} {scale.unit}"
+
+
+def count(number: int, what: str) -> str:
+    """Return how many there are of something."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

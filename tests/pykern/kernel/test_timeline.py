@@ -85,8 +85,45 @@ def test_interrupts_and_faults(watched):
     assert [e["name"] for e in null] == ["page_fault"]
 
 
+def test_tasks_that_change_the_processor_are_arrows(watched):
+    """Each goes from where the task ran last to where it runs next, and is counted."""
+    booted, events = watched
+    begins, ends = of(events, "migration", "s"), of(events, "migration", "f")
+    assert 0 < len(begins) == len(ends) <= booted.kernel.metrics.migrations
+    runs = {(event["tid"], event["ts"]): event["args"]["tid"] for event in of(events, "run")}
+    for begin, end in zip(begins, ends, strict=True):
+        assert begin["tid"] != end["tid"]
+        assert begin["ts"] <= end["ts"]
+        assert (end["tid"], end["ts"]) in runs
+
+
+def test_counters_come_as_things_happen(watched):
+    _, events = watched
+    for name in ("runnable", "memory (KiB)"):
+        shown = [event for event in events if event["ph"] == "C"]
+        times = [event["ts"] for event in shown if event["name"].startswith(name)]
+        assert len(times) > 10
+        assert times == sorted(times)
+
+
+def test_messages_by_pid_are_arrows_too():
+    """MIC-09: messages of the microkernel go from task to task."""
+    out = io.StringIO()
+    booted = booting.boot(
+        booting.image("microkernel"), append="swap=0", timeline=lambda m: Timeline(m, out)
+    )
+    booted.timeline.close()
+    events = json.loads(out.getvalue())
+    assert len(of(events, "message", "s")) == booted.kernel.metrics.ipc_recvs > 2000
+    names = {event["name"] for event in of(events, "ipc", "i")}
+    assert {"send to task 1", "receive from task 1"} <= names
+
+
 def test_tracks_have_the_names_of_tasks(watched):
     _, events = watched
+    processes = {e["args"]["name"] for e in events if e["name"] == "process_name"}
+    assert {"init", "sh", "ipcping", "spin", "processors", "kernel"} <= processes
+    assert "?" not in processes
     names = {e["args"]["name"] for e in events if e["name"] == "thread_name"}
     assert {"CPU 0", "CPU 1", "sh", "ipcping", "spin"} <= names
 
