@@ -11,8 +11,8 @@ The stream is the host's. Whoever runs the machine may wake what waits for it be
 for a key that was typed; otherwise it is polled in virtual time. A run in which a process moves is
 therefore not repeated bit by bit.
 
-Everything that comes is taken for hostile: a message that is none, or is longer than its type may be,
-is `BadMessage`, before any of it is looked at.
+Everything that comes is taken for hostile: a message that is none, or is longer than its type may
+be, is `BadMessage`, before any of it is looked at.
 """
 
 from __future__ import annotations
@@ -31,7 +31,17 @@ if TYPE_CHECKING:
     from pykern.kernel.core.wait import WaitQueue
     from pykern.kernel.task.system import System
 
-__all__ = ["BadMessage", "Link", "LinkClosed", "Message", "SocketLink", "Type", "Wire", "pack", "parse"]
+__all__ = [
+    "BadMessage",
+    "Link",
+    "LinkClosed",
+    "Message",
+    "SocketLink",
+    "Type",
+    "Wire",
+    "pack",
+    "parse",
+]
 
 _HEAD = struct.Struct("<BQI")
 _POLL_NS = 50_000
