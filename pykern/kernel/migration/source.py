@@ -100,7 +100,6 @@ class _Sender:
             if changed <= _FEW_PAGES or (before is not None and changed >= before):
                 return
             before = changed
-            await self._wire.drain()
             await sleep_until(self._system.clock.now_ns + _ROUND_NS)
 
     def _send_changed(self) -> int:
