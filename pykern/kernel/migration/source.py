@@ -155,7 +155,9 @@ class _Sender:
             self.report.bytes = self._wire.sent
 
     def _answer(self, left: dict[int, bytes]) -> None:
-        while (message := self._wire.poll()) is not None:
+        for _ in range(_BURST):
+            if (message := self._wire.poll()) is None:
+                return
             if message.type is Type.PULL and message.number in left:
                 self._send_page(message.number, left.pop(message.number))
                 self.report.pulled += 1

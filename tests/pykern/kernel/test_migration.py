@@ -241,7 +241,8 @@ def test_a_process_moves_while_it_runs(machine, links, post_copy):
     assert report.pages > 10
     assert report.bytes > report.pages * 4096
     if post_copy:
-        assert report.pulled == arrival.remote.pulled > 0
+        # One that is asked for may be on its way already.
+        assert 0 < report.pulled <= arrival.remote.pulled
         assert 0 < report.frozen_ns < 1 * MS
     else:
         assert report.rounds > 1
@@ -572,3 +573,58 @@ def test_the_same_run_writes_the_same_file(machine):
         assert machine(body).run().outcome.status == 0
     assert files[0] == files[1]
     assert len(files[0]) > 20 * 4096
+
+
+def test_pages_of_a_process_that_has_ended_are_not_kept(machine, links):
+    """MYR-25: killed over there while its pages follow: they come, and no frame is lost to them."""
+    near, far = links
+
+    async def source(kernel):
+        process = await counting(kernel)
+        await migrate(kernel, process, Wire(kernel, near), post_copy=True)
+
+    async def target(kernel):
+        await sleep_until(kernel.clock.now_ns + 20 * MS)
+        frames, wire = kernel.frames.statistics().free, Wire(kernel, far)
+        arrival = await receive(kernel, wire)
+        kernel.kill(arrival.process)
+        await until_ended(arrival.process)
+        await serve(wire, arrival.remote)
+        assert arrival.remote.missing == 0
+        assert kernel.frames.statistics().free == frames
+
+    first, second = machine(source), machine(target)
+    run_both(first, second)
+    assert (first.outcome.status, second.outcome.status) == (0, 0), first.log + second.log
+
+
+def test_who_sends_without_end_holds_up_nobody(machine):
+    """MYR-25: the same page again and again; others run meanwhile, and time goes on."""
+
+    class Endless:
+        raw = pack(Type.PAGE, 0x400000, bytes(4096))
+        count = 0
+
+        def receive(self):
+            self.count += 1
+            return self.raw if self.count < 1_000 else pack(Type.COMMIT)
+
+        def flush(self):
+            return True
+
+        def send(self, data):
+            pass
+
+        def close(self):
+            pass
+
+    async def body(kernel):
+        process = await counting(kernel)
+        seen = len(counted(made))
+        with pytest.raises(BadMessage, match="COMMIT came, expected STATE"):
+            await receive(kernel, Wire(kernel, Endless()))
+        assert len(counted(made)) > seen
+        end(kernel, process)
+
+    made = machine(body)
+    assert made.run().outcome.status == 0, made.log
