@@ -93,8 +93,8 @@ def _abandon_hosted(thread: UserThread) -> None:
 def _leave_memory(system: System, thread: UserThread) -> None:
     """Release the locks of a thread, and tell who joins it.
 
-    A page that is still on its way (post-copy) is waited for where a thread ends itself: its call is
-    made again. One that is ended does not wait, and nobody is left to look at that page.
+    A page that is still on its way (post-copy) is waited for where a thread ends itself: its call
+    is made again. One that is ended does not wait, and nobody is left to look at that page.
     """
     try:
         release_robust_list(system, thread)

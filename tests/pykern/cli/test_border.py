@@ -17,6 +17,11 @@ from pathlib import Path
 import pytest
 
 import images
+from pykern.cli import arguments
+from pykern.cli.border import Border
+from pykern.cli.errors import UsageError
+from pykern.cli.terminal import NoInput
+from pykern.kernel.core.errno import SysError
 from pykern.kernel.migration.wire import Type, pack, parse
 from tests import booting
 
@@ -309,3 +314,54 @@ def test_gdb_sends_a_process_and_keeps_another(target, tmp_path):
     assert file.read_bytes().startswith(b"pykern checkpoint 1\n")
     joined = source.counted + target.counted
     assert joined == list(range(1, len(joined) + 1))
+
+
+def border(*options, **more):
+    args = arguments.parse(["boot", *options])
+    args.keeper = more.get("keeper")
+    return Border(args, None, NoInput(), more.get("note", print))
+
+
+def test_nothing_leaves_where_time_can_go_back():
+    """What has left a machine cannot be taken back; the error says what to do."""
+    with pytest.raises(SysError, match="boot with --history 0"):
+        border(keeper=object()).check_open()
+    border().check_open()
+
+
+def test_a_file_that_is_there_is_never_written_over(tmp_path):
+    """It may be the only copy of a process."""
+    file = tmp_path / "kept"
+    border().write(str(file), b"first")
+    with pytest.raises(FileExistsError):
+        border().write(str(file), b"second")
+    assert file.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [file]
+    with pytest.raises(FileNotFoundError):
+        border().write(str(tmp_path / "no" / "kept"), b"first")
+
+
+def test_the_guest_reaches_nobody_whom_the_command_line_does_not_name():
+    """An empty address is the operator's; without one there is none."""
+    with pytest.raises(SysError, match="no --migrate-to"):
+        border().connect("")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"tcp:{listener.getsockname()[1]}"
+        crossing, _ = border("--migrate-to", address).connect("")
+        crossing.close()
+    with pytest.raises(SysError, match="Connection refused"):
+        border().connect(address)
+    with pytest.raises(SysError, match="not of this host alone"):
+        border().connect("tcp:10.0.0.1:1")
+
+
+def test_what_has_not_come_to_pass_is_told(tmp_path):
+    """A process that was to leave after the end of the run."""
+    notes = []
+    file = tmp_path / "kept"
+    file.write_bytes(b"")
+    border("--migrate", "x@7:tcp:1", "--restore", str(file), note=notes.append).ended()
+    assert notes[0] == "pykern: x@7: the run ended before"
+    assert str(file) in notes[1]
+    with pytest.raises(UsageError, match=r"--restore .*: No such file"):
+        border("--restore", str(tmp_path / "none"))
