@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from pykern.kernel.kernel import Kernel
     from pykern.kernel.migration import Journey
 
+_GLANCE_NS = 100_000
+"""Virtual time between two looks at what comes while a process moves."""
+_MOST_CROSSINGS = 16
 _PATIENCE_S = 10
 """How long a host may take to answer; loopback answers at once."""
 
@@ -70,8 +73,8 @@ class _Gate:
 
     connected = True
 
-    def __init__(self, listener: socket.socket) -> None:
-        self.listener = listener
+    def __init__(self, listener: socket.socket, place: str) -> None:
+        self.listener, self.place = listener, place
 
     def fileno(self) -> int:
         """Return the descriptor."""
@@ -120,16 +123,18 @@ class Border:
             raise UsageError(f"--incoming {address}: {error.strerror}") from None
         if address.path:
             stack.callback(Path(address.path).unlink, missing_ok=True)
-        self._gate = _Gate(listener)
+        self._gate = _Gate(listener, _told(address, listener))
         self._console.visitors.append(self._gate)
-        print(f"pykern: processes may come to {_told(address, listener)}", file=sys.stderr)
+        print(f"pykern: processes may come to {self._gate.place}", file=sys.stderr)
 
     def ended(self) -> None:
         """Tell the user what has not come to pass."""
         for one in [*self._migrations, *self._checkpoints]:
             self._note(f"pykern: {one.who}@{one.at_ns / NS_PER_SECOND:g}: the run ended before")
         for path, _ in self._files:
-            self._note(f"pykern: {path}: the run ended before there was a first program of pykern's")
+            self._note(
+                f"pykern: {path}: the run ended before there was a first program of pykern's"
+            )
 
     def close(self) -> None:
         """Let no link be left."""
@@ -148,17 +153,18 @@ class Border:
 
     # -- between two slices
 
-    def visit(self) -> None:
-        """Let in what has come, and begin what is due."""
+    def visit(self) -> int | None:
+        """Let in what has come, and begin what is due; return when to look again, ns."""
         kernel = self._kernel
         if not kernel.migrations.ready:
-            return
+            return None
         self._begin_what_is_due()
         # All of them are done; a machine in which nothing stirs is to be found idle.
         steps = (self._restore, kernel.migrations.do_what_is_asked, self._let_in, self._wake)
         if sum(step() for step in steps):
             for cpu in kernel.cpus:
                 kernel.reschedule_soon(cpu.number)
+        return _GLANCE_NS if self._crossings else None
 
     def _restore(self) -> int:
         files, self._files = self._files, []
@@ -179,9 +185,15 @@ class Border:
     def _let_in(self) -> int:
         if self._gate is None or not _readable(self._gate):
             return 0
-        connection, _ = self._gate.listener.accept()
+        try:
+            connection, _ = self._gate.listener.accept()
+        except OSError:  # whoever came has gone
+            return 0
+        if len(self._crossings) >= _MOST_CROSSINGS:
+            connection.close()
+            return 0
         crossing = self._crossing(connection)
-        self._kernel.migrations.take(crossing, crossing.arrived, str(self._args.incoming))
+        self._kernel.migrations.take(crossing, crossing.arrived, self._gate.place)
         return 1
 
     def _wake(self) -> int:
@@ -197,7 +209,6 @@ class Border:
 
     def connect(self, where: str) -> tuple[_Crossing, WaitQueue]:
         """Return a link to another machine, and what is woken when something has come."""
-        self._refuse_to_repeat()
         address = self._address(where)
         connection = socket.socket(server.family(address))
         connection.settimeout(_PATIENCE_S)
@@ -218,10 +229,10 @@ class Border:
             raise SysError(Errno.EINVAL, str(error)) from None
 
     def write(self, where: str, data: bytes) -> None:
-        """Write a file whole or not at all; none that is there is overwritten, it may be the only
-        copy of a process.
+        """Write a file whole or not at all.
+
+        None that is there is overwritten: it may be the only copy of a process.
         """
-        self._refuse_to_repeat()
         path = Path(where)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as file:
             file.write(data)
@@ -233,7 +244,8 @@ class Border:
         """Tell the user how one has ended."""
         self._note(f"pykern: {journey}")
 
-    def _refuse_to_repeat(self) -> None:
+    def check_open(self) -> None:
+        """See whether anything may leave at all: SysError(EOPNOTSUPP) where time can go back."""
         if self._args.keeper is not None:
             raise SysError(
                 Errno.EOPNOTSUPP,

@@ -155,7 +155,9 @@ def recording(args: argparse.Namespace) -> Recording | None:
     if args.load is None:
         return None
     if args.keeper is None:
-        raise UsageError("--load needs a history: not --history 0, nor --gdb-observer")
+        raise UsageError(
+            "--load needs a history: not --history 0, nor --gdb-observer, nor processes that move"
+        )
     return recorded.load(args)
 
 

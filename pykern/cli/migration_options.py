@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import gdbstub
 from pykern import config
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
 _REMOTE = ",remote"
@@ -73,12 +73,13 @@ def _parse_migration(text: str) -> Departure:
 
 
 def wanted(args: argparse.Namespace) -> bool:
-    """Tell whether something may come or go that a machine cannot take back."""
-    return bool(args.incoming or args.migrate_to or args.migrate or args.checkpoint)
+    """Tell whether something may come or go, which no machine can take back or do again."""
+    return any((args.incoming, args.migrate_to, args.migrate, args.checkpoint, args.restore))
 
 
 def add(
-    parser: argparse.ArgumentParser, checked: Callable[[Callable[[str], object]], Callable]
+    parser: argparse.ArgumentParser,
+    checked: Callable[[Callable[[str], object]], Callable[[str], object]],
 ) -> None:
     """Let a parser take the options."""
     group = parser.add_argument_group("processes that move (pykern's kernel)")

@@ -112,7 +112,8 @@ class Session:
     needs_input : tells whether only input can make an idle guest go on, which a hosted kernel knows
         even where a timer that nobody listens to ticks
     checkpoint : called at multiples of `checkpoint_ns` of virtual time, with the time
-    visit : called between two slices, where something from outside may come in
+    visit : called between two slices, where something from outside may come in; returns the virtual
+        time until it wants to be called again, None: `slice_ns`
     slice_ns : virtual time between two looks at the host
     note : takes a line for the user
     """
@@ -128,7 +129,7 @@ class Session:
     needs_input: Callable[[], bool] = field(default=lambda: False)
     checkpoint: Callable[[int], None] | None = None
     checkpoint_ns: int = 0
-    visit: Callable[[], None] = field(default=lambda: None)
+    visit: Callable[[], int | None] = field(default=lambda: None)
     slice_ns: int = SLICE_NS
     note: Callable[[str], None] = field(default=lambda _: None)
     inputs: list[tuple[int, bytes]] = field(default_factory=list)
@@ -144,8 +145,7 @@ class Session:
         self._next_checkpoint = self.machine.events.now + self.checkpoint_ns
         while True:
             self._receive()
-            self.visit()
-            end = self._slice_end()
+            end = self._slice_end(self.visit())
             ended = self.machine.run(until_ns=end)
             while ended.reason is ExitReason.HOSTCALL:
                 self.hostcall(ended)
@@ -166,8 +166,8 @@ class Session:
             self.inputs.append((self.machine.events.now, data))
             self.send(data)
 
-    def _slice_end(self) -> int:
-        end = self.machine.events.now + self.slice_ns
+    def _slice_end(self, wanted_ns: int | None) -> int:
+        end = self.machine.events.now + (self.slice_ns if wanted_ns is None else wanted_ns)
         if self.timeout_ns is not None:
             end = min(end, self.timeout_ns)
         if self.checkpoint is not None:

@@ -50,6 +50,12 @@ def test_every_processor_is_visited(programs):
     )
 
 
+def test_count_says_whether_it_has_lost_count(programs):
+    """Without being taken anywhere it has not; migration tests take it (MYR-25)."""
+    assert run([programs["count"], "3", "0"], "") == Result(b"1\n2\n3\ncounted to 3\n", 0)
+    assert run([programs["count"]], "").status == 2
+
+
 def test_memory_is_taken_and_zero(programs):
     assert run([programs["memhog"], "3"], "") == Result(b"3 MiB\n", 0)
 

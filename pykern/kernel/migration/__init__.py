@@ -1,6 +1,7 @@
 """A process as an image, and its way to another machine while it runs (MYR-25)."""
 
-from pykern.kernel.migration.image import ProcessImage, capture, restore
+from pykern.kernel.migration.image import ProcessImage, capture
+from pykern.kernel.migration.restore import restore
 from pykern.kernel.migration.service import Journey, Migrations, Outside, Status
 from pykern.kernel.migration.source import migrate
 from pykern.kernel.migration.target import receive

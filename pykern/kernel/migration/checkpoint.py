@@ -1,8 +1,8 @@
-"""A process in a file: what another machine would be told of it, between a first line and a digest.
+r"""A process in a file: what another machine would be told of it, with a first line and a digest.
 
 ::
 
-    b"pykern checkpoint 1\\n"
+    b"pykern checkpoint 1\n"
     PAGE messages, a STATE message (`wire`)
     SHA-256 of all that
 """
@@ -12,8 +12,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from pykern.kernel.core.wait import sleep_until
 from pykern.kernel.migration.checks import check_page
-from pykern.kernel.migration.image import ProcessImage, capture, pages_of, restore, start
+from pykern.kernel.migration.image import ProcessImage, capture, pages_of
+from pykern.kernel.migration.restore import restore, start
 from pykern.kernel.migration.source import Report, end, stand_still
 from pykern.kernel.migration.wire import BadMessage, Type, pack, parse
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["checkpoint", "decode", "encode", "restart"]
 
 _MAGIC = b"pykern checkpoint 1\n"
+_NS_PER_BYTE = 1
+"""Virtual time that writing takes."""
 _DIGEST_SIZE = hashlib.sha256().digest_size
 
 
@@ -61,9 +65,7 @@ def decode(data: bytes) -> tuple[ProcessImage, dict[int, bytes]]:
     raise BadMessage(f"a checkpoint of {len(data)} bytes without a state")
 
 
-def _whole(
-    image: ProcessImage, pages: dict[int, bytes]
-) -> tuple[ProcessImage, dict[int, bytes]]:
+def _whole(image: ProcessImage, pages: dict[int, bytes]) -> tuple[ProcessImage, dict[int, bytes]]:
     missing = [laddr for laddr in image.resident if laddr not in pages]
     if missing:
         raise BadMessage(f"a checkpoint without page {missing[0]:#x}, which its state names")
@@ -90,12 +92,12 @@ async def checkpoint(
         pages = dict(pages_of(process.space))
         data = encode(capture(system, process), pages)
         write(data)
-        system.machine.charge(len(data))
+        await sleep_until(began_ns + len(data) * _NS_PER_BYTE)
     except BaseException:
         system.signals.thaw(process)
         raise
     report.pages, report.bytes = len(pages), len(data)
-    report.frozen_ns = report.downtime_ns = system.machine.now - began_ns
+    report.frozen_ns = report.downtime_ns = system.clock.now_ns - began_ns
     if leave_running:
         system.signals.thaw(process)
     else:

@@ -1,13 +1,14 @@
-"""What an image of a process may say: it comes from a file or another machine, which may be hostile.
+"""What an image of a process may say: it comes from a file or another machine, maybe a hostile one.
 
-Whatever passes, restoring it can fail as a system call can, and do nothing else: no register reaches
-the kernel's half or ring 0, no number is out of its range, nothing is larger than a process may be.
+Restoring what passes can fail as a system call can, and do nothing else: no register reaches the
+kernel's half or ring 0, no number is out of its range, nothing is larger than a process may be.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import fields
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pykern.kernel.core.units import PAGE_SIZE
@@ -125,7 +126,10 @@ def _dict(value: object, where: str, names: frozenset[str]) -> dict[str, Any]:
 def _row(value: object, where: str, *items: Callable[[Any, str], Any]) -> list[Any]:
     if type(value) is not list or len(value) != len(items):
         raise _bad(where, value, f"{len(items)} values")
-    return [item(each, f"{where}[{at}]") for at, (item, each) in enumerate(zip(items, value))]
+    return [
+        item(each, f"{where}[{at}]")
+        for at, (item, each) in enumerate(zip(items, value, strict=True))
+    ]
 
 
 def _user_address(value: object, where: str) -> int:
@@ -165,7 +169,7 @@ def _area(value: object, where: str) -> list[Any]:
 
 def _areas(value: object, where: str) -> list[list[Any]]:
     areas = _list(value, where, _area, _MOST_AREAS)
-    for before, area in zip(areas, areas[1:]):
+    for before, area in pairwise(areas):
         if before[1] > area[0]:
             raise _bad(where, f"{area[0]:#x} behind {before[1]:#x}", "areas in order")
     return areas
@@ -276,7 +280,9 @@ def _files(value: object, where: str) -> list[list[Any]]:
     seen: set[int] = set()
     for index, (fd, *_, same) in enumerate(files):
         if fd in seen or (same is not None and same not in seen):
-            raise _bad(f"{where}[{index}]", fd, "each descriptor once, shared ones behind their first")
+            raise _bad(
+                f"{where}[{index}]", fd, "each descriptor once, shared ones behind their first"
+            )
         seen.add(fd)
     return files
 

@@ -119,9 +119,10 @@ class RemotePages:
         self._users += 1
 
     def closed(self, _space: Mapper) -> None:
-        """Count one address space fewer; the last one frees the pages."""
+        """Count one address space fewer; the last one frees the pages, and more are not taken."""
         self._users -= 1
         if not self._users:
             for paddr in self._pages.values():
                 self._frames.put(paddr)
             self._pages.clear()
+            self._missing.clear()

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.core.wait import WaitQueue
 from pykern.kernel.migration import checkpoint, source, target
+from pykern.kernel.migration.image import check_movable
 from pykern.kernel.migration.source import Report
 from pykern.kernel.migration.wire import BadMessage, LinkClosed, Wire
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
+    from pykern.kernel.core.wait import WaitQueue
     from pykern.kernel.migration.wire import Link
     from pykern.kernel.task.process import Process
     from pykern.kernel.task.system import System
@@ -27,6 +28,14 @@ _KEPT = 64
 
 class Outside(Protocol):
     """What is beyond the machine: whoever runs it lets processes go there, or does not."""
+
+    def check_open(self) -> None:
+        """See whether anything may leave at all.
+
+        Raises
+        ------
+        SysError : it may not; says why
+        """
 
     def connect(self, where: str) -> tuple[Link, WaitQueue]:
         """Return a link, and what is woken when something may have come through it.
@@ -70,6 +79,7 @@ class Journey:
     pid, name : of the process; 0 and empty while that is not known
     where : address or file
     why : it failed
+    install_ns : of an arrival: virtual time until it ran here
     """
 
     what: str
@@ -78,23 +88,28 @@ class Journey:
     name: str = ""
     status: Status = Status.ACTIVE
     why: str = ""
+    install_ns: int = 0
     report: Report = field(default_factory=Report)
 
     def __str__(self) -> str:
         """Return a line for people."""
         who = f" of process {self.pid} ({self.name})" if self.pid else ""
+        if self.name and not self.pid:
+            who = f" of process {self.name}"
         return f"{self.what}{who}, {self.where}: {self.status}{self._more()}"
 
     def _more(self) -> str:
         if self.status is not Status.COMPLETED:
             return f", {self.why}" if self.why else ""
-        report = self.report
+        report, times = self.report, ""
+        if report.downtime_ns:
+            times = f", stood still for {report.frozen_ns} ns, downtime {report.downtime_ns} ns"
+        elif self.install_ns:
+            times = f", ran {self.install_ns} ns after all had come"
         numbers = {"rounds": report.rounds, "pages": report.pages, "pulled": report.pulled,
                    "bytes": report.bytes}  # fmt: skip
         shown = "".join(f", {count} {what}" for what, count in numbers.items() if count)
-        return (
-            f"{shown}, stood still for {report.frozen_ns} ns, downtime {report.downtime_ns} ns"
-        )
+        return f"{shown}{times}"
 
 
 class Migrations:
@@ -181,18 +196,17 @@ class Migrations:
         what = "post-copy migration" if post_copy else "migration"
         journey = Journey(what, where, process.pid, process.name)
         wire = Wire(self._system, link, arrived=arrived)
-        self._begin(journey, self._send(journey, process, wire, post_copy=post_copy))
+        self._begin(journey, self._send(journey, process, wire, post_copy=post_copy), wire)
         return journey
 
     def take(self, link: Link, arrived: WaitQueue, where: str) -> Journey:
         """Begin to take a process in."""
         journey = Journey("arrival", where)
-        self._begin(journey, self._take(journey, Wire(self._system, link, arrived=arrived)))
+        wire = Wire(self._system, link, arrived=arrived)
+        self._begin(journey, self._take(journey, wire), wire)
         return journey
 
-    def checkpoint(
-        self, process: Process, where: str, *, leave_running: bool = False
-    ) -> Journey:
+    def checkpoint(self, process: Process, where: str, *, leave_running: bool = False) -> Journey:
         """Begin to write a process to a file.
 
         Raises
@@ -240,7 +254,8 @@ class Migrations:
             raise SysError(Errno.EOPNOTSUPP, "the first process stays")
         if any(j.pid == process.pid and j.status is Status.ACTIVE for j in self.journeys):
             raise SysError(Errno.EBUSY, f"process {process.pid} is on its way already")
-        source.check_movable(process)
+        self._beyond.check_open()
+        check_movable(process)
 
     @property
     def _beyond(self) -> Outside:
@@ -251,9 +266,20 @@ class Migrations:
     def _note(self, journey: Journey) -> None:
         self.journeys = [*self.journeys[1 - _KEPT :], journey]
 
-    def _begin(self, journey: Journey, body: Coroutine[Any, Any, None]) -> None:
+    def _begin(
+        self, journey: Journey, body: Coroutine[Any, Any, None], wire: Wire | None = None
+    ) -> None:
+        """Let a thread of the kernel do it; without room for one it has failed."""
         self._note(journey)
-        self._system.threads.spawn_kernel_thread(journey.what.split()[-1], self._run(journey, body))
+        run = self._run(journey, body)
+        try:
+            self._system.threads.spawn_kernel_thread(journey.what.split()[-1], run)
+        except SysError as error:
+            run.close()
+            body.close()
+            if wire is not None:
+                wire.abort(str(error))
+            self._end(journey, error)
 
     async def _run(self, journey: Journey, body: Coroutine[Any, Any, None]) -> None:
         try:
@@ -266,7 +292,8 @@ class Migrations:
     def _end(self, journey: Journey, error: Exception | None) -> None:
         journey.status = Status.COMPLETED if error is None else Status.FAILED
         if error is not None:
-            journey.why = str(error) or "the other side is gone"
+            told = error.strerror if isinstance(error, OSError) else str(error)
+            journey.why = told or "the other side is gone"
         if self.outside is not None:
             self.outside.finished(journey)
 
@@ -274,9 +301,7 @@ class Migrations:
         self, journey: Journey, process: Process, wire: Wire, *, post_copy: bool
     ) -> None:
         try:
-            journey.report = await source.migrate(
-                self._system, process, wire, post_copy=post_copy
-            )
+            journey.report = await source.migrate(self._system, process, wire, post_copy=post_copy)
         finally:
             wire.close()
 
@@ -284,7 +309,7 @@ class Migrations:
         try:
             arrival = await target.receive(self._system, wire)
             journey.pid, journey.name = arrival.process.pid, arrival.process.name
-            journey.report.frozen_ns = journey.report.downtime_ns = arrival.install_ns
+            journey.report.pages, journey.install_ns = arrival.pages, arrival.install_ns
             if arrival.remote is not None:
                 await target.serve(wire, arrival.remote)
                 journey.report.pulled = arrival.remote.pulled

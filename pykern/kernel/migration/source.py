@@ -80,7 +80,7 @@ async def migrate(
         raise
     if post_copy:
         await sender.serve()
-    sender.give_up()
+    end(system, process)  # not before: who waits for that may turn the machine off, pages and all
     return sender.report
 
 
@@ -130,34 +130,37 @@ class _Sender:
             raise SysError(Errno.ESRCH, "it was killed meanwhile")
         self._wire.send(Type.COMMIT)
         await self._wire.expect(Type.RUNNING)
-        self.report.downtime_ns = self._system.machine.now - began_ns
+        self.report.downtime_ns = self._system.clock.now_ns - began_ns
         self.report.bytes = self._wire.sent
 
     async def serve(self) -> None:
-        """Send pages that are asked for at once, and the others in between."""
+        """Send pages that are asked for at once, and the others in between.
+
+        The link is the other side's to close: what it asks for too late would reset it, and with it
+        what is still on its way.
+        """
         left = dict(pages_of(self._process.space))
         try:
             while left:
                 self._answer(left)
                 for laddr in list(left)[:_BURST]:
                     self._send_page(laddr, left.pop(laddr))
-                await sleep_until(self._system.clock.now_ns + _STEP_NS)
+                await self._wire.drain()
             self._wire.send(Type.END)
-            await self._wire.drain()
+            while True:
+                await self._wire.receive()
         except (LinkClosed, BadMessage):
-            return  # it runs there, and is no longer ours
+            return  # it runs there, with all its pages or without
         finally:
             self.report.bytes = self._wire.sent
 
     def _answer(self, left: dict[int, bytes]) -> None:
-        while (message := self._wire.poll()) is not None:
+        for _ in range(_BURST):
+            if (message := self._wire.poll()) is None:
+                return
             if message.type is Type.PULL and message.number in left:
                 self._send_page(message.number, left.pop(message.number))
                 self.report.pulled += 1
-
-    def give_up(self) -> None:
-        """End the process here: it is somewhere else."""
-        end(self._system, self._process)
 
 
 async def stand_still(system: System, process: Process) -> None:

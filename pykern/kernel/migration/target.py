@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.migration.checks import check_page
-from pykern.kernel.migration.image import ProcessImage, discard, restore, start
+from pykern.kernel.migration.image import ProcessImage
 from pykern.kernel.migration.remote_pages import RemotePages
+from pykern.kernel.migration.restore import discard, restore, start
 from pykern.kernel.migration.wire import BadMessage, LinkClosed, Type, Wire
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ class Arrival:
 
     Attributes
     ----------
+    pages : that have come before it ran
     install_ns : virtual time from its state's arrival until it ran
     remote : where its pages still come from; None: they are all here
     """
 
     process: Process
     install_ns: int
+    pages: int = 0
     remote: RemotePages | None = None
 
 
@@ -75,7 +78,7 @@ async def _receive(system: System, wire: Wire) -> Arrival:
         discard(system, process)
         raise
     start(system, process)
-    return Arrival(process, system.clock.now_ns - began_ns, remote)
+    return Arrival(process, system.clock.now_ns - began_ns, len(here), remote)
 
 
 async def _agree(wire: Wire) -> None:
@@ -99,10 +102,15 @@ async def _agree(wire: Wire) -> None:
 
 
 async def serve(wire: Wire, remote: RemotePages) -> None:
-    """Take the pages that follow a process, until all are here or the source is gone."""
+    """Take the pages that follow a process, until all are here or the source is gone.
+
+    The link is closed then; what has not come is lost, and who touches it gets SIGBUS.
+    """
     try:
         while (message := await wire.receive()).type is Type.PAGE:
             remote.arrived(message.number, message.data)
     except (LinkClosed, BadMessage):
-        pass  # what has not come is lost, and who touches it gets SIGBUS
-    remote.close()
+        return
+    finally:
+        remote.close()
+        wire.close()

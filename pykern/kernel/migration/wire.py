@@ -11,8 +11,8 @@ The stream is the host's. Whoever runs the machine may wake what waits for it be
 for a key that was typed; otherwise it is polled in virtual time. A run in which a process moves is
 therefore not repeated bit by bit.
 
-Everything that comes is taken for hostile: a message that is none, or is longer than its type may be,
-is `BadMessage`, before any of it is looked at.
+Everything that comes is taken for hostile: a message that is none, or is longer than its type may
+be, is `BadMessage`, before any of it is looked at.
 """
 
 from __future__ import annotations
@@ -31,11 +31,23 @@ if TYPE_CHECKING:
     from pykern.kernel.core.wait import WaitQueue
     from pykern.kernel.task.system import System
 
-__all__ = ["BadMessage", "Link", "LinkClosed", "Message", "SocketLink", "Type", "Wire", "pack", "parse"]
+__all__ = [
+    "BadMessage",
+    "Link",
+    "LinkClosed",
+    "Message",
+    "SocketLink",
+    "Type",
+    "Wire",
+    "pack",
+    "parse",
+]
 
 _HEAD = struct.Struct("<BQI")
 _POLL_NS = 50_000
 _CHUNK = 1 << 16
+_MOST_AT_ONCE = 1 << 18
+"""Bytes that are taken before others get their turn: who sends without end holds up nobody."""
 
 
 class LinkClosed(Exception):  # noqa: N818 - an event, not an error
@@ -185,6 +197,7 @@ class Wire:
         self._woken = arrived
         self._arrived = bytearray()
         self._idle_from_ns = 0
+        self._taken = 0
         self.sent = 0
 
     def send(self, kind: Type, number: int = 0, data: bytes = b"") -> None:
@@ -242,6 +255,10 @@ class Wire:
         """
         while (message := self.poll()) is None:
             await self._wait()
+        self._taken += _HEAD.size + len(message.data)
+        if self._taken >= _MOST_AT_ONCE:
+            taken, self._taken = self._taken, 0
+            await sleep_until(self._system.clock.now_ns + taken * self._ns_per_byte)
         return message
 
     def abort(self, why: str) -> None:

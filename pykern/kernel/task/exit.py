@@ -12,6 +12,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import SysError
+from pykern.kernel.mm.pager import NotResident
 from pykern.kernel.sched.schedulable import State
 from pykern.kernel.task.exec import release_space
 from pykern.kernel.task.robust import release_robust_list
@@ -41,8 +42,7 @@ def exit_thread(system: System, thread: UserThread, status: int) -> None:
     if thread.state is State.ZOMBIE:
         return
     _abandon_hosted(thread)
-    release_robust_list(system, thread)
-    _clear_child_tid(system, thread)
+    _leave_memory(system, thread)
     system.scheduler.exit(thread)
     process.cpu_ns += thread.cpu_ns
     process.threads.remove(thread)
@@ -88,6 +88,20 @@ def _abandon_hosted(thread: UserThread) -> None:
         thread.wait = None
     while thread.hosted:
         thread.hosted.pop().coroutine.close()
+
+
+def _leave_memory(system: System, thread: UserThread) -> None:
+    """Release the locks of a thread, and tell who joins it.
+
+    A page that is still on its way (post-copy) is waited for where a thread ends itself: its call
+    is made again. One that is ended does not wait, and nobody is left to look at that page.
+    """
+    try:
+        release_robust_list(system, thread)
+        _clear_child_tid(system, thread)
+    except NotResident:
+        if thread.process.group_status is None and not thread.exiting:
+            raise
 
 
 def _clear_child_tid(system: System, thread: UserThread) -> None:

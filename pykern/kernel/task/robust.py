@@ -7,6 +7,7 @@ Linux, Documentation/locking/robust-futex-ABI.rst, get_robust_list(2).
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from typing import TYPE_CHECKING
 
@@ -29,14 +30,17 @@ def release_robust_list(system: System, thread: UserThread) -> None:
     """Mark the locks that a thread leaves behind, and wake one who waits for each.
 
     The list is the program's and may be anything: what cannot be read ends it.
+
+    Raises
+    ------
+    NotResident : a page of it has to be loaded first; then all of it can be done again
     """
-    head, thread.robust_list = thread.robust_list, 0
-    if not head:
+    if not thread.robust_list:
         return
-    try:
-        _walk(system, thread, head)
-    except SysError:
-        return  # nothing that the kernel relies on
+    # Nothing that the kernel relies on.
+    with contextlib.suppress(SysError):
+        _walk(system, thread, thread.robust_list)
+    thread.robust_list = 0
 
 
 def _walk(system: System, thread: UserThread, head: int) -> None:
