@@ -69,7 +69,7 @@ def test_a_line_is_handled_by_a_thread(run):
 
 
 def test_a_line_is_sent_to_the_processor_that_is_chosen(run):
-    """SCA-26: the redirection table of the I/O APIC says which."""
+    """SCA-26, MYR-24: the redirection table of the I/O APIC says which."""
     seen = []
 
     async def body(kernel, ring):
