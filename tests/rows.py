@@ -74,7 +74,7 @@ PARTLY = {
     "RMP-04": "page tables; no GIC",
     "RMP-09": "x86-64; no ARM processor to switch",
     "MYR-23": "loading over a network: a later issue",
-    "MYR-24": "NVMe, SATA, Ethernet: a later issue",
+    "MYR-24": "NVMe, SATA, Ethernet, a mouse: a later issue",
     "MYR-25": "several nodes and virtual addresses: a later issue",
 }
 """Row of which something is tested → what is not there."""
