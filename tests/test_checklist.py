@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pykern import config
@@ -69,6 +70,26 @@ def test_documents():
         assert f"docs/{name}.md" in readme
     assert (ROOT / "userland" / "README.md").exists()
     assert (ROOT / "CHANGELOG.md").exists()
+
+
+def test_links_lead_somewhere():
+    """MEL-46: from document to document, and to headings in them."""
+    broken = []
+    for source in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "userland/README.md"):
+        for link in re.findall(r"\]\(([^)\s]+)\)", source.read_text(encoding="utf-8")):
+            path, _, heading = link.partition("#")
+            target = source.parent / path if path else source
+            if "://" not in link and not (target.exists() and _has_heading(target, heading)):
+                broken.append(f"{source.relative_to(ROOT)}: {link}")
+    assert broken == []
+
+
+def _has_heading(document: Path, anchor: str) -> bool:
+    """Tell whether a document has a heading that GitHub gives this anchor."""
+    if not anchor:
+        return True
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return anchor in {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
 
 
 def test_every_profile_is_described():
