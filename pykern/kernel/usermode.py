@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from pykern.kernel.binfmt import signature
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.log import Level
+from pykern.kernel.core.options import parsed
 from pykern.kernel.drivers import keyboard
 from pykern.kernel.drivers.serial import COM1_IRQ
-from pykern.kernel.core.options import parsed
 from pykern.kernel.fs import entries
 from pykern.kernel.fs.buffer import BytesBuffer
 from pykern.kernel.fs.char_devices import add_memory_devices
