@@ -145,6 +145,8 @@ static void check_rights(long port)
 
     check("a port of the kernel's is closed", sys_ipc_send(0, &message) == -EPERM);
     check("for receiving too", sys_ipc_receive(0, &message) == -EPERM);
+    check("and for trying to", sys_ipc_try_receive(0, &message) == -EPERM);
+    check("and for calls", sys_ipc_call(0, &message, &message) == -EPERM);
     check("what one has not, one cannot give", sys_ipc_grant(0, sys_getpid(), RIGHT_SEND) == -EPERM);
     check("what one has, one can", sys_ipc_grant(port, sys_getpid(), RIGHT_SEND) == 0);
     check("there is no right 8", sys_ipc_grant(port, sys_getpid(), 8) == -EINVAL);
