@@ -28,6 +28,10 @@ _OWN = {
     GDB: "the debugger's stub, beside QEMU's",
 }
 """Groups that run no guest program of the table."""
+_ABOUT = (
+    "Measure how fast guest programs run here and on the peers that are installed, what a machine "
+    "costs its host, what the hosted kernel's calls cost, and the debugger beside QEMU's."
+)
 STATUS_OK, STATUS_WRONG, STATUS_USAGE = 0, 1, 2
 
 
@@ -112,12 +116,16 @@ def _gdb_comparisons() -> list[Comparison]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pykern bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="pykern bench", description=_ABOUT)
     parser.add_argument(
         "--only", metavar="NAME,…", default="", help="programs or groups (default: all)"
     )
     parser.add_argument(
-        "--peers", metavar="NAME,…", default="qemu,bochs", help="qemu, bochs or none"
+        "--peers",
+        type=_peers,
+        metavar="NAME,…",
+        default="qemu,bochs",
+        help="qemu, bochs or none",
     )
     parser.add_argument("--without-pykern", action="store_true", help="measure the peers alone")
     parser.add_argument(
@@ -131,6 +139,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list", action="store_true", help="name the programs and stop")
     return parser
+
+
+def _peers(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := set(names) - {"qemu", "bochs", "none"}:
+        there_is_no = ", ".join(sorted(unknown))
+        raise argparse.ArgumentTypeError(f"no peer {there_is_no}, expected qemu, bochs or none")
+    return names
 
 
 def _selected(only: str) -> tuple[list[Program], set[str]]:
@@ -147,7 +163,7 @@ def _selected(only: str) -> tuple[list[Program], set[str]]:
 def _run(
     options: argparse.Namespace, programs: list[Program], directory: Path
 ) -> tuple[list[report.Row], dict[str, str]]:
-    runners = peers.find(options.peers.split(","), directory)
+    runners = peers.find(options.peers, directory)
     if not options.without_pykern:
         # Imported here, so that the peers can be measured without the compiled core.
         from pykern.bench.own import Pykern

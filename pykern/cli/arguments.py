@@ -84,6 +84,7 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _add_boot(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "boot",
+        usage="pykern boot [OPTION ...] [FILE]",  # --help has all of them in groups
         allow_abbrev=False,
         help="boot an ISO image, a kernel, a boot sector or a firmware ROM",
         description="Boot FILE: an ISO image with a Limine configuration; a Linux, Limine, "

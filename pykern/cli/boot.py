@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pykern.cli import debugger, trace
+from pykern.cli import debugger, trace, usage
 from pykern.cli.boot_image import read_image
 from pykern.cli.border import Border
 from pykern.cli.errors import UsageError
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
+    usage.check(args)
     recording = debugger.recording(args)
     image = read_image(args)
     with contextlib.ExitStack() as stack:

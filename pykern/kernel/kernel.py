@@ -9,6 +9,8 @@ from pykern.kernel.abi.tables import GATES
 from pykern.kernel.bringup import BringUp
 from pykern.kernel.core.bug import KernelPanic
 from pykern.kernel.core.log import STYLES, Level, Log
+from pykern.kernel.core.options import OptionError
+from pykern.kernel.core.registry import UnknownNameError
 from pykern.kernel.drivers import power
 from pykern.kernel.drivers.fbcon import BITS_PER_PIXEL, FramebufferConsole
 from pykern.kernel.drivers.keyboard import Keyboard
@@ -18,6 +20,7 @@ from pykern.kernel.integration import STORIES, Story
 from pykern.kernel.interrupts import Interrupts
 from pykern.kernel.migration import Migrations
 from pykern.kernel.profiles import PROFILES
+from pykern.kernel.profiles.check import ProfileError
 from pykern.kernel.sched import Metrics, State
 from pykern.kernel.syscalls import modules
 from pykern.kernel.syscalls.entry import SystemCalls, handlers, watched
@@ -337,7 +340,8 @@ class Kernel(System):
         for line in trace.rstrip().splitlines():
             log.debug(line)
         cpu = self.clock.this_cpu if self.image is not None else None
-        what = f"{type(error).__name__} in hosted code: {error}"
+        of_operator = isinstance(error, (OptionError, ProfileError, UnknownNameError))
+        what = str(error) if of_operator else f"{type(error).__name__} in hosted code: {error}"
         if cpu is None:
             log.error(what)
             self.refresh_screen()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.binfmt import signature
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.log import Level
+from pykern.kernel.core.options import parsed
 from pykern.kernel.drivers import keyboard
 from pykern.kernel.drivers.serial import COM1_IRQ
 from pykern.kernel.fs import entries
@@ -69,7 +70,9 @@ class UserMode:
         swapping.start(
             kernel, *swapping.sizes(kernel.boot.options, profile.swap, profile.replacement)
         )
-        kernel.trusted_keys = signature.parse_keys(kernel.boot.options.get("trust", profile.trust))
+        kernel.trusted_keys = parsed(
+            kernel.boot.options, "trust", signature.parse_keys, profile.trust
+        )
         kernel.vfs = Vfs(
             lambda: kernel.realtime_ns,
             on_broken_pipe=self.jobs.broken_pipe,

@@ -17,6 +17,8 @@ Translation table level 3 descriptor formats.
 
 from __future__ import annotations
 
+from pykern.kernel.core.page_entries import PageEntries
+
 VALID, PAGE = 1 << 0, 1 << 1
 TABLE = PAGE
 NON_CACHEABLE, NORMAL, DEVICE = 0 << 2, 1 << 2, 2 << 2
@@ -34,8 +36,13 @@ ADDRESS = 0x0000_FFFF_FFFF_F000
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 
 
-class LpaeEntries:
-    """What the memory manager asks of descriptors, as `mm.pagetable.PageTable` has it."""
+class LpaeEntries(PageEntries):
+    """What the memory manager asks of descriptors, as `mm.pagetable.PageTable` has it.
+
+    TCR_EL1.HA lets the processor set AF.
+    """
+
+    PRESENT, ACCESSED, SWAPPED, ADDRESS = VALID, AF, SWAPPED, ADDRESS
 
     @staticmethod
     def user_flags(prot: int) -> int:
@@ -46,11 +53,6 @@ class LpaeEntries:
         return VALID | PAGE | NORMAL | EL0 | INNER_SHAREABLE | AF | NOT_GLOBAL | PXN | rights
 
     @staticmethod
-    def is_present(entry: int) -> bool:
-        """Say whether any access to the page can succeed."""
-        return bool(entry & VALID)
-
-    @staticmethod
     def is_writable(entry: int) -> bool:
         """Say whether a write to the page can succeed."""
         return entry & (VALID | READ_ONLY) == VALID
@@ -59,33 +61,3 @@ class LpaeEntries:
     def read_only(entry: int) -> int:
         """Return a descriptor without the right to write."""
         return entry | READ_ONLY if entry & VALID else entry
-
-    @staticmethod
-    def is_accessed(entry: int) -> bool:
-        """Say whether the page was used since the access flag was cleared."""
-        return entry & (VALID | AF) == VALID | AF
-
-    @staticmethod
-    def unaccessed(entry: int) -> int:
-        """Return a descriptor whose next use will be seen (TCR_EL1.HA lets the hardware set AF)."""
-        return entry & ~AF
-
-    @staticmethod
-    def swap_entry(slot: int) -> int:
-        """Return the descriptor of a page whose content is in a slot of swap space."""
-        return slot << 12 | SWAPPED
-
-    @staticmethod
-    def is_swapped(entry: int) -> bool:
-        """Say whether the page has a slot instead of a frame."""
-        return entry & (VALID | SWAPPED) == SWAPPED
-
-    @staticmethod
-    def slot_of(entry: int) -> int:
-        """Return the slot of a page that has one."""
-        return (entry & ADDRESS) >> 12
-
-    @staticmethod
-    def paddr_of(entry: int) -> int:
-        """Return the frame of a descriptor."""
-        return entry & ADDRESS

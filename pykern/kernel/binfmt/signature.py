@@ -10,6 +10,8 @@ signed program runs where nobody asks for signatures.
 
 from __future__ import annotations
 
+import re
+
 from pykern.kernel.binfmt import ed25519
 from pykern.kernel.core.errno import Errno, SysError
 
@@ -68,8 +70,11 @@ def parse_keys(text: str) -> frozenset[bytes]:
     ------
     ValueError : one is not 64 hexadecimal digits
     """
-    keys = frozenset(bytes.fromhex(word) for word in text.split(",") if word)
-    for key in keys:
-        if len(key) != ed25519.KEY_SIZE:
-            raise ValueError(f"trusted key {key.hex()}: {len(key)} bytes, expected 32")
-    return keys
+    return frozenset(_key(word) for word in text.split(",") if word)
+
+
+def _key(word: str) -> bytes:
+    digits = 2 * ed25519.KEY_SIZE
+    if not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", word):
+        raise ValueError(f"trusted key {word!r}, expected {digits} hexadecimal digits")
+    return bytes.fromhex(word)

@@ -5,38 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.wait import sleep_until
-from pykern.kernel.integration.selftest import SelfTestError
+from pykern.kernel.integration.programs import expect, run_program, status_of
 from pykern.kernel.integration.smp import run_threads
 from pykern.kernel.x86.guest_call import guest_call
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
+    from pykern.kernel.integration.programs import Test
     from pykern.kernel.kernel import Kernel
-    from pykern.kernel.task.process import Process
 
 _TICK_NS = 10_000_000
 _PROGRAMS = b"/bin/mellos/"
 _SETTLE_NS = 50_000_000
 _WORK = 100_000
 _ROUND_TRIPS = 100
-
-
-def _expect(condition: bool, what: str) -> None:
-    if not condition:
-        raise SelfTestError(what)
-
-
-async def _run(kernel: Kernel, name: bytes) -> int:
-    """Run a program to its end; return its wait status."""
-    process = await kernel.usermode.spawn(_PROGRAMS + name)
-    return await _status(process)
-
-
-async def _status(process: Process) -> int:
-    while process.status is None:
-        await process.ended.wait()
-    return process.status
 
 
 async def priority(kernel: Kernel) -> None:
@@ -57,7 +38,7 @@ async def priority(kernel: Kernel) -> None:
     if kernel.scheduler.preempt_enable(last):
         kernel.reschedule_soon(last)
     await sleep_until(kernel.clock.now_ns + _SETTLE_NS)
-    _expect(order == [10, 5, 3], f"threads of priority 3, 5 and 10 ended in the order {order}")
+    expect(order == [10, 5, 3], f"threads of priority 3, 5 and 10 ended in the order {order}")
     kernel.heap.kfree(counter, 64)
 
 
@@ -71,46 +52,46 @@ async def sleep_wake(kernel: Kernel) -> None:
         lateness.append(kernel.clock.now_ns - due)
 
     await run_threads(kernel, [nap()], [kernel.cpus[-1].number])
-    _expect(0 <= lateness[0] < 2 * _TICK_NS, f"woke {lateness[0]} ns after its time")
+    expect(0 <= lateness[0] < 2 * _TICK_NS, f"woke {lateness[0]} ns after its time")
 
 
 async def syscall_write_sleep(kernel: Kernel) -> None:
     """A program writes and sleeps by int 0x80 (7.3; MEL-12)."""
     slept = kernel.metrics.sleep_count
-    _expect(await _run(kernel, b"sleeper") == 0, "sleeper failed")
-    _expect(kernel.metrics.sleep_count > slept, "no sleep was counted")
+    expect(await run_program(kernel, _PROGRAMS + b"sleeper") == 0, "sleeper failed")
+    expect(kernel.metrics.sleep_count > slept, "no sleep was counted")
 
 
 async def ipc_sender_receiver(kernel: Kernel) -> None:
     """What a sender sends arrives at a receiver (7.4; MEL-37)."""
     sender = await kernel.usermode.spawn(_PROGRAMS + b"sender")
     message = await kernel.ports.receive(2)
-    _expect(message.data == b"ping", f"received {message.data!r}")
+    expect(message.data == b"ping", f"received {message.data!r}")
     kernel.kill(sender)
-    await _status(sender)
+    await status_of(sender)
 
 
 async def ipc_stress(kernel: Kernel) -> None:
     """100 messages there and back (7.5)."""
     pong = await kernel.usermode.spawn(_PROGRAMS + b"pong")
     sends = kernel.metrics.ipc_sends
-    _expect(await _run(kernel, b"ping") == 0, "ping failed")
-    _expect(kernel.metrics.ipc_sends - sends >= 2 * _ROUND_TRIPS, "messages are missing")
+    expect(await run_program(kernel, _PROGRAMS + b"ping") == 0, "ping failed")
+    expect(kernel.metrics.ipc_sends - sends >= 2 * _ROUND_TRIPS, "messages are missing")
     kernel.kill(pong)
-    await _status(pong)
+    await status_of(pong)
 
 
 async def init_end_to_end(kernel: Kernel) -> None:  # noqa: RUF029 - others of the table wait
     """The first process is there, is number 1, and runs in user mode (7.6; MEL-15, MEL-47)."""
     first = kernel.processes.first
-    _expect(first is not None and first.pid == 1 and first.alive, "process 1 is not there")
+    expect(first is not None and first.pid == 1 and first.alive, "process 1 is not there")
     assert first is not None
     frame = first.threads[0].frame
-    _expect(frame["cs"] & 3 == 3, f"its CS is {frame['cs']:#x}")
-    _expect(0x400000 <= frame["rip"] < 0x500000, f"its RIP is {frame['rip']:#x}")
+    expect(frame["cs"] & 3 == 3, f"its CS is {frame['cs']:#x}")
+    expect(0x400000 <= frame["rip"] < 0x500000, f"its RIP is {frame['rip']:#x}")
 
 
-TESTS: tuple[tuple[str, Callable[[Kernel], Awaitable[None]]], ...] = (
+TESTS: tuple[Test, ...] = (
     ("7.1 Priority scheduling", priority),
     ("7.2 Sleep and wake", sleep_wake),
     ("7.3 System calls: write and sleep", syscall_write_sleep),
@@ -118,15 +99,3 @@ TESTS: tuple[tuple[str, Callable[[Kernel], Awaitable[None]]], ...] = (
     ("7.5 IPC stress", ipc_stress),
     ("7.6 Init end to end", init_end_to_end),
 )
-
-
-async def run(kernel: Kernel) -> None:
-    """Run all six, and log each.
-
-    Raises
-    ------
-    SelfTestError : the first that fails
-    """
-    for name, test in TESTS:
-        await test(kernel)
-        kernel.log.subsystem("TEST").log(f"✓ {name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pykern.kernel.core.wait import sleep_until
 from pykern.kernel.integration import legacy, selftest, smp
+from pykern.kernel.integration.programs import run_tests
 from pykern.kernel.integration.story import STORIES, Step, Story
 from pykern.kernel.integration.tasks import Demonstration
 
@@ -29,7 +30,6 @@ class MellosStory(Story):
         await self.start_first_program()
         await sleep_until(kernel.clock.now_ns + _SETTLE_NS)
         kernel.scheduler.narrate(switches=0, interrupts=1)
-        await smp.run(kernel)
-        await legacy.run(kernel)
+        await run_tests(kernel, smp.TESTS + legacy.TESTS)
         log.log("All tests passed")
         kernel.power_off()

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.core.wait import sleep_until
 from pykern.kernel.drivers import pci
-from pykern.kernel.integration.programs import expect, run_program, status_of
+from pykern.kernel.integration.programs import expect, run_program, run_tests, status_of
 from pykern.kernel.integration.story import STORIES, Story
 from pykern.kernel.mm.replacement import BASELINE, REPLACEMENTS
 from pykern.kernel.task.sigaction import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Generator
 
+    from pykern.kernel.integration.programs import Test
     from pykern.kernel.kernel import Kernel
     from pykern.kernel.task.process import Process
 
@@ -146,13 +147,13 @@ def _few_frames(kernel: Kernel, left: int) -> Generator[None]:
             kernel.frames.free(paddr, step)
 
 
-TESTS: tuple[tuple[str, Callable[[Kernel], Awaitable[None]]], ...] = (
+TESTS: tuple[Test, ...] = (
     ("Round robin", round_robin),
     ("Switch overhead", switch_overhead),
     ("Messages", messages),
     ("Isolation", isolation),
 )
-SWAP_TESTS: tuple[tuple[str, Callable[[Kernel], Awaitable[None]]], ...] = (
+SWAP_TESTS: tuple[Test, ...] = (
     ("Page faults", page_faults),
     ("Page replacement", replacement),
 )
@@ -170,9 +171,6 @@ class MicrokernelStory(Story):
         for function in pci.enumerate_functions(kernel.acting):
             kernel.log.subsystem("PCI").log(str(function))
         await self.start_first_program()
-        log = kernel.log.subsystem("TEST")
-        for name, test in TESTS + (SWAP_TESTS if kernel.reclaimer else ()):
-            await test(kernel)
-            log.log(f"✓ {name}")
-        log.log("All tests passed")
+        await run_tests(kernel, TESTS + (SWAP_TESTS if kernel.reclaimer else ()))
+        kernel.log.subsystem("TEST").log("All tests passed")
         kernel.power_off()

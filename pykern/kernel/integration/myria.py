@@ -12,7 +12,7 @@ from pykern.kernel.fs.buffer import BytesBuffer
 from pykern.kernel.fs.context import FsContext
 from pykern.kernel.fs.flags import O_CREAT, O_RDONLY, O_WRONLY
 from pykern.kernel.fs.open import open_at
-from pykern.kernel.integration.selftest import SelfTestError
+from pykern.kernel.integration.programs import expect, status_of
 from pykern.kernel.integration.story import STORIES, Step, Story
 from pykern.kernel.mm.selftest import check_frames, check_heap, check_paging
 from pykern.kernel.sched import State
@@ -55,11 +55,6 @@ class Marker(NamedTuple):
     number: int
     name: str
     time_ns: int
-
-
-def _expect(holds: bool, what: str) -> None:
-    if not holds:
-        raise SelfTestError(what)
 
 
 @STORIES.register("myria")
@@ -122,8 +117,8 @@ class MyriaStory(Story):
         theirs = kernel.machine.read(space.pml4 + half, half)
         lower = kernel.machine.read(space.pml4, half)
         space.release()
-        _expect(ours == theirs, "a new address space has another kernel half than the template")
-        _expect(not any(lower), "a new address space has something mapped for the user")
+        expect(ours == theirs, "a new address space has another kernel half than the template")
+        expect(not any(lower), "a new address space has something mapped for the user")
         pages = check_write_xor_execute(kernel)
         self._log("VMM").info(f"W^X: none of {pages} mappings is writable and executable")
 
@@ -149,7 +144,7 @@ class MyriaStory(Story):
         kernel = self.kernel
         self._say("=== Enhanced Memory Management Test ===")
         found = kernel.frames.statistics()
-        _expect(0 < found.free < found.total, f"the page frame allocator counts {found}")
+        expect(0 < found.free < found.total, f"the page frame allocator counts {found}")
         self._log("PMM").info("Memory statistics available")
         check_heap(kernel.heap, kernel.space)
         blocks = [(kernel.heap.kmalloc(size), size) for size in _SIZES]
@@ -157,7 +152,7 @@ class MyriaStory(Story):
             kernel.space.write(laddr, bytes([size & 0xFF]) * size)
         for laddr, size in blocks:
             kept = kernel.space.read(laddr, size) == bytes([size & 0xFF]) * size
-            _expect(kept, f"the block of {size} bytes at {laddr:#x} was overwritten")
+            expect(kept, f"the block of {size} bytes at {laddr:#x} was overwritten")
             kernel.heap.kfree(laddr, size)
         kernel.heap.check()
         self._log("HEAP").info("Multiple allocations succeeded!")
@@ -181,8 +176,8 @@ class MyriaStory(Story):
         while any(thread.state is not State.ZOMBIE for thread in threads):
             await ended.wait(deadline_ns=kernel.clock.now_ns + 1_000_000)
         order = list(range(_THREADS)) * _TURNS
-        _expect(turns == order, f"threads had their turns in the order {turns}")
-        _expect(
+        expect(turns == order, f"threads had their turns in the order {turns}")
+        expect(
             all(thread.switches > _TURNS - 1 and thread.cpu_ns for thread in threads),
             f"statistics count {[(t.switches, t.cpu_ns) for t in threads]}",
         )
@@ -207,8 +202,8 @@ class MyriaStory(Story):
             pass
         file.put()
         entries.unlink(fs, _WRITTEN)
-        _expect(buffer.done == _TEXT, f"a program wrote {_TEXT!r}, {buffer.done!r} arrived")
-        _expect(status >> 8 == len(_TEXT), f"write returned {status >> 8}, expected {len(_TEXT)}")
+        expect(buffer.done == _TEXT, f"a program wrote {_TEXT!r}, {buffer.done!r} arrived")
+        expect(status >> 8 == len(_TEXT), f"write returned {status >> 8}, expected {len(_TEXT)}")
 
     async def _test_user_mode(self) -> int:
         """Run the first program in an address space of its own; return its exit code."""
@@ -217,7 +212,7 @@ class MyriaStory(Story):
         path = kernel.boot.options.get("init", kernel.profile.init).encode()
         process = await kernel.usermode.spawn(path)
         space, layout = process.space, kernel.profile.user
-        _expect(space.pml4 != kernel.table.root, "the program has the kernel's own PML4")
+        expect(space.pml4 != kernel.table.root, "the program has the kernel's own PML4")
         log.info("User process created with isolated address space")
         top, size = layout.stack_top, layout.stack_size
         (await space.pin(top - size, size, write=True)).release()
@@ -227,12 +222,12 @@ class MyriaStory(Story):
             check_user_page(space, page, writable=True)
         tables = TableReader(kernel.machine, space.pml4)
         for guard in (top - size - PAGE_SIZE, top):
-            _expect(tables.lookup(guard) is None, f"guard page {guard:#x} is mapped")
+            expect(tables.lookup(guard) is None, f"guard page {guard:#x} is mapped")
         log.info(f"Stack mapped at {top - size:#x}-{top:#x} (RW, NX, U=1)")
         check_write_xor_execute(kernel, space)
         thread = process.threads[0]
         aligned = not (thread.context.rsp + FRAME_SIZE) % 16
-        _expect(aligned, f"the frame that IRETQ pops ends at {thread.stack.top:#x}")
+        expect(aligned, f"the frame that IRETQ pops ends at {thread.stack.top:#x}")
         self._log("GDT").info("Stack aligned, executing IRETQ...")
         self._narrated = "exit"
         code = await self._ended_program(process) >> 8
@@ -242,10 +237,9 @@ class MyriaStory(Story):
 
     async def _ended_program(self, process: Process) -> int:
         """Wait for the end of a program that ends by itself; return its wait status."""
-        while process.status is None:
-            await process.ended.wait()
-        _expect(not process.status & 0x7F, f"{process.last_name} ended by a signal")
-        return process.status
+        status = await status_of(process)
+        expect(not status & 0x7F, f"{process.last_name} ended by a signal")
+        return status
 
     def _tell_success(self) -> None:
         self._say("=== M2 MILESTONE COMPLETE ===")
@@ -269,11 +263,11 @@ def check_user_page(space: AddressSpace, laddr: int, *, writable: bool) -> None:
     SelfTestError : it is not
     """
     walk = TableReader(space.memory, space.pml4).walk(laddr)
-    _expect(walk.leaf is not None, walk.explain())
+    expect(walk.leaf is not None, walk.explain())
     for level, paddr, entry in walk.steps:
-        _expect(bool(entry & US), f"{laddr:#x}: {level} at {paddr:#x} has U=0")
+        expect(bool(entry & US), f"{laddr:#x}: {level} at {paddr:#x} has U=0")
     rights = walk.steps[-1][2]
-    _expect(
+    expect(
         (bool(rights & RW), bool(rights & NX)) == (writable, writable),
         f"{laddr:#x}: expected {'RW, NX' if writable else 'RX'}\n{walk.explain()}",
     )
@@ -296,7 +290,7 @@ def check_write_xor_execute(kernel: Kernel, space: AddressSpace | None = None) -
     reader = TableReader(kernel.machine, root)
     for laddr, size, paddr, flags in reader.mappings():
         count += 1
-        _expect(
+        expect(
             not flags & RW or bool(flags & NX) or _shows_tables(reader, laddr, paddr, size),
             f"{laddr:#x}-{laddr + size - 1:#x} is writable and executable",
         )

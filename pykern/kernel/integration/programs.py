@@ -1,4 +1,4 @@
-"""What stories at boot are told with: programs run to their end, and what is expected of them."""
+"""What stories at boot are told with: tests, what they expect, and programs run to their end."""
 
 from __future__ import annotations
 
@@ -7,8 +7,25 @@ from typing import TYPE_CHECKING
 from pykern.kernel.integration.selftest import SelfTestError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
     from pykern.kernel.kernel import Kernel
     from pykern.kernel.task.process import Process
+
+    Test = tuple[str, Callable[[Kernel], Awaitable[None]]]
+    """Its name, as the log has it, and what it does."""
+
+
+async def run_tests(kernel: Kernel, tests: Iterable[Test]) -> None:
+    """Run tests, and log each that has passed.
+
+    Raises
+    ------
+    SelfTestError : the first that fails
+    """
+    for name, test in tests:
+        await test(kernel)
+        kernel.log.subsystem("TEST").log(f"✓ {name}")
 
 
 def expect(condition: bool, what: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.core.wait import sleep_until
-from pykern.kernel.integration.programs import expect, run_program
+from pykern.kernel.integration.programs import expect, run_program, run_tests
 from pykern.kernel.integration.story import STORIES, Step, Story
 from pykern.kernel.mm.selftest import check_frames
 from pykern.kernel.sched.policies.mlfq import SLICES_NS, Feedback
@@ -15,8 +15,7 @@ from pykern.kernel.x86.guest_call import guest_call
 from pykern.kernel.x86.paging import NX, RECURSIVE_PML4, RW
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
+    from pykern.kernel.integration.programs import Test
     from pykern.kernel.kernel import Kernel
 
 _PROGRAMS = b"/bin/rmp/"
@@ -97,7 +96,7 @@ async def threads(kernel: Kernel) -> None:
     expect(status == 0, f"threads ended with wait status {status:#x}")
 
 
-TESTS: tuple[tuple[str, Callable[[Kernel], Awaitable[None]]], ...] = (
+TESTS: tuple[Test, ...] = (
     ("Frame allocation", frames),
     ("Page tables", page_tables),
     ("Process and thread creation", processes),
@@ -125,9 +124,6 @@ class RmpStory(Story):
         """Start process 1, then run all tests; the first that fails is a panic."""
         kernel = self.kernel
         await self.start_first_program()
-        log = kernel.log.subsystem("TEST")
-        for name, test in TESTS:
-            await test(kernel)
-            log.log(f"✓ {name}")
-        log.log("All tests passed")
+        await run_tests(kernel, TESTS)
+        kernel.log.subsystem("TEST").log("All tests passed")
         kernel.power_off()

@@ -5,23 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.wait import WaitQueue
-from pykern.kernel.integration.selftest import SelfTestError
+from pykern.kernel.integration.programs import expect
 from pykern.kernel.x86.guest_call import guest_call
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Coroutine
     from typing import Any
 
+    from pykern.kernel.integration.programs import Test
     from pykern.kernel.kernel import Kernel
 
 _INCREMENTS, _WORK = 500, 3_000_000
 _PORT = 15
 _LOCK_SIZE = 64
-
-
-def _expect(condition: bool, what: str) -> None:
-    if not condition:
-        raise SelfTestError(what)
 
 
 async def run_threads(kernel: Kernel, bodies: list[Any], cpus: list[int | None]) -> None:
@@ -55,17 +51,17 @@ async def cpu_detection(kernel: Kernel) -> None:  # noqa: RUF029 - others of the
     """As many processors as the MADT says, each with its own APIC."""
     wanted = kernel.acpi.apic_ids[: kernel.profile.max_cpus]
     found = tuple(cpu.apic_id for cpu in kernel.cpus)
-    _expect(found == wanted, f"processors {found}, the MADT says {wanted}")
+    expect(found == wanted, f"processors {found}, the MADT says {wanted}")
 
 
 async def ap_bootstrap(kernel: Kernel) -> None:  # noqa: RUF029 - others of the table wait
     """Every processor has come from real mode into the kernel, on data of its own (MEL-07)."""
     bases = {cpu.base for cpu in kernel.cpus}
-    _expect(len(bases) == len(kernel.cpus), "two processors share their data")
+    expect(len(bases) == len(kernel.cpus), "two processors share their data")
     for cpu in kernel.cpus:
-        _expect(cpu.base % 64 == 0, f"{cpu!r}: data at {cpu.base:#x}, not a cache line")
-        _expect(cpu.vcpu.retired > 0, f"{cpu!r} has executed nothing")
-        _expect(cpu.vcpu.code_bits == 64, f"{cpu!r} is not in 64-bit mode")
+        expect(cpu.base % 64 == 0, f"{cpu!r}: data at {cpu.base:#x}, not a cache line")
+        expect(cpu.vcpu.retired > 0, f"{cpu!r} has executed nothing")
+        expect(cpu.vcpu.code_bits == 64, f"{cpu!r} is not in 64-bit mode")
 
 
 async def multi_core_scheduling(kernel: Kernel) -> None:
@@ -77,7 +73,7 @@ async def multi_core_scheduling(kernel: Kernel) -> None:
 
     numbers = [cpu.number for cpu in kernel.cpus]
     await run_threads(kernel, [note() for _ in numbers], [*numbers])
-    _expect(sorted(seen) == numbers, f"threads ran on {sorted(seen)}, pinned to {numbers}")
+    expect(sorted(seen) == numbers, f"threads ran on {sorted(seen)}, pinned to {numbers}")
 
 
 async def load_balancing(kernel: Kernel) -> None:
@@ -95,8 +91,8 @@ async def load_balancing(kernel: Kernel) -> None:
     await run_threads(kernel, [work() for _ in range(count)], [None] * count)
     if len(kernel.cpus) == 1:
         return
-    _expect(len(seen) > 1, f"{count} threads all ended on CPU {seen}")
-    _expect(kernel.metrics.migrations > before, "no thread has moved")
+    expect(len(seen) > 1, f"{count} threads all ended on CPU {seen}")
+    expect(kernel.metrics.migrations > before, "no thread has moved")
 
 
 async def cross_core_ipc(kernel: Kernel) -> None:
@@ -112,7 +108,7 @@ async def cross_core_ipc(kernel: Kernel) -> None:
 
     last = kernel.cpus[-1].number
     await run_threads(kernel, [receive(), send()], [last, 0])
-    _expect(received == [b"across"], f"received {received}")
+    expect(received == [b"across"], f"received {received}")
 
 
 async def synchronization(kernel: Kernel) -> None:
@@ -126,12 +122,12 @@ async def synchronization(kernel: Kernel) -> None:
     await run_threads(kernel, [count() for _ in numbers], [*numbers])
     total = int.from_bytes(kernel.space.read(counter, 8), "little")
     wanted = _INCREMENTS * len(numbers)
-    _expect(total == wanted, f"counted {total}, expected {wanted}")
+    expect(total == wanted, f"counted {total}, expected {wanted}")
     kernel.heap.kfree(lock, _LOCK_SIZE)
     kernel.heap.kfree(counter, _LOCK_SIZE)
 
 
-TESTS: tuple[tuple[str, Callable[[Kernel], Awaitable[None]]], ...] = (
+TESTS: tuple[Test, ...] = (
     ("CPU Detection", cpu_detection),
     ("AP Bootstrap", ap_bootstrap),
     ("Multi-Core Scheduling", multi_core_scheduling),
@@ -139,15 +135,3 @@ TESTS: tuple[tuple[str, Callable[[Kernel], Awaitable[None]]], ...] = (
     ("Cross-Core IPC", cross_core_ipc),
     ("Synchronization", synchronization),
 )
-
-
-async def run(kernel: Kernel) -> None:
-    """Run all six, and log each.
-
-    Raises
-    ------
-    SelfTestError : the first that fails
-    """
-    for name, test in TESTS:
-        await test(kernel)
-        kernel.log.subsystem("TEST").log(f"✓ {name}")

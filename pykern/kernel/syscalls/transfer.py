@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.fs import splice as moving
@@ -26,13 +26,13 @@ _HERE = -1
 @syscall
 async def preadv(thread: UserThread, fd: Fd, iov: UserPtr, iovcnt: Int, pos: Long) -> int:
     """Read from a place into several buffers."""
-    return await _readv(thread, fd, (iov, iovcnt), pos)
+    return await _readv(thread, fd, (iov, iovcnt), _Place(pos))
 
 
 @syscall
 async def pwritev(thread: UserThread, fd: Fd, iov: UserPtr, iovcnt: Int, pos: Long) -> int:
     """Write to a place from several buffers."""
-    return await _writev(thread, fd, (iov, iovcnt), pos)
+    return await _writev(thread, fd, (iov, iovcnt), _Place(pos))
 
 
 @syscall
@@ -41,7 +41,7 @@ async def preadv2(
 ) -> int:
     """Read from a place, or from where the file stands (-1), with flags."""
     del pos_h  # the upper half of a place, where registers have 32 bits
-    return await _readv(thread, fd, (iov, iovcnt), pos, flags, here=True)
+    return await _readv(thread, fd, (iov, iovcnt), _Place(pos, flags, here=True))
 
 
 @syscall
@@ -50,53 +50,59 @@ async def pwritev2(
 ) -> int:
     """Write to a place, or to where the file stands (-1), with flags."""
     del pos_h
-    return await _writev(thread, fd, (iov, iovcnt), pos, flags, here=True)
+    return await _writev(thread, fd, (iov, iovcnt), _Place(pos, flags, here=True))
 
 
-async def _readv(
-    thread: UserThread,
-    fd: int,
-    vector: tuple[int, int],
-    pos: int,
-    flags: int = 0,
-    *,
-    here: bool = False,
-) -> int:
-    file, at_place = _file(thread, fd, pos, flags, here=here)
+class _Place(NamedTuple):
+    """Where in a file, and how.
+
+    Attributes
+    ----------
+    here : -1 is where the file stands
+    """
+
+    pos: int
+    flags: int = 0
+    here: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is not simply where the file stands."""
+        return not (self.here and self.pos == _HERE)
+
+
+async def _readv(thread: UserThread, fd: int, vector: tuple[int, int], place: _Place) -> int:
+    file = _file(thread, fd, place)
     file.require_readable()
     ranges = read_vector(thread, *vector)
-    if flags & _APPEND:
+    if place.flags & _APPEND:
         raise SysError(Errno.EOPNOTSUPP)
     pin = thread.process.space.pin_vector(ranges, write=True)
-    return await (transfer(pin, file.pread, pos) if at_place else transfer(pin, file.read))
+    return await (
+        transfer(pin, file.pread, place.pos) if place.counts else transfer(pin, file.read)
+    )
 
 
-async def _writev(
-    thread: UserThread,
-    fd: int,
-    vector: tuple[int, int],
-    pos: int,
-    flags: int = 0,
-    *,
-    here: bool = False,
-) -> int:
-    file, at_place = _file(thread, fd, pos, flags, here=here)
+async def _writev(thread: UserThread, fd: int, vector: tuple[int, int], place: _Place) -> int:
+    file = _file(thread, fd, place)
     file.require_writable()
     ranges = read_vector(thread, *vector)
     pin = thread.process.space.pin_vector(ranges, write=False)
-    if flags & _APPEND and file.inode.is_regular():
+    if place.flags & _APPEND and file.inode.is_regular():
         return await transfer(pin, file.pwrite, file.inode.size)
-    return await (transfer(pin, file.pwrite, pos) if at_place else transfer(pin, file.write))
+    return await (
+        transfer(pin, file.pwrite, place.pos) if place.counts else transfer(pin, file.write)
+    )
 
 
-def _file(thread: UserThread, fd: int, pos: int, flags: int, *, here: bool) -> tuple[File, bool]:
-    """Return the file, and whether the call is about a place of it."""
-    if pos < 0 and not (here and pos == _HERE):
+def _file(thread: UserThread, fd: int, place: _Place) -> File:
+    """Return the file, which can do what the flags say."""
+    if place.pos < 0 and place.counts:
         raise SysError(Errno.EINVAL)
     file = thread.process.files.get(fd)
-    if flags & ~_RWF or (flags & _NOWAIT and file.queues):
+    if place.flags & ~_RWF or (place.flags & _NOWAIT and file.queues):
         raise SysError(Errno.EOPNOTSUPP)
-    return file, not (here and pos == _HERE)
+    return file
 
 
 # -- from file to file

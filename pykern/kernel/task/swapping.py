@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.config import parse_size
+from pykern.kernel.core.options import parsed
 from pykern.kernel.mm.reclaim import Reclaimer
 from pykern.kernel.mm.replacement import REPLACEMENTS
 from pykern.kernel.mm.swap import MemoryDisk, SwapSpace
@@ -46,11 +47,10 @@ def sizes(options: dict[str, str], size: int, policy: str) -> tuple[int, str]:
 
     Raises
     ------
-    ValueError : `swap=` is no size
+    OptionError : `swap=` is no size
     """
-    given = options.get("swap")
-    if given is not None:
-        size = 0 if given == "0" else parse_size(given)
+    if "swap" in options:
+        size = parsed(options, "swap", lambda text: 0 if text == "0" else parse_size(text), "")
     return size, options.get("replacement", policy)
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pykern.kernel.core.page_entries import PageEntries
 from pykern.kernel.core.units import GIB, MIB, PAGE_SIZE
 
 P, RW, US, PWT, PCD, A, D, PS, G = (1 << bit for bit in range(9))
@@ -75,8 +76,10 @@ class Leaf:
         return self.entry & ~ADDRESS & ~(PS if self.size > PAGE_SIZE else 0)
 
 
-class UserEntries:
+class UserEntries(PageEntries):
     """What the memory manager asks of entries of user pages, as `mm.pagetable.PageTable` has it."""
+
+    PRESENT, ACCESSED, SWAPPED, ADDRESS = P, A, SWAPPED, ADDRESS
 
     @staticmethod
     def user_flags(prot: int) -> int:
@@ -84,11 +87,6 @@ class UserEntries:
         if not prot:
             return US | NX
         return P | US | (RW if prot & PROT_WRITE else 0) | (0 if prot & PROT_EXEC else NX)
-
-    @staticmethod
-    def is_present(entry: int) -> bool:
-        """Say whether any access to the page can succeed."""
-        return bool(entry & P)
 
     @staticmethod
     def is_writable(entry: int) -> bool:
@@ -99,33 +97,3 @@ class UserEntries:
     def read_only(entry: int) -> int:
         """Return an entry without the right to write."""
         return entry & ~RW
-
-    @staticmethod
-    def is_accessed(entry: int) -> bool:
-        """Say whether the page was used since the bit was cleared."""
-        return entry & (P | A) == P | A
-
-    @staticmethod
-    def unaccessed(entry: int) -> int:
-        """Return an entry whose next use will be seen."""
-        return entry & ~A
-
-    @staticmethod
-    def swap_entry(slot: int) -> int:
-        """Return the entry of a page without a frame, whose content is in a slot of swap space."""
-        return slot << 12 | SWAPPED
-
-    @staticmethod
-    def is_swapped(entry: int) -> bool:
-        """Say whether the page has a slot instead of a frame."""
-        return entry & (P | SWAPPED) == SWAPPED
-
-    @staticmethod
-    def slot_of(entry: int) -> int:
-        """Return the slot of a page that has one."""
-        return (entry & ADDRESS) >> 12
-
-    @staticmethod
-    def paddr_of(entry: int) -> int:
-        """Return the frame of an entry."""
-        return entry & ADDRESS

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pykern import bench
 from pykern.bench import image, machines, peers
 from pykern.bench.programs import GROUPS, PROGRAMS, Program
 
@@ -31,6 +32,12 @@ def test_unexpected_interrupt_is_no_checksum() -> None:
 
 def test_nothing_is_found_that_was_not_asked_for(tmp_path: Path) -> None:
     assert peers.find(["none"], tmp_path) == []
+
+
+def test_a_peer_that_nobody_knows_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        bench.main(["--peers", "qemu,kqemu"])
+    assert "no peer kqemu, expected qemu, bochs or none" in capsys.readouterr().err
 
 
 def test_program_names_are_unique_and_groups_known() -> None:

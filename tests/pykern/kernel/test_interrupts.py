@@ -9,6 +9,7 @@ from pykern.kernel.core.wait import sleep_until
 from pykern.kernel.drivers import hpet
 from pykern.kernel.integration.story import Story
 from pykern.kernel.x86 import vectors
+from pykern.kernel.x86.ioapic import MASKED
 
 GSI = 21
 
@@ -57,6 +58,7 @@ def test_a_line_is_handled_by_a_thread(run):
         assert (line.count, line.runs) == (3, 2)
         assert line.thread.name == "irq/21-test"
         kernel.interrupts.free(GSI)
+        assert kernel.machine.apics.ioapic.entry(GSI) & MASKED
         await ring()
         assert line.count == 3
         assert line.thread.tid not in kernel.threads.by_tid
@@ -69,7 +71,7 @@ def test_a_line_is_handled_by_a_thread(run):
 
 
 def test_a_line_is_sent_to_the_processor_that_is_chosen(run):
-    """SCA-26: the redirection table of the I/O APIC says which."""
+    """SCA-26, MYR-24: the redirection table of the I/O APIC says which."""
     seen = []
 
     async def body(kernel, ring):

@@ -33,7 +33,7 @@ DATA = {"data": b"not a program\n"}
     ],
 )
 def test_a_program_cannot_tell_pykern_from_linux(on_both, program, cpus):
-    """MEL-20, MEL-47, MEL-48, MEL-49: real static programs of the GNU C library."""
+    """MEL-20, MEL-47, MEL-48, MEL-49, MYR-23: real static programs of the GNU C library."""
     expected, found = on_both(program, files=DATA, cpus=cpus)
     assert found.stdout.decode() == expected.stdout.decode()
     assert found.status == expected.status

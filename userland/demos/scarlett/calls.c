@@ -37,6 +37,23 @@ static void exit_early(void *argument)
     counter += 1000;
 }
 
+/* Yield; the processor and whoever ran meanwhile may have changed RAX, RCX and R11 alone. */
+static int registers_are_kept(void)
+{
+    uint64_t rax = SYS_yield, rbx = 1, rdx = 2, rsi = 3, rdi = 4;
+    register uint64_t r8 __asm__("r8") = 8, r9 __asm__("r9") = 9, r10 __asm__("r10") = 10;
+    register uint64_t r12 __asm__("r12") = 12, r13 __asm__("r13") = 13;
+    register uint64_t r14 __asm__("r14") = 14, r15 __asm__("r15") = 15;
+
+    __asm__ volatile("syscall"
+                     : "+a"(rax), "+b"(rbx), "+d"(rdx), "+S"(rsi), "+D"(rdi), "+r"(r8), "+r"(r9),
+                       "+r"(r10), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
+                     :
+                     : "rcx", "r11", "memory");
+    return rax == 0 && rbx == 1 && rdx == 2 && rsi == 3 && rdi == 4 && r8 == 8 && r9 == 9 &&
+           r10 == 10 && r12 == 12 && r13 == 13 && r14 == 14 && r15 == 15;
+}
+
 static void check_threads(void)
 {
     int number = 42;
@@ -46,6 +63,7 @@ static void check_threads(void)
     check("yield comes back", sys_yield() == 0);
     long first = start_thread(&one, NORMAL, "one"), second = start_thread(&two, NORMAL, "two");
     check("threads have tids of their own", first > 0 && second > 0 && first != second);
+    check("a call keeps the registers", registers_are_kept());
     sys_sleep(20);
     check("both ran, the second not behind its exit", counter == 11);
     check("the argument came", told == number);
@@ -127,6 +145,8 @@ static void check_rights(long port)
 
     check("a port of the kernel's is closed", sys_ipc_send(0, &message) == -EPERM);
     check("for receiving too", sys_ipc_receive(0, &message) == -EPERM);
+    check("and for trying to", sys_ipc_try_receive(0, &message) == -EPERM);
+    check("and for calls", sys_ipc_call(0, &message, &message) == -EPERM);
     check("what one has not, one cannot give", sys_ipc_grant(0, sys_getpid(), RIGHT_SEND) == -EPERM);
     check("what one has, one can", sys_ipc_grant(port, sys_getpid(), RIGHT_SEND) == 0);
     check("there is no right 8", sys_ipc_grant(port, sys_getpid(), 8) == -EINVAL);

@@ -44,7 +44,7 @@ def test_anything_else_is_refused(change, reason):
 def test_keys_of_the_command_line():
     assert signature.parse_keys("") == frozenset()
     assert signature.parse_keys(f"{PUBLIC.hex()},{'00' * 32}") == {PUBLIC, bytes(32)}
-    with pytest.raises(ValueError, match="3 bytes, expected 32"):
+    with pytest.raises(ValueError, match="expected 64 hexadecimal digits"):
         signature.parse_keys("aabbcc")
 
 

@@ -119,7 +119,7 @@ def test_everything_a_us_keyboard_can_type_arrives():
 
 
 def test_the_console_is_typed_at_and_seen():
-    """MEL-53: typed text echoes on the screen, and the shell does what it says."""
+    """MEL-53, MYR-24: typed text echoes on the screen, and the shell does what it says."""
     iso = booting.image("pykern")
     booted = booting.boot(iso, keys="echo $((6*7)) APPLES\npoweroff\n")
     lines = booted.screen.splitlines()

@@ -16,6 +16,7 @@ from tests.pykern.kernel.fs.harness import Kernel, errno_of
 
 
 def test_a_number_has_one_driver():
+    """MIC-18, MYR-24: what a driver is registered for, nobody else gets."""
     devices = DeviceTable()
     devices.add("null", (1, 3), NullFile)
     devices.add("disk", (1, 3), NullFile, mode=stat.S_IFBLK | 0o660)
@@ -27,6 +28,7 @@ def test_a_number_has_one_driver():
 
 
 def test_a_number_without_a_driver_cannot_be_opened():
+    """MIC-18."""
     kernel = Kernel()
     mknod(kernel.ctx, b"/x", stat.S_IFCHR | 0o666, makedev(99, 1))
     assert errno_of(open_at, kernel.ctx, b"/x", 0) == Errno.ENXIO

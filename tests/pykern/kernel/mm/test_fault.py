@@ -15,7 +15,7 @@ from pykern.kernel.mm.vma import (
     PROT_WRITE,
     STACK_GUARD_GAP,
 )
-from pykern.kernel.x86.paging import PF_P, PF_RSVD, PF_U, PF_W
+from pykern.kernel.x86.paging import PF_I, PF_P, PF_RSVD, PF_U, PF_W
 
 RW = PROT_READ | PROT_WRITE
 ANON = MAP_PRIVATE | MAP_ANONYMOUS
@@ -51,6 +51,8 @@ def test_what_is_not_allowed_stays_a_fault(world):
     assert world.touch(space, 0) is None
     assert not space.fault(0xFFFF_8000_0000_0000, PF_U)
     assert not space.fault(read_only, PF_P | PF_RSVD | PF_U)
+    assert not space.fault(read_only, PF_P | PF_U | PF_I)  # or it would be tried for ever
+    assert not space.fault(code, PF_P | PF_U | PF_W)
 
 
 def test_fork_copies_on_write(world):

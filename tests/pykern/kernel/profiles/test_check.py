@@ -31,7 +31,7 @@ WRONG = [
     ({"replacement": "best"}, "no page replacement 'best', expected one of lru, "),
     ({"largest_page": 8192}, "pages of 8192 bytes"),
     ({"swap": 5000}, "5000 bytes of swap space, expected whole pages"),
-    ({"trust": "abcd"}, "2 bytes, expected 32"),
+    ({"trust": "abcd"}, "'abcd', expected 64 hexadecimal digits"),
     (
         {"recursive_paging": True, "layout": KernelLayout(heap=HEAP)},
         "heap at 0xffffffffc0000000, where recursive paging has the page tables",

@@ -1,22 +1,8 @@
-/* The first and last instructions of a Scarlett program, and of its threads. */
+/* How Scarlett programs begin and end, and their threads. */
+#include <program_start.h>
 #include <scarlett/syscalls.h>
 
-        .text
-        .globl  _start
-        .type   _start, @function
-_start: .cfi_startproc
-        .cfi_undefined rip
-        xor     %ebp, %ebp
-        mov     (%rsp), %rdi
-        lea     8(%rsp), %rsi
-        and     $-16, %rsp
-        call    main
-        mov     %eax, %edi
-        mov     $SYS_exit, %eax
-        syscall
-        ud2
-        .cfi_endproc
-        .size   _start, . - _start
+        PROGRAM_START SYS_exit
 
         .globl  thread_start
         .type   thread_start, @function

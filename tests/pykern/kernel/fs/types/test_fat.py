@@ -6,6 +6,7 @@ import functools
 import shutil
 import struct
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,10 @@ from pykern.kernel.fs.types.fat import FatFs, mount_fat
 from pykern.kernel.fs.types.fat_names import Entry, encode, parse, short_name
 from pykern.kernel.fs.types.fat_volume import Volume
 from pykern.kernel.fs.types.registry import volume_types
+from pykern.kernel.integration.programs import status_of
+from pykern.kernel.integration.story import Story
 from tests.contracts.filesystem import FilesystemContract
+from tests.pykern.kernel import hosted
 from tests.pykern.kernel.fs.harness import Kernel, errno_of, read, run
 
 NOW = 1_700_000_000_000_000_000
@@ -52,12 +56,10 @@ def empty(cluster=1):
     """Return an empty volume of mtools' making."""
     if shutil.which("mformat") is None:
         pytest.skip("no mtools on this host")
-    path = Path("/tmp/pykern-fat-test.img")
-    path.unlink(missing_ok=True)
-    mtools(path, "mformat", "-F", "-C", "-T", str(SECTORS * cluster), "-c", str(cluster), "::")
-    data = path.read_bytes()
-    path.unlink()
-    return data
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.img"
+        mtools(path, "mformat", "-F", "-C", "-T", str(SECTORS * cluster), "-c", str(cluster), "::")
+        return path.read_bytes()
 
 
 def mtools(image, name, *arguments):
@@ -393,3 +395,27 @@ def test_a_file_is_mounted(tmp_path):
     assert mtools(image, "mtype", "::/hello.txt") == b"hello\n"
     detach(kernel.ctx, b"/mnt", 2)
     assert volume_types.names() == ("vfat",)
+
+
+def test_a_program_is_loaded_from_a_disk(system, monkeypatch, tmp_path):
+    """MYR-23: an ELF file that mtools has put on a volume, started by its name there."""
+    image, program = tmp_path / "v.img", hosted.compiled("counting.c")
+    image.write_bytes(empty())
+    mtools(image, "mcopy", str(program), "::/counting from a disk")
+
+    async def main(story):
+        kernel = story.kernel
+        await story.start_first_program()
+        fs = FsContext.at_root(kernel.vfs, kernel.mounts)
+        entries.mkdir(fs, b"/mnt", 0o755)
+        attach(fs, b"/disk.img", walk(fs, b"/mnt"), "vfat", 0, "")
+        process = await kernel.usermode.spawn(b"/mnt/counting from a disk", b"5")
+        assert await status_of(process) == 0
+        kernel.power_off()
+
+    monkeypatch.setattr(Story, "main", main)
+    init = hosted.compiled("waiting.c").read_bytes()
+    files = {"/sbin/init": init, "/disk.img": image.read_bytes(), "/tmp/counted": b""}
+    made = system(files=files, memory=192 << 20).run()
+    assert made.outcome.status == 0, made.log
+    assert made.log.endswith("1\n2\n3\n4\n5\ncounted well\n")

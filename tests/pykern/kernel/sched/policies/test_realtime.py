@@ -85,3 +85,14 @@ def test_a_real_time_thread_that_waits_ends_any_other_turn():
     policy.enqueue(urgent, Reason.NEW)
     assert policy.preempts(urgent, current)
     assert policy.tick(current)
+
+
+@pytest.mark.parametrize("vruntime", [0, 10_000 * MS])
+def test_kinds_preempt_by_rank_and_not_by_share(vruntime):
+    """MEL-54: whoever wakes and has a share of its own waits for a real-time thread."""
+    policy, ordinary, urgent = RealTime(), Thread(1), Thread(2)
+    urgent.sched_class, urgent.rt_priority, urgent.vruntime = SchedClass.FIFO, 1, vruntime
+    assert policy.preempts(urgent, ordinary)
+    assert not policy.preempts(ordinary, urgent)
+    assert policy.outranks(urgent, ordinary)
+    assert not policy.outranks(ordinary, urgent)

@@ -1,0 +1,42 @@
+"""What `pykern boot` cannot do as it was asked, told before anything has run."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pykern.cli import debugger
+from pykern.cli.boot_image import BUILT_IN_FIRMWARE
+from pykern.cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+__all__ = ["check"]
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse options that have no meaning without others, and files that cannot be written.
+
+    Raises
+    ------
+    UsageError : says which, and what it needs
+    """
+    if args.write_back and str(args.firmware) != BUILT_IN_FIRMWARE:
+        raise UsageError("--write-back needs --firmware bios: no other drive can be written to")
+    if args.gdb_observer is not None and not debugger.wanted(args):
+        raise UsageError("--gdb-observer needs --gdb or --gdb-os: it looks at what that one does")
+    for option, path in (("--screenshot", args.screenshot), ("--metrics", args.metrics)):
+        if path is not None:
+            _require_writable(option, path)
+
+
+def _require_writable(option: str, path: Path) -> None:
+    """See that a file, which is written at the end of a run, will be."""
+    if not path.parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise UsageError(f"{option} {path}: that is a folder, expected a file")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"{option} {path}: it may not be written")
