@@ -494,6 +494,7 @@ HOSTILE = (
     *("qRcmd," + text.encode().hex() for text in WORDS_TO_TRY),
     *("g", "G00", "Xx,1:z", "vCont;s:p9.9", "vAttach;9", "vKill;9", "D;9", "T", "Tp9.9"),
     "QCatchSyscalls:1;g",
+    *("QTinit", "QTDP:1:0:E:5:0", "QTDP:-1:0:SR1", "QTStart", "QTFrame:0", "QTStop", "qTStatus"),
 )
 
 
