@@ -115,6 +115,7 @@ def select_thread(session: Session, rest: bytes) -> bytes:
     use, who = rest[:1], rest[1:]
     if use == b"g":
         session.general = _find(session, who).id
+        session.visited.add(session.general)
     elif use == b"c":
         one = _find(session, who).id
         session.continued = one if thread_id(who) == one else None

@@ -84,10 +84,11 @@ def _kind(session: Session, stop: Stop) -> list[bytes]:
 def _expedited(session: Session, thread: ThreadId) -> list[bytes]:
     """Return the registers that come with a stop.
 
-    Of a thread that gdb has not let go on it believes to know all registers; it gets them anew.
+    Of a thread that gdb has visited and not let go on it believes to know all registers; it gets
+    them anew.
     """
     arch = session.architecture
-    if session.going and thread.pid not in session.going:
+    if thread in session.visited and session.going and thread.pid not in session.going:
         registers = [one for one in arch.features[0].registers if one.bits <= _WORD]
     else:
         registers = [arch.registers[arch.numbers[name]] for name in arch.expedited]

@@ -60,6 +60,7 @@ class Session:
     looked_at : the thread that gdb has last read, stepped, …: what it means where it says none
     continued : the thread that `c` and `s` are about (Hc); None: all
     going : processes of which gdb has let threads go on last
+    visited : threads whose registers gdb may have read
     client : features that gdb says it has
     running : whether threads go on, and gdb waits for one to stop
     closed : whether nothing more is to come: gdb has detached, or ended the target
@@ -97,6 +98,7 @@ class Session:
         self._passed: ThreadId | None = None
         self.continued: ThreadId | None = None
         self.going: frozenset[int] = frozenset()
+        self.visited: set[ThreadId] = set()
         self.client: frozenset[str] = frozenset()
         self.running = False
         self.closed = False

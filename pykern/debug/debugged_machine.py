@@ -76,8 +76,8 @@ class DebuggedMachine:
             self._tell_events()
         while True:
             self._stand_still()
-            if self._target.request:
-                return self._requested()
+            if (requested := self._requested()) is not None:
+                return requested
             ended = self._advance(until_ns)
             stop = ended if isinstance(ended, Stop) else self._stop_of(ended)
             if isinstance(ended, Exit):
@@ -91,11 +91,13 @@ class DebuggedMachine:
                 self._stand_still()
                 stop = self._target.hostcall_stop(ended, again=True) if self._in_hostcall else None
             if isinstance(ended, Exit):
-                over = ended.reason is ExitReason.SHUTDOWN and self._target.request
-                return self._requested() if over else ended
+                over = ended.reason is ExitReason.SHUTDOWN
+                return (self._requested() if over else None) or ended
 
-    def _requested(self) -> Exit:
-        """Return what has the machine's owner do as gdb wants, in place of what it would do."""
+    def _requested(self) -> Exit | None:
+        """Return what has the machine's owner do as gdb wants; None: it wants nothing of it."""
+        if not self._target.request:
+            return None
         what, self._target.request = _REQUESTED[self._target.request], ""
         return Exit(ExitReason.STOPPED, what=what)
 

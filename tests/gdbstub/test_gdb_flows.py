@@ -69,6 +69,18 @@ def test_the_tables_of_the_system_beside_processors(attached):
     attached.go("continue")
     assert re.search(r"^runqueues +Threads", attached.type("info os"), re.MULTILINE)
     assert re.search(r"^1 +0 +1 +1 +running", attached.type("info os processes"), re.MULTILINE)
+    assert "PTE" in attached.type("monitor walk sys_getpid")
+
+
+def test_a_reset_stands_still_at_the_first_instruction(attached):
+    attached.type("break sys_getpid")
+    attached.go("continue")
+    assert "flush register-cache" in attached.type("monitor reset")
+    attached.type("maintenance flush register-cache")
+    attached.type("thread 1")
+    assert attached.value("$pc").endswith("<_start>")
+    assert attached.go("stepi")["frame"]["line"] == "26"
+    assert attached.go("continue")["frame"]["func"] == "sys_getpid"
 
 
 def test_a_stop_in_what_was_not_let_go_on(gdb, boot):

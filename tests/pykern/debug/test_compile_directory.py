@@ -39,8 +39,8 @@ def test_every_unit_is_told_where_its_sources_are(program, tmp_path):
 
 def test_an_absolute_directory_stays(tmp_path):
     (tmp_path / "a.c").write_text("int main(void) { return 0; }")
-    subprocess.run(["gcc", "-g", "-c", "a.c", "-o", "a.o"], cwd=tmp_path, check=True)
-    file = (tmp_path / "a.o").read_bytes()
+    subprocess.run(["gcc", "-g", "a.c", "-o", "a"], cwd=tmp_path, check=True)
+    file = (tmp_path / "a").read_bytes()
     assert settled(file, "/elsewhere") == file
 
 
