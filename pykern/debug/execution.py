@@ -94,6 +94,7 @@ class Execution:
     going : indexes of those that go on, in non-stop mode
     passes : whether gdb lets one processor step that is about to, as it does at a breakpoint
     landed : whether the last run has ended at that point
+    hidden : the stop that there was besides, at an access
     landing : a point to stop at, whatever gdb wants; `run` returns its `landing.STOPPED` there
     """
 
@@ -115,6 +116,7 @@ class Execution:
         self._found: Stop | None = None
         self.passes = self.landed = self._in_hostcall = False
         self.landing: Landing | None = None
+        self.hidden: Stop | None = None
         self._turn: int | None = None
         self._lifted: frozenset[Breakpoint] = frozenset()
         self._placed: frozenset[Breakpoint] = frozenset()
@@ -336,7 +338,7 @@ class Execution:
             self._turn, self._access = exit_.vcpu if at_hook else None, None
         if self.landing is None or not self.landing.reached(exit_):
             return False
-        self._found, self.landed = None, True
+        self.hidden, self._found, self.landed = self._found, None, True
         if exit_ is not None:
             self._turn, self._access = self.landing.place
         return True
