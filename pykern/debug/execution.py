@@ -81,6 +81,7 @@ class Execution(HookedRun):
     going : indexes of those that go on, in non-stop mode
     passes : whether gdb lets one processor step that is about to, as it does at a breakpoint
     landed : whether the last run has ended at that point
+    hidden : the stop that there was besides, at an access
     landing : a point to stop at, whatever gdb wants; `run` returns its `landing.STOPPED` there
     """
 
@@ -95,6 +96,7 @@ class Execution(HookedRun):
         self._steps: dict[int, _Step] = {}
         self.passes = self.landed = self._in_hostcall = False
         self.landing: Landing | None = None
+        self.hidden: Stop | None = None
         self._turn: int | None = None
         self._lifted: frozenset[Breakpoint] = frozenset()
         self._placed: frozenset[Breakpoint] = frozenset()
@@ -247,7 +249,7 @@ class Execution(HookedRun):
             self._turn, self._access = exit_.vcpu if at_hook else None, None
         if self.landing is None or not self.landing.reached(exit_):
             return False
-        self._found, self.landed = None, True
+        self.hidden, self._found, self.landed = self._found, None, True
         if exit_ is not None:
             self._turn, self._access = self.landing.place
         return True

@@ -123,3 +123,31 @@ def test_a_run_that_comes_to_another_state(tmp_path, recording):
     )  # fmt: skip
     assert done.returncode == 2
     assert "another state" in done.stderr
+
+
+def test_what_python_changes_is_changed_again(attached, tmp_path):
+    """`monitor py` is in the journal as gdb's writes are; what only reads is not (I4)."""
+
+    def host_name():
+        return attached.type("monitor py kernel.host_name").strip()
+
+    attached.type("break sys_getpid")
+    attached.go("continue")
+    here, before = place(attached), host_name()
+    attached.type("monitor py setattr(kernel, 'host_name', 'changed')")
+    attached.type("delete")
+    attached.type("break sys_write")
+    attached.go("continue")
+    there = place(attached)
+    attached.go("reverse-stepi")
+    assert "changed" in host_name()
+    attached.type("break sys_getpid")
+    attached.go("reverse-continue")
+    assert place(attached) == here
+    attached.go("reverse-stepi")
+    assert host_name() == before
+    attached.type("delete")
+    attached.go("continue")
+    assert place(attached) == there
+    assert "changed" in host_name()
+    assert "a file holds no program" in attached.type(f"monitor save {tmp_path / 'x.json'}")

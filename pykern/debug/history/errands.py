@@ -89,18 +89,18 @@ class Search:
 
 @dataclass(frozen=True)
 class Divide:
-    """Make checkpoints at points of virtual time, in order.
+    """Make checkpoints at points, in order.
 
     Attributes
     ----------
     entries : the whole journal
     shown : how much has been shown of each output
-    times : virtual times in ns
+    goals : the points
     """
 
     entries: list[Entry]
     shown: list[int]
-    times: list[int]
+    goals: list[Goal]
 
 
 @dataclass(frozen=True)

@@ -9,23 +9,24 @@ from gdbstub import TargetError
 from pykern.debug.history.channel import Channel
 from pykern.debug.history.checkpoints import Checkpoint, Checkpoints, sleep
 from pykern.debug.history.errands import Life
-from pykern.debug.history.journal import Journal, Write
+from pykern.debug.history.journal import Journal
 from pykern.debug.history.landing import AtPosition
 from pykern.debug.history.replay import Replay
 from pykern.debug.history.saved import Saved, SavedStates
-from pykern.debug.history.timeline import Timeline
 from pykern.debug.history.work import Work, begin, landing_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from gdbstub import Listener, Stop, ThreadId
+    from gdbstub import Listener, Stop
     from pykern.debug.doorways import Doorways
     from pykern.debug.history.errands import Goal
+    from pykern.debug.history.journal import Change
     from pykern.debug.history.outputs import Outputs
     from pykern.debug.history.position import Position
     from pykern.debug.history.processes import Keeper
     from pykern.debug.history.reversible_target import ReversibleTarget
+    from pykern.debug.history.timeline import Timeline
 
 INTERVAL = 20_000_000
 """Instructions between two checkpoints: a fraction of a second of the host's."""
@@ -315,13 +316,7 @@ class History:
         self.journal.end = None
         self.replay.aim(None)
 
-    def wrote(
-        self,
-        thread: ThreadId,
-        registers: Mapping[str, int] | None = None,
-        address: int = 0,
-        data: bytes = b"",
-    ) -> None:
+    def enter(self, change: Callable[[Position], Change]) -> None:
         """Record what gdb changes; if that is in the past, another future begins."""
         if self.work is not None or self.here is None:
             return
@@ -333,6 +328,5 @@ class History:
             self.bookmarks = {n: p for n, p in self.bookmarks.items() if not self.here.before(p)}
             self.outputs.show_all()
             self._present()
-        physical = self.target.physical_memory
-        self.journal.add(Write(self.here, thread, dict(registers or {}), address, data, physical))
+        self.journal.add(change(self.here))
         self.here = replace(self.here, entries=self.journal.cursor)

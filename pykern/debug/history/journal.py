@@ -6,9 +6,11 @@ between two turns, or written by gdb, while the machine stands still.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from gdbstub import TargetError
 from pykern.debug.history.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -64,7 +66,27 @@ class Write:
             target.physical_memory = before
 
 
-Entry: TypeAlias = Input | Write
+@dataclass(frozen=True)
+class Evaluation:
+    """An expression of Python that gdb has had evaluated, and that may have changed something.
+
+    Attributes
+    ----------
+    position : where the machine stood
+    expression : the text
+    """
+
+    position: Position
+    expression: str
+
+    def apply(self, target: Any) -> None:
+        """Evaluate it again; if it has raised an error then, it does so now."""
+        with contextlib.suppress(TargetError):
+            target.python.evaluate(self.expression)
+
+
+Change: TypeAlias = Write | Evaluation
+Entry: TypeAlias = Input | Change
 
 
 class Journal:
@@ -129,9 +151,9 @@ class Journal:
                 return at if until_ns is None else min(until_ns, at)
         return until_ns
 
-    def next_write(self) -> Write | None:
+    def next_write(self) -> Change | None:
         """Return what gdb changes next, if anything."""
         for entry in self.entries[self.cursor :]:
-            if isinstance(entry, Write):
+            if not isinstance(entry, Input):
                 return entry
         return None

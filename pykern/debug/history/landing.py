@@ -168,6 +168,44 @@ class AtTime:
         """Do nothing: there is no hook."""
 
 
+class Either:
+    """Stops at a position that may come on the way to a time, or at the time if that comes first.
+
+    Parameters
+    ----------
+    position, time : both
+
+    Attributes
+    ----------
+    in_time : whether it was the time
+    """
+
+    def __init__(self, position: AtPosition, time: AtTime) -> None:
+        self._position, self._time = position, time
+        self.in_time = False
+
+    @property
+    def place(self) -> tuple[int | None, tuple[int, bool] | None]:
+        """Return that of the one that was reached."""
+        return self._time.place if self.in_time else self._position.place
+
+    def approach(self) -> int | None:
+        """Go to whichever is nearer."""
+        times = (self._position.approach(), self._time.approach())
+        return min(time for time in times if time is not None)
+
+    def reached(self, exit_: Exit | None) -> bool:
+        """Look at both."""
+        if self._position.reached(exit_):
+            return True
+        self.in_time = self._time.reached(exit_)
+        return self.in_time
+
+    def close(self) -> None:
+        """Take the hooks away."""
+        self._position.close()
+
+
 class AtCount(_Hooked):
     """Stops before the first instruction after so many have been retired by all processors.
 
@@ -178,7 +216,7 @@ class AtCount(_Hooked):
 
     def __init__(self, machine: Machine, total: int) -> None:
         super().__init__(machine)
-        self._total = total
+        self.total = total
         self._vcpu = 0
 
     @property
@@ -188,7 +226,7 @@ class AtCount(_Hooked):
 
     def approach(self) -> int | None:
         """Go as far as is safe: a processor retires at most one instruction in a nanosecond."""
-        left = (self._total - self._machine.retired) // len(self._machine.vcpus) - NEAR_NS
+        left = (self.total - self._machine.retired) // len(self._machine.vcpus) - NEAR_NS
         if left > 0:
             return self._machine.now + left
         if self._hook is None:
@@ -200,7 +238,7 @@ class AtCount(_Hooked):
         if exit_ is None or exit_.reason is not ExitReason.HOOK:
             return False
         self._vcpu = exit_.vcpu
-        return self._machine.retired >= self._total
+        return self._machine.retired >= self.total
 
 
 class LastInstruction:

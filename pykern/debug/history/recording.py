@@ -28,7 +28,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gdbstub import ThreadId
-from pykern.debug.history.journal import Input, Write
+from pykern.debug.history.journal import Evaluation, Input, Write
 from pykern.debug.history.position import Position
 from pykern.debug.registers import is_known
 
@@ -161,12 +161,14 @@ def _position(position: Position) -> dict[str, Any]:
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
-    where = {"position": _position(entry.position)}
+    where: dict[str, Any] = {"position": _position(entry.position)}
     if isinstance(entry, Input):
         return {**where, "typed": entry.data.hex()}
-    if not isinstance(entry, Write):
-        now = entry.position.now
-        raise RecordingError(f"at {now} ns {entry.what}, which is not kept in a file")
+    if isinstance(entry, Evaluation):
+        raise RecordingError(
+            f"at {entry.position.now} ns gdb has evaluated {entry.expression!r}, and a file holds "
+            "no program"
+        )
     where = {**where, "thread": list(entry.thread)}
     if entry.registers:
         return {**where, "registers": dict(entry.registers)}

@@ -6,14 +6,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gdbstub import TargetError
-from pykern.debug.history.landing import AtPosition, MissedError
+from pykern.debug.history.landing import (
+    AtCount,
+    AtPosition,
+    AtTime,
+    Either,
+    LastInstruction,
+    MissedError,
+)
 from pykern_c.exits import Exit, ExitReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gdbstub import Stop
-    from pykern.debug.history.journal import Journal, Write
+    from pykern.debug.history.journal import Change, Journal
     from pykern.debug.history.landing import Landing
     from pykern.debug.history.position import Position
     from pykern.debug.machine_target import MachineTarget
@@ -36,7 +43,7 @@ class Replay:
         self._target = target
         self._journal = journal
         self._goal: Landing | None = None
-        self._write: Write | None = None
+        self._write: Change | None = None
         self._arrived = False
         self.hostcall: Exit | None = None
 
@@ -54,14 +61,21 @@ class Replay:
         ------
         MissedError : this is not the run that was recorded
         """
+        self._change_here()
         while not self._arrived:
             ended = self._target.execution.run(until_ns, look)
             if not self._target.execution.landed:
                 return ended
             self.hostcall = ended if isinstance(ended, Exit) and _is_hostcall(ended) else None
-            if self._write is None:
+            if self._write is None or self._in_time:
                 break
+            hidden, vcpu = self._target.execution.hidden, self._write.position.vcpu
             self._change(self._write)
+            if self._arrived or vcpu is None:
+                continue
+            stop = hidden or self._target.execution.stop_here(vcpu)
+            if stop is not None:
+                return stop
         self.aim(None)
         return None
 
@@ -72,34 +86,55 @@ class Replay:
             execution.landing.close()
         self._write = None if self._goal is None else self._journal.next_write()
         execution.landing = self._goal
-        if self._write is not None and self._comes_first(self._write.position):
-            execution.landing = AtPosition(self._target.machine, self._write.position)
-        else:
+        if self._write is None or not self._comes_first(self._write.position):
             self._write = None
+            return
+        there, goal = AtPosition(self._target.machine, self._write.position), self._goal
+        execution.landing = Either(there, goal) if isinstance(goal, AtTime) else there
+
+    @property
+    def _in_time(self) -> bool:
+        """Whether the goal was a time, and has come before the change."""
+        landing = self._target.execution.landing
+        return isinstance(landing, Either) and landing.in_time
+
+    def _change_here(self) -> None:
+        """Change what gdb has changed where the machine stands, before it goes on."""
+        here = self._target.execution.position(self._journal.cursor)
+        if self._write is not None and not here.hostcall and same_place(here, self._write.position):
+            self._change(self._write)
 
     def _comes_first(self, position: Position) -> bool:
-        goal = self._goal
-        return not isinstance(goal, AtPosition) or position.entries < goal.position.entries
+        end = self._end
+        if isinstance(self._goal, AtCount):
+            return position.total < self._goal.total
+        return end is None or position.entries < end.entries
 
-    def _change(self, write: Write) -> None:
+    @property
+    def _end(self) -> Position | None:
+        """Return the position that the goal is; None: it is another kind of goal."""
+        return self._goal.position if isinstance(self._goal, AtPosition | LastInstruction) else None
+
+    def _change(self, write: Change) -> None:
         """Change what gdb has changed; the goal may be the very place."""
         self._journal.cursor += 1
         try:
             write.apply(self._target)
         except (TargetError, ValueError, OverflowError) as error:
             raise MissedError(f"what gdb wrote cannot be written again: {error}") from None
-        if isinstance(self._goal, AtPosition):
-            here, there = write.position, self._goal.position
-            self._arrived = there.entries == self._journal.cursor and _same_place(here, there)
+        here, there = write.position, self._end
+        if there is not None:
+            self._arrived = there.entries == self._journal.cursor and same_place(here, there)
         if self._arrived:
             return
         following = self._journal.next_write()
-        if following is not None and _same_place(write.position, following.position):
+        if following is not None and same_place(write.position, following.position):
             self._change(following)
         self._route()
 
 
-def _same_place(one: Position, other: Position) -> bool:
+def same_place(one: Position, other: Position) -> bool:
+    """Tell whether two positions differ only in what has come in at the very place."""
     return replace(one, entries=0, now=0) == replace(other, entries=0, now=0)
 
 

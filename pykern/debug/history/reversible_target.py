@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdbstub import TargetError
 from pykern.debug.history import commands, save_commands
+from pykern.debug.history.journal import Evaluation, Write
 from pykern.debug.history.travel import Journey
 from pykern.debug.machine_target import MachineTarget
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from gdbstub import Resume, Stop, ThreadId
     from pykern.debug.history.history import History
+    from pykern.debug.python_source.debugger import PythonSource
 
 _SETTINGS = ("architecture", "physical_memory")
 """What gdb has set, beside breakpoints; a machine that goes back keeps it."""
@@ -75,12 +77,22 @@ class ReversibleTarget(MachineTarget):
     def write_registers(self, thread: ThreadId, values: Mapping[str, int]) -> None:
         """Set registers by gdb's names."""
         super().write_registers(thread, values)
-        self.history.wrote(thread, values)
+        self.history.enter(lambda here: Write(here, thread, dict(values)))
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes) -> None:
         """Write memory, whatever its protection."""
         super().write_memory(thread, address, data)
-        self.history.wrote(thread, address=address, data=data)
+        physical = self.physical_memory
+        self.history.enter(
+            lambda here: Write(here, thread, address=address, data=data, physical=physical)
+        )
+
+    def use_python(self, source: PythonSource) -> None:
+        """Show hosted functions as the Python they are, and record what may change them."""
+        super().use_python(source)
+        source.changed = lambda expression: self.history.enter(
+            lambda here: Evaluation(here, expression)
+        )
 
     def detach(self) -> None:
         """Forget breakpoints and let the machine go on."""

@@ -44,7 +44,7 @@ class Saved:
 
 
 Packed = tuple[str, "Position", int, int, "Sequence[Entry]", int]
-"""Name, position, process, size, entries and epoch of a state; its channel goes with the message."""
+"""Name, position, process, size, entries and epoch of a state; its channel goes beside it."""
 
 
 class SavedStates:

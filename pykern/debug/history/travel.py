@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
@@ -21,10 +22,13 @@ from pykern.debug.history.errands import (
     Search,
     Travel,
 )
+from pykern.debug.history.journal import Input
+from pykern.debug.history.replay import same_place
 from pykern.debug.history.timeline import Timeline
 
 if TYPE_CHECKING:
     from pykern.debug.history.history import History
+    from pykern.debug.history.journal import Change
     from pykern.debug.history.position import Position
     from pykern.debug.history.recording import Recording
     from pykern.debug.history.saved import Saved
@@ -122,7 +126,14 @@ class Journey:
         """Return where a processor was last about to execute an instruction before a point."""
         upper = end
         while start := self._start(upper):
-            if start.position.retired[vcpu] == upper.retired[vcpu]:
+            change = self._last_change(start, upper)
+            if change is not None:
+                if not same_place(change.position, upper):
+                    behind = replace(change.position, entries=change.position.entries + 1)
+                    self._put(start, [Goal(behind)])
+                else:
+                    upper = change.position
+            elif start.position.retired[vcpu] == upper.retired[vcpu]:
                 upper = start.position
             elif self._is_long(start, upper):
                 upper = self._divide(start, upper)
@@ -132,6 +143,15 @@ class Journey:
                     return found.position
                 upper = start.position
         return None
+
+    def _last_change(self, start: Checkpoint, end: Position) -> Change | None:
+        """Return what gdb has changed last between a checkpoint and a point, if anything.
+
+        A search for instructions cannot stand still on its way to change something.
+        """
+        entries = self._history.journal.entries[start.position.entries : end.entries]
+        changes = (entry for entry in reversed(entries) if not isinstance(entry, Input))
+        return next(changes, None)
 
     def _last_stop(self) -> Found:
         """Return where a run would have stopped last."""
@@ -159,15 +179,20 @@ class Journey:
 
     def _divide(self, start: Checkpoint, upper: Position) -> Position:
         """Have checkpoints in an interval, closer to each other towards its end; return its end."""
-        times, distance = [], _CLOSEST_NS
+        goals, distance = [], _CLOSEST_NS
         while upper.now - distance > start.position.now:
-            times.append(upper.now - distance)
+            goals.append(Goal(time=upper.now - distance))
             distance *= _FACTOR
-        channel = start.wake(Divide(*self._recording(), times[::-1]))
+        self._put(start, goals[::-1])
+        return upper
+
+    def _put(self, start: Checkpoint, goals: list[Goal]) -> None:
+        """Have checkpoints at some points behind another one."""
+        channel = start.wake(Divide(*self._recording(), goals))
         while True:
             answer, files = self._answer(channel)
             if not isinstance(answer, Divided):
-                return upper
+                return
             new = Checkpoint(answer.position, answer.pid, Channel.of(files[0]))
             self._checkpoints.add(new)
 

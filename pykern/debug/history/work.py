@@ -165,6 +165,10 @@ class _Searching(Work):
         execution = history.target.execution
         execution.breakpoints |= errand.breakpoints
         execution.prepare({t.id: Action() for t in history.target.threads()})
+        here = self._position()
+        stop = None if here.vcpu is None else execution.stop_here(here.vcpu)
+        if stop is not None:
+            self._stopped(stop)
         history.replay.aim(AtPosition(self._machine, errand.end))
 
     def _stopped(self, stop: Stop) -> None:
@@ -192,13 +196,13 @@ class _Dividing(Work):
 
     def __init__(self, history: History, channel: Channel, errand: Divide) -> None:
         super().__init__(history, channel)
-        self._times = list(errand.times)
+        self._goals = list(errand.goals)
         self._next()
 
     def _next(self) -> None:
-        if not self._times:
+        if not self._goals:
             self._answer(Done())
-        self._history.replay.aim(AtTime(self._machine, self._times.pop(0)))
+        self._history.replay.aim(landing_at(self._machine, self._goals.pop(0)))
 
     def _arrived(self) -> None:
         position = self._position()

@@ -53,15 +53,11 @@ class PythonCommands:
         return self._stopped(vcpu)[self._source.selected]
 
     def _py(self, vcpu: Vcpu, arguments: list[str]) -> str:
-        names: dict[str, Any] = {"kernel": self._source.kernel()}
+        names: dict[str, Any] = {}
         if self._source.stack is not None and vcpu.index == self._source.vcpu:
             frame = self._selected(vcpu).frame
-            names |= {**frame.f_globals, **frame.f_locals}
-        try:
-            value = eval(arguments[0], names)
-            text = repr(value)
-        except (Exception, SystemExit) as error:
-            raise TargetError(f"{type(error).__name__}: {error}") from None
+            names = {**frame.f_globals, **frame.f_locals}
+        text = self._source.evaluate(arguments[0], names)
         return text if len(text) <= _MOST else f"{text[:_MOST]}... ({len(text)} characters)"
 
     def _locals(self, vcpu: Vcpu, _arguments: list[str]) -> str:

@@ -17,6 +17,7 @@ from pykern.debug.python_source.functions import (
     Functions,
 )
 from pykern.debug.python_source.post_mortem import describe, raised_in
+from pykern.debug.python_source.reading import only_reads
 from pykern.debug.python_source.stack import TEXTS, VirtualStack, nops
 from pykern.debug.python_source.tracing import Step, Tracer, is_coroutine
 from pykern.kernel.task.runner import Runner
@@ -89,6 +90,7 @@ class PythonSource:
     stack : what gdb is shown of the processor that Python has stopped on; None: none has
     vcpu : that processor's index
     selected : the number of the frame that `monitor` commands are about
+    changed : called with an expression that may have changed something
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class PythonSource:
         self.stack: VirtualStack | None = None
         self.vcpu = -1
         self.selected = 0
+        self.changed: Callable[[str], None] = lambda _expression: None
         self._resumed: ThreadId | None = None
         self._stopped: ThreadId | None = None
         self._told = False
@@ -116,6 +119,21 @@ class PythonSource:
     def kernel(self) -> Kernel:
         """Return the kernel there is at present."""
         return self._host.kernel
+
+    def evaluate(self, expression: str, names: Mapping[str, Any] | None = None) -> str:
+        """Return the value of an expression, which may also use these names.
+
+        Raises
+        ------
+        TargetError : it has none
+        """
+        try:
+            return repr(eval(expression, {"kernel": self.kernel(), **(names or {})}))
+        except (Exception, SystemExit) as error:
+            raise TargetError(f"{type(error).__name__}: {error}") from None
+        finally:
+            if not only_reads(expression):
+                self.changed(expression)
 
     # -- symbols
 

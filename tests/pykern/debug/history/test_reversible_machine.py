@@ -112,8 +112,8 @@ def test_what_gdb_changes_is_changed_again(tmp_path):
               note_state, "bc", note_state, "bc", "c", note_state, "c", note_state]  # fmt: skip
     _, notes, _ = run(counting(1), script, tmp_path)
     at_write, after, back, again, end = notes
-    assert back == again != at_write
-    assert end == after
+    assert back == again == at_write
+    assert end == after != at_write
 
 
 def test_a_change_in_the_past_is_another_future(tmp_path):
@@ -164,3 +164,48 @@ def test_a_reset_from_outside_ends_history(tmp_path):
     script = ["vCont;s:1;c", "vCont;s:1;c", "R", "vCont;s:1;c", "bc", "bc"]
     replies, _, _ = run(counting(1), script, tmp_path, resets=True)
     assert [reply.endswith(";replaylog:begin;") for reply in replies[-4:-1]] == [False, True, True]
+
+
+@pytest.mark.parametrize("stop", [f"Z1,{ENTRY + MOV:x},1", f"Z2,{SHARED:x},8"])
+def test_where_gdb_has_changed_something_there_is_still_a_stop(tmp_path, stop):
+    """Backwards and forwards: the change does not hide the stop, nor is it lost from there."""
+    script = [stop, *["c"] * 3, note_state, f"M{SHARED + 16:x},2:3412", note_state, "c", note_state,
+              "bc", note_state, "bc", note_state, *["c", note_state] * 4]  # fmt: skip
+    replies, notes, _ = run(counting(1), script, tmp_path)
+    assert not any("replaylog:begin" in reply for reply in replies)
+    before, changed, after = notes[:3]
+    assert len({before, changed, after}) == 3
+    forward = notes[5:]
+    if stop.startswith("Z1"):
+        assert notes[3] == changed
+        assert forward == [changed, after, *notes[7:]]
+    assert forward.index(changed) + 1 == forward.index(after)
+
+
+def test_on_from_a_point_before_a_change_at_the_very_place(tmp_path):
+    def monitor(command):
+        return f"qRcmd,{command.encode().hex()}"
+
+    point = f"Z1,{ENTRY + MOV:x},1"
+    script = [point, *["c"] * 3, monitor("bookmark here"), note_state, f"M{SHARED:x},2:3412", "c",
+              note_state, "c", monitor("goto here"), "bc", note_state, "c", note_state]  # fmt: skip
+    replies, notes, _ = run(counting(1), script, tmp_path)
+    assert notes[2:] == notes[:2]
+    assert not any("recorded" in reply for reply in replies)
+
+
+@pytest.mark.parametrize("where", ["100us", "-40"])
+def test_to_a_time_before_a_change(tmp_path, where):
+    """What gdb has changed later does not keep a run from stopping before."""
+
+    def monitor(command):
+        return f"qRcmd,{command.encode().hex()}"
+
+    script = [monitor("goto 100us"), "c", note_state, monitor("goto 200us"), "c", note_state,
+              f"M{SHARED:x},2:3412", "vCont;s:1;c", monitor(f"goto {where}"), "bc",
+              note_state, *["Hc1", "bs"] * 2, monitor("goto 200us"), "c", note_state]  # fmt: skip
+    _, notes, _ = run(counting(1), script, tmp_path)
+    early, late, back, again = notes
+    assert again[1] >= late[1]
+    assert back[1] < late[1]
+    assert back == early or where == "-40"
