@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 
 from pykern.kernel.arm import descriptor
 from pykern.kernel.arm.lpae import LpaeTable
@@ -79,11 +78,6 @@ class X86(PageTableContract):
         vcpu.write_register("cr3", self.table.root)
         found = [vcpu.translate(laddr, access).paddr for access in "rwx"]
         return None if found[0] is None else (found[0], *(paddr is not None for paddr in found[1:]))
-
-
-TestLpae, TestX86 = Lpae.TestCase, X86.TestCase
-for _case in (TestLpae, TestX86):
-    _case.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
 
 
 @pytest.mark.parametrize(

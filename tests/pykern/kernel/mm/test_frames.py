@@ -224,6 +224,22 @@ class Frames(RuleBasedStateMachine):
         if not self.model[paddr]:
             del self.model[paddr]
 
+    @rule(data=st.data(), many=st.booleans())
+    def a_free_frame_is_nobodys(self, data, many):
+        """Double free: refused, by its address, and nothing has changed."""
+        free = sorted(self.every - self.model.keys())
+        if not free:
+            with pytest.raises(SysError, match="ENOMEM"):
+                self.frames.alloc()
+            return
+        paddr = data.draw(st.sampled_from(free))
+        for use in (self.frames.get, self.frames.put, self.frames.free):
+            with pytest.raises(KernelBug, match=f"{paddr:#x}"):
+                use(paddr)
+        for use in (self.frames.get_each, self.frames.put_each) if many else ():
+            with pytest.raises(KernelBug, match=f"{paddr:#x}"):
+                use([paddr] * 40)
+
     @precondition(lambda self: self.model)
     @rule(data=st.data(), count=st.integers(1, 20))
     def free(self, data, count):

@@ -7,7 +7,13 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from pykern.kernel.core.errno import Errno
 from pykern.kernel.core.units import MIB, PAGE_SIZE
@@ -322,5 +328,8 @@ class Processes(RuleBasedStateMachine):
         self.world.end()
 
 
-TestProcesses = Processes.TestCase
-TestProcesses.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+@pytest.mark.parametrize("policy", REPLACEMENTS.names())
+def test_every_process_finds_what_it_has_written(policy):
+    """MIC-05, MIC-10: whichever policy is registered, on the real way to the disk and back."""
+    machine = type(f"Processes_{policy}", (Processes,), {"policy": policy})
+    run_state_machine_as_test(machine, settings=settings(max_examples=12, stateful_step_count=40))

@@ -5,12 +5,19 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from pykern.kernel.core.bug import KernelBug
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import PAGE_SIZE
-from pykern.kernel.mm.swap import TRANSFER_NS, MemoryDisk, SwapSpace
+from pykern.kernel.mm.swap import TRANSFER_NS, MemoryDisk, SwapDevice, SwapSpace
+from tests.contracts.implementations import implementations
 
 SLOTS = 6
 
@@ -18,10 +25,13 @@ SLOTS = 6
 class Slots(RuleBasedStateMachine):
     """Every slot in use keeps its page; the others can be had."""
 
+    @staticmethod
+    def device():
+        raise NotImplementedError
+
     def __init__(self):
         super().__init__()
-        self.disk = MemoryDisk(SLOTS * PAGE_SIZE)
-        self.swap = SwapSpace(self.disk)
+        self.swap = SwapSpace(self.device())
         self.stored = {}
 
     @rule(byte=st.integers(0, 255), references=st.integers(1, 3))
@@ -63,8 +73,38 @@ class Slots(RuleBasedStateMachine):
         assert self.swap.free_bytes == (SLOTS - len(self.stored)) * PAGE_SIZE
 
 
-TestSlots = Slots.TestCase
-TestSlots.settings = settings(max_examples=30, deadline=None)
+DEVICES = {MemoryDisk: lambda: MemoryDisk(SLOTS * PAGE_SIZE)}
+"""Every swap device, and how a small one is made."""
+
+
+@pytest.mark.parametrize("kind", DEVICES)
+def test_no_slot_is_lost_on_any_device(kind):
+    """MIC-10, MEL-55."""
+    machine = type(f"Slots_{kind.__name__}", (Slots,), {"device": staticmethod(DEVICES[kind])})
+    run_state_machine_as_test(machine, settings=settings(max_examples=30))
+
+
+@pytest.mark.parametrize("kind", DEVICES)
+def test_a_device_keeps_pages_until_they_are_discarded(kind):
+    """MIC-10: each slot its own, the last write counts, and a look changes nothing."""
+    device = DEVICES[kind]()
+    pages = {slot: bytes([slot + 1]) * PAGE_SIZE for slot in range(device.slots)}
+    for slot, page in pages.items():
+        device.write(slot, b"old" + page[3:])
+        changing = bytearray(page)
+        device.write(slot, changing)
+        changing[:] = bytes(PAGE_SIZE)
+    assert {slot: device.read(slot) for slot in pages} == pages
+    device.discard(1)
+    assert {slot: device.peek(slot) for slot in pages if slot != 1} == {
+        slot: page for slot, page in pages.items() if slot != 1
+    }
+    device.write(1, pages[2])
+    assert device.read(1) == pages[2]
+
+
+def test_every_device_is_tested():
+    assert implementations(SwapDevice) == set(DEVICES)
 
 
 def test_a_transfer_takes_time():
