@@ -36,16 +36,25 @@ DONE = f"counted to {LAST}"
 
 
 class Boot:
-    """A machine at whose serial port we sit."""
+    """A machine at whose serial port we sit.
 
-    def __init__(self, *options: str) -> None:
+    Parameters
+    ----------
+    typed : what is there to be read before the machine is
+    """
+
+    def __init__(self, *options: str, typed: str = "") -> None:
+        read, write = os.pipe()
+        self._keys = os.fdopen(write, "wb", buffering=0)
+        self._keys.write(f"{typed}\n".encode() if typed else b"")
         self._process = subprocess.Popen(
             [*BOOT, *options],
-            stdin=subprocess.PIPE,
+            stdin=read,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=ENVIRONMENT,
         )
+        os.close(read)
         self.out = self.notes = ""
 
     def __enter__(self) -> Boot:
@@ -53,7 +62,7 @@ class Boot:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+        for stream in (self._keys, self._process.stdout, self._process.stderr):
             stream.close()
 
     def kill(self) -> None:
@@ -64,8 +73,7 @@ class Boot:
         self.out += self._process.stdout.read().decode() if not self._process.stdout.closed else ""
 
     def type(self, line: str) -> None:
-        self._process.stdin.write(f"{line}\n".encode())
-        self._process.stdin.flush()
+        self._keys.write(f"{line}\n".encode())
 
     def expect(self, text: str) -> None:
         """Read the console until there is a text."""
@@ -172,8 +180,7 @@ def target():
 
 def test_a_process_moves_when_the_command_line_says_so(target):
     """MYR-25: pre-copy; 1 to N on two consoles, nothing lost, nothing twice."""
-    with Boot("--migrate", f"count@0.3:{target.place}") as source:
-        source.type(COUNT)
+    with Boot("--migrate", f"count@0.3:{target.place}", typed=COUNT) as source:
         target.expect(DONE)
         report = source.told(r"migration of process \d+ \(count\).*completed.*")
         assert re.search(r"[2-9] rounds, \d+ pages, \d+ bytes, stood still for \d+ ns", report)
@@ -208,8 +215,10 @@ def test_a_guest_sends_its_process_before_its_memory(target):
 )
 def test_the_target_is_killed(target, held, number):
     """MYR-25: kill -9 of the target's host process: the process goes on where it was."""
-    with Relay(target.place) as relay, Boot("--migrate", f"count@0.3:{relay.place}") as source:
-        source.type(COUNT)
+    with (
+        Relay(target.place) as relay,
+        Boot("--migrate", f"count@0.3:{relay.place}", typed=COUNT) as source,
+    ):
         relay.run_until(held, number)
         target.kill()
         relay.__exit__()
@@ -223,8 +232,10 @@ def test_the_target_is_killed(target, held, number):
 @pytest.mark.parametrize("held", [Type.COMMIT, Type.RUNNING])
 def test_the_source_is_killed_when_the_target_has_all(target, held):
     """MYR-25: kill -9 of the source's host process: the target has all of it, and it goes on."""
-    with Relay(target.place) as relay, Boot("--migrate", f"count@0.3:{relay.place}") as source:
-        source.type(COUNT)
+    with (
+        Relay(target.place) as relay,
+        Boot("--migrate", f"count@0.3:{relay.place}", typed=COUNT) as source,
+    ):
         relay.run_until(held)
         source.kill()
         relay.__exit__()
@@ -235,8 +246,10 @@ def test_the_source_is_killed_when_the_target_has_all(target, held):
 
 def test_the_source_is_killed_before_that(target):
     """MYR-25: it dies with its machine, nothing of it is left over there, nothing runs twice."""
-    with Relay(target.place) as relay, Boot("--migrate", f"count@0.3:{relay.place}") as source:
-        source.type(COUNT)
+    with (
+        Relay(target.place) as relay,
+        Boot("--migrate", f"count@0.3:{relay.place}", typed=COUNT) as source,
+    ):
         relay.run_until(Type.PAGE, 10)
         source.kill()
         relay.__exit__()
@@ -251,8 +264,7 @@ def test_the_source_is_killed_before_that(target):
 def test_a_process_is_kept_in_a_file(tmp_path):
     """MYR-25: checkpoint and restore; the machine in between was killed."""
     file = tmp_path / "count.checkpoint"
-    with Boot("--checkpoint", f"count@0.3:{file}") as first:
-        first.type(COUNT)
+    with Boot("--checkpoint", f"count@0.3:{file}", typed=COUNT) as first:
         first.told("checkpoint of process .*completed")
         first.kill()
     with Boot("--restore", str(file)) as second:

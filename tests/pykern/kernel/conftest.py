@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import socket
 
 import pytest
 
 from pykern.kernel.integration.scarlett import ScarlettStory
+from pykern.kernel.integration.story import Story
+from pykern.kernel.migration import SocketLink
 from pykern.kernel.x86.image import build
 from tests.pykern.kernel import hosted
 
@@ -93,3 +96,40 @@ def run_in_scarlett(system, monkeypatch):
         return made
 
     return run_body
+
+
+@pytest.fixture
+def links():
+    """Return both ends of a TCP connection over the host's loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+    with near, far:
+        yield SocketLink(near), SocketLink(far)
+
+
+@pytest.fixture
+def machine(system, monkeypatch):
+    """Return what makes a machine whose kernel runs a coroutine function; it has `counting`."""
+    bodies = {}
+
+    async def main(story):
+        await story.start_first_program()
+        await bodies[story.kernel.machine](story.kernel)
+        story.kernel.power_off()
+
+    monkeypatch.setattr(Story, "main", main)
+
+    def make(body, **options):
+        files = {
+            "/sbin/init": hosted.compiled("waiting.c").read_bytes(),
+            "/bin/counting": hosted.compiled("counting.c").read_bytes(),
+            "/bin/travelling": hosted.compiled("travelling.c").read_bytes(),
+            "/bin/threads": hosted.compiled("counting_threads.c").read_bytes(),
+            "/tmp/counted": b"",
+        }
+        made = system(files=files, timeout_ns=20_000_000_000, **options)
+        bodies[made.machine] = body
+        return made
+
+    return make
