@@ -21,8 +21,18 @@ def test_every_row_has_a_state():
 
 
 def test_the_page_of_rows_is_that_of_the_tests():
-    told = (ROOT / "docs" / "rows.md").read_text(encoding="utf-8")
-    assert told == rows.page(), "python -m tests.rows > docs/rows.md"
+    """Where several tests show a row, the page may name any of them: a new one changes nothing."""
+    told = (ROOT / "docs" / "rows.md").read_text(encoding="utf-8").splitlines()
+    made, tests = rows.page().splitlines(), rows.tests_by_row()
+    how = "python -m tests.rows > docs/rows.md"
+    assert [_but_the_test(line) for line in told] == [_but_the_test(line) for line in made], how
+    for line in told:
+        if re.match(r"\| [A-Z]{3}-\d\d ", line) and "`" in line:
+            assert f"tests/{line.split('`')[1]}" in tests[line[2:8]], how
+
+
+def _but_the_test(line: str) -> str:
+    return re.sub(r"`[^`]*` \|$", "", line)
 
 
 def test_only_rows_there_are_have_tests_and_reasons():

@@ -60,6 +60,11 @@ class Program:
             self.cpu.mem_write(laddr, image[offset : offset + size])
         return entry
 
+    def may_write(self, laddr: int) -> bool:
+        """Tell whether an address is the program's to write to."""
+        regions = self.cpu.mem_regions()
+        return any(begin <= laddr <= end and rights & 2 for begin, end, rights in regions)
+
     def run(self) -> None:
         """Run until the program gives the processor up."""
         try:
@@ -120,6 +125,8 @@ class Kernel:
     def _receive(self, program: Program, port: int, buf: int, size: int) -> int | None:
         if port >= PORTS:
             return EINVAL
+        if not program.may_write(buf):
+            return EFAULT
         if not self.ports[port]:
             program.waits = (port, buf, size)
             return None

@@ -72,6 +72,14 @@ def test_the_log_is_that_of_mellos(booted, cpus):
     assert booted(cpus).outcome.status == ExitStatus.POWER_OFF
 
 
+def test_every_call_does_and_refuses_what_it_must(iso):
+    """MEL-12, MEL-13, MEL-50: a program tries the five, and the limits of ports."""
+    log = booting.boot(iso, append="init=/bin/mellos/calls").log
+    assert "FAIL" not in log
+    assert "ok   a queue takes 16 messages and no more\n" in log
+    assert "\ncalls: 0 failures\n" in log
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_another_order_of_the_processors_passes_too(iso, seed):
     """MEL-33, MEL-41, MEL-42: what depends on the seed is not what the tests look at."""

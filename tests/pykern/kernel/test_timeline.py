@@ -74,6 +74,21 @@ def test_messages_are_arrows_from_sender_to_receiver(watched):
         assert begin["pid"] != end["pid"], "ping and pong are two processes"
 
 
+def test_who_changes_the_processor_is_an_arrow(watched):
+    """It begins where and when the task ran last, and ends where it goes on."""
+    booted, events = watched
+    begins, ends = of(events, "migration", "s"), of(events, "migration", "f")
+    assert begins
+    ran = {(e["tid"], round(e["ts"] + e["dur"], 3)) for e in of(events, "run")}
+    goes_on = {(e["tid"], round(e["ts"], 3)) for e in of(events, "run")}
+    for begin, end in zip(begins, ends, strict=True):
+        assert begin["id"] == end["id"]
+        assert begin["tid"] != end["tid"]
+        assert (begin["tid"], round(begin["ts"], 3)) in ran
+        assert (end["tid"], round(end["ts"], 3)) in goes_on
+    assert len(begins) <= booted.kernel.metrics.migrations
+
+
 def test_interrupts_and_faults(watched):
     booted, events = watched
     interrupts = collections.Counter(e["args"]["vector"] for e in of(events, "interrupt", "i"))

@@ -56,6 +56,7 @@ static void check_limits(void)
     check("port 256 does not", sys_ipc_send(PORTS, "x", 1) < 0);
     check("nobody receives from port 256", sys_ipc_recv(PORTS, large, 1) < 0);
     check("send refuses memory of the kernel", sys_ipc_send(PORT_QUEUE, KERNEL_ADDRESS, 8) < 0);
+    check("receive refuses code", sys_ipc_recv(PORT_QUEUE, (long)check, 8) < 0);
 }
 
 int main(void)

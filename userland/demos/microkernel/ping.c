@@ -11,6 +11,10 @@ int main(int argc, char **argv)
         print("ping: a message of ", MESSAGE_SIZE + 1, " bytes was not refused\n");
         return 1;
     }
+    if (recv((char *)(long)main, MESSAGE_SIZE) != -EFAULT) {
+        print("ping: a message may be received into code: ", 1, "\n");
+        return 1;
+    }
     for (message.number = 1; message.number <= ROUND_TRIPS; message.number++) {
         message.rest[MESSAGE_SIZE - 9] = (char)message.number;
         while (send(pid, &message, MESSAGE_SIZE) == -EAGAIN)

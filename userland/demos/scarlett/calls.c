@@ -7,6 +7,7 @@
 #define PROT_READ_WRITE 3
 #define MAP_PRIVATE_ANONYMOUS 0x22
 
+int main(void);
 static char out[LARGE], in[LARGE];
 static volatile int counter, told;
 
@@ -113,6 +114,8 @@ static void check_buffer(long port)
     check("all of it", same);
     got.buffer = (void *)KERNEL_ADDRESS;
     check("not into the kernel", sys_ipc_receive(port, &got) == -EFAULT);
+    got.buffer = (void *)(long)main;
+    check("nor into code", sys_ipc_receive(port, &got) == -EFAULT);
 }
 
 static long server_port;

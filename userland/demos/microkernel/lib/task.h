@@ -16,6 +16,7 @@
 #define recv(buf, len) sys_task_recv(buf, len)
 
 #define EAGAIN 11
+#define EFAULT 14
 #define EMSGSIZE 90
 
 /* Use the processor for a while without a system call. */
