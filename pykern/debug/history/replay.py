@@ -70,8 +70,7 @@ class Replay:
             if self._write is None or self._in_time:
                 break
             hidden, vcpu = self._target.execution.hidden, self._write.position.vcpu
-            self._change(self._write)
-            if self._arrived or vcpu is None:
+            if self._change(self._write) or vcpu is None:
                 continue
             stop = hidden or self._target.execution.stop_here(vcpu)
             if stop is not None:
@@ -115,8 +114,8 @@ class Replay:
         """Return the position that the goal is; None: it is another kind of goal."""
         return self._goal.position if isinstance(self._goal, AtPosition | LastInstruction) else None
 
-    def _change(self, write: Change) -> None:
-        """Change what gdb has changed; the goal may be the very place."""
+    def _change(self, write: Change) -> bool:
+        """Change what gdb has changed; tell whether that was the goal."""
         self._journal.cursor += 1
         try:
             write.apply(self._target)
@@ -126,11 +125,12 @@ class Replay:
         if there is not None:
             self._arrived = there.entries == self._journal.cursor and same_place(here, there)
         if self._arrived:
-            return
+            return True
         following = self._journal.next_write()
         if following is not None and same_place(write.position, following.position):
             self._change(following)
         self._route()
+        return self._arrived
 
 
 def same_place(one: Position, other: Position) -> bool:
