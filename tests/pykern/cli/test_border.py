@@ -285,7 +285,8 @@ def ask(link: socket.socket, request: str) -> str:
             bytes.fromhex(p[1:].decode()).decode() for p in packets if p[:1] == b"O" and p != b"OK"
         )
         if packets and (packets[-1][:1] != b"O" or packets[-1] == b"OK"):
-            link.sendall(b"+" * len(packets))
+            if request != "D":  # behind that nobody may be there any more
+                link.sendall(b"+" * len(packets))
             last = packets[-1].decode()
             is_text = request.startswith("qRcmd") and not last.startswith("E") and last != "OK"
             return text + (bytes.fromhex(last).decode() if is_text else "" if text else last)
