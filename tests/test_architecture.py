@@ -144,7 +144,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "pykern/kernel/core/bug.py": "tests/pykern/kernel/mm/test_frames.py",
     # What a kernel is made of shows when it comes up.
     "pykern/kernel/mm/memory.py": "tests/pykern/kernel/core/test_memory.py",
-    "pykern/kernel/mm/pagetable.py": "tests/pykern/kernel/x86/test_paging.py",
     # What an instruction is made of.
     "pykern_c/cases.p*": "tests/pykern_c/isa/test_host_cpu.py",
     "pykern_c/cpu.pxd": "tests/pykern_c/test_machine.py",
