@@ -20,6 +20,7 @@ from pykern.kernel.sched import POLICIES, SchedClass, Schedulable, State
 from tests.pykern.kernel.sched.simulation import MS, TICK_NS, Simulation
 
 CPUS = 4
+QUANTUM_NS = 5 * MS
 numbers, masks = st.integers(0, 255), st.integers(1, (1 << CPUS) - 1)
 cpus = st.integers(0, CPUS - 1)
 urgencies = st.fixed_dictionaries(
@@ -40,7 +41,7 @@ class Cpus(RuleBasedStateMachine):
 
     @initialize(online=masks)
     def power_up(self, online: int) -> None:
-        self.sim = Simulation(POLICIES.get(self.policy), CPUS, online=online)
+        self.sim = Simulation(POLICIES.get(self.policy), CPUS, QUANTUM_NS, online=online)
         self.scheduler = self.sim.scheduler
         self.held: list[int] = []
 
@@ -109,9 +110,9 @@ class Cpus(RuleBasedStateMachine):
     def give_way(self, cpu):
         self.scheduler.yield_now(cpu)
 
-    @rule(cpu=cpus, ms=st.integers(0, 30))
-    def tick(self, cpu, ms):
-        self.sim.clock.advance(ms * MS)
+    @rule(cpu=cpus, quanta=st.integers(0, 6))
+    def tick(self, cpu, quanta):
+        self.sim.clock.advance(quanta * QUANTUM_NS)
         self.scheduler.tick(cpu)
 
     @rule(cpu=cpus, online=st.booleans())
@@ -129,9 +130,9 @@ class Cpus(RuleBasedStateMachine):
     def let_go(self):
         self.scheduler.preempt_enable(self.held.pop())
 
-    @rule(ms=st.integers(1, 50))
-    def run(self, ms):
-        self.sim.run(ms * MS)
+    @rule(quanta=st.integers(1, 10))
+    def run(self, quanta):
+        self.sim.run(quanta * QUANTUM_NS)
 
     # --- what holds ---------------------------------------------------------------------------
 
