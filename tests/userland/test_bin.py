@@ -114,7 +114,12 @@ def test_pingpong_comes_back(programs):
 
 
 @pytest.mark.parametrize(
-    ("program", "call"), [("metrics", "metrics"), ("ipcping", "ipc_port_create")]
+    ("program", "call"),
+    [
+        ("metrics", "metrics"),
+        ("ipcping", "ipc_port_create"),
+        ("alltoall", "ipc_port_create"),
+    ],
 )
 def test_what_linux_has_not_is_said_so(program, call, programs):
     """What they do where the calls exist is in test_bin_in_machine.py."""

@@ -14,6 +14,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from pykern.kernel.arm.descriptor import (
     ADDRESS,
     EL0,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pykern.kernel.core.memory import PhysicalMemory
+    from pykern.kernel.core.page_entries import Entries
 
 __all__ = ["LpaeTable"]
 
@@ -39,6 +42,7 @@ ENTRIES = 512
 SHIFTS = (39, 30, 21, 12)
 """By level."""
 _LAST_LEVEL = 3
+_END = 1 << 48
 _NOTHING = bytes(PAGE_SIZE)
 
 
@@ -116,6 +120,16 @@ class LpaeTable(LpaeEntries):
             level = [e & ADDRESS for e in entries if e & (VALID | TABLE) == VALID | TABLE]
             found = [*found, *level]
         return found
+
+    def last_tables(self) -> list[tuple[int, Entries]]:
+        """Return the tables of level 3: (laddr of the first page, descriptors).
+
+        Precondition: there are no blocks.
+        """
+        return [
+            (laddr, np.frombuffer(self._memory.view(table, PAGE_SIZE), dtype=np.int64))
+            for laddr, table in self._last_tables(self.root, 0, 0, _END)
+        ]
 
     # -- changing
 

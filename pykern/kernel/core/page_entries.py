@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Entries = np.ndarray[tuple[int], np.dtype[np.int64]]
+    Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 __all__ = ["PageEntries"]
 
@@ -60,3 +66,28 @@ class PageEntries:
     def paddr_of(cls, entry: int) -> int:
         """Return the frame of an entry."""
         return entry & cls.ADDRESS
+
+    # Many at once: the same, of arrays of entries.
+
+    @classmethod
+    def are_accessed(cls, entries: Entries) -> Mask:
+        """Say of each entry whether the page was used since the bit was cleared."""
+        used = cls.PRESENT | cls.ACCESSED
+        found: Mask = entries & used == used
+        return found
+
+    @classmethod
+    def unaccessed_all(cls, entries: Entries) -> Entries:
+        """Return entries whose next use will be seen."""
+        return entries & ~cls.ACCESSED
+
+    @classmethod
+    def are_swapped(cls, entries: Entries) -> Mask:
+        """Say of each entry whether the page has a slot instead of a frame."""
+        found: Mask = entries & (cls.PRESENT | cls.SWAPPED) == cls.SWAPPED
+        return found
+
+    @classmethod
+    def paddrs_of(cls, entries: Entries) -> Entries:
+        """Return the frame of each entry."""
+        return entries & cls.ADDRESS

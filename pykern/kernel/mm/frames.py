@@ -372,6 +372,14 @@ class FrameAllocator:
         region, frame = self._locate(paddr)
         return region.references[frame]
 
+    def references_of(self, paddrs: _Numbers) -> _Numbers:
+        """Return how many references each of many frames has."""
+        counts = np.zeros(paddrs.size, dtype=np.int64)
+        for region in self.regions:
+            mine = (paddrs >= region.base) & (paddrs < region.end)
+            counts[mine] = region.counts((paddrs[mine] - region.base) >> PAGE_SHIFT)
+        return counts
+
     def owns(self, paddr: int) -> bool:
         """Say whether an address lies in RAM that this allocator looks after."""
         return any(region.base <= paddr < region.end for region in self.regions)

@@ -7,8 +7,30 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pykern.kernel.core.page_entries import Entries, Mask
 
-class PageTable(Protocol):
+
+class ManyEntries(Protocol):
+    """What `PageTable` says of one entry, of arrays of them."""
+
+    def are_swapped(self, entries: Entries, /) -> Mask:
+        """Say of each entry what `is_swapped` says."""
+        ...
+
+    def are_accessed(self, entries: Entries, /) -> Mask:
+        """Say of each entry what `is_accessed` says."""
+        ...
+
+    def unaccessed_all(self, entries: Entries, /) -> Entries:
+        """Return what `unaccessed` makes of each entry."""
+        ...
+
+    def paddrs_of(self, entries: Entries, /) -> Entries:
+        """Return the frame of each entry."""
+        ...
+
+
+class PageTable(ManyEntries, Protocol):
     """One translation tree with pages of 4 KiB; entries and flags are opaque integers.
 
     An entry of 0 is empty. One that is not 0 and not present still has a frame, which no access
@@ -35,6 +57,13 @@ class PageTable(Protocol):
 
     def spans(self, laddr: int, size: int, /) -> Iterator[tuple[int, list[int]]]:
         """Iterate over what tables hold in a range: (laddr of the first page, entries)."""
+        ...
+
+    def last_tables(self) -> list[tuple[int, Entries]]:
+        """Return the tables of the user half that map pages: (laddr of the first page, entries).
+
+        The entries are the tables themselves, for reading.
+        """
         ...
 
     def set_span(self, laddr: int, entries: list[int], /) -> None:

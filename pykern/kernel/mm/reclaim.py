@@ -1,7 +1,8 @@
 """Taking frames back from processes: their pages go to swap space, and come back when touched.
 
 `FrameAllocator` asks when no frame is free. Which pages are used is read from the accessed bits of
-the page tables, and reading clears them; the policy decides.
+the page tables, and reading clears them; the policy, to which a page is a number (`page_scan`),
+decides.
 
 A page may go if nobody but page tables refers to its frame: `references` of the frame equals the
 entries that map it. So a frame that is pinned, that a pager has, or that is being copied, stays.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.units import PAGE_SIZE
+from pykern.kernel.mm.page_scan import PageScan, PageScanner, key_of, laddr_of, space_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,14 +26,10 @@ if TYPE_CHECKING:
     from pykern.kernel.mm.swap import SwapSpace
     from pykern.kernel.mm.user_pages import UserPages
 
-    Page = tuple[UserPages, int]
-    """Whose, and its linear address."""
-
 __all__ = ["Reclaimer", "SwapCounters"]
 
 _SHARE = 32
 """This part of all pages goes at once, because to look at all page tables takes long."""
-_LOWER_HALF = 1 << 47
 
 
 class SwapCounters(Protocol):
@@ -59,7 +57,7 @@ class Reclaimer:
         frames: FrameAllocator,
         memory: PhysicalMemory,
         swap: SwapSpace,
-        policy: Replacement[Page],
+        policy: Replacement[int],
         counters: SwapCounters,
         *,
         under_pressure: Callable[[], object] = lambda: None,
@@ -68,9 +66,12 @@ class Reclaimer:
         self.swap, self._policy = swap, policy
         self._counters = counters
         self._under_pressure = under_pressure
-        self._attached: dict[UserPages, None] = {}
-        # In an order, that of a dictionary: those of a set depend on where the host has objects.
-        self._known: dict[Page, None] = {}
+        self._attached: dict[UserPages, int] = {}
+        self._spaces: dict[int, UserPages] = {}
+        self._next_space = 0
+        self._scanner = PageScanner()
+        self._known: set[int] = set()
+        self._most_known = 2 * frames.total_bytes // PAGE_SIZE
         self._working = False
         frames.reclaimer = self
 
@@ -83,74 +84,50 @@ class Reclaimer:
 
     def attach(self, pages: UserPages) -> None:
         """Take note of an address space."""
-        self._attached[pages] = None
+        self._attached[pages] = self._next_space
+        self._spaces[self._next_space] = pages
+        self._next_space += 1
 
     def detach(self, pages: UserPages) -> None:
         """Forget an address space that has no pages any more."""
-        self._attached.pop(pages, None)
+        number = self._attached.pop(pages, None)
+        if number is not None:
+            del self._spaces[number]
 
     def admit(self, pages: UserPages, laddr: int) -> None:
         """Take note of a page that has got a frame, in the order in which they do."""
-        page = pages, laddr
+        page = key_of(self._attached[pages], laddr)
         if page in self._known:
             self._policy.forget(page)
-        self._known[page] = None
+        self._known.add(page)
         self._policy.admit(page)
+        if len(self._known) > self._most_known:  # most of them have gone, and nobody looked
+            self.sample()
+            self._most_known = max(self._most_known, 2 * len(self._known))
 
-    def use(self, policy: Replacement[Page]) -> None:
+    def use(self, policy: Replacement[int]) -> None:
         """Let another policy decide from now on. Precondition: it knows no page."""
-        for page in sorted(self._known, key=lambda page: page[1]):
+        for page in sorted(self._known):
             policy.admit(page)
         self._policy = policy
 
     # -- looking
 
-    def sample(self) -> dict[int, list[Page]]:
-        """Tell the policy which pages are new, gone, or were used; clear their accessed bits.
-
-        Returns
-        -------
-        Entries that map a frame, by its physical address, of frames with several references.
-        """
-        shared: dict[int, list[Page]] = {}
-        seen: dict[Page, None] = {}
-        for pages in self._attached:
-            for laddr, entries in pages.table.spans(0, _LOWER_HALF):
-                if any(entries):
-                    self._sample_span(pages, laddr, entries, seen, shared)
-        for page in self._known:
-            if page not in seen:
-                self._policy.forget(page)
-        self._known = seen
-        return shared
-
-    def _sample_span(
-        self,
-        pages: UserPages,
-        laddr: int,
-        entries: list[int],
-        seen: dict[Page, None],
-        shared: dict[int, list[Page]],
-    ) -> None:
-        """Look at the entries of one table."""
-        table, policy, known = pages.table, self._policy, self._known
-        unused = entries.copy()
-        for i, entry in enumerate(entries):
-            if not entry or table.is_swapped(entry):
-                continue
-            page = pages, laddr + i * PAGE_SIZE
-            seen[page] = None
+    def sample(self) -> PageScan:
+        """Tell the policy which pages are new, gone, or were used; clear their accessed bits."""
+        scan = self._scanner.scan(self._attached)
+        policy, known = self._policy, self._known
+        seen = scan.keys.tolist()
+        for page, accessed in zip(seen, scan.accessed.tolist(), strict=True):
             if page not in known:
                 policy.admit(page)
-            if table.is_accessed(entry):
+            if accessed:
                 policy.touch(page)
-                unused[i] = table.unaccessed(entry)
-            paddr = table.paddr_of(entry)
-            if self._frames.references(paddr) > 1:
-                shared.setdefault(paddr, []).append(page)
-        if unused != entries:
-            table.set_span(laddr, unused)
-            table.invalidate(laddr, len(entries) * PAGE_SIZE)
+        scan.clear_accessed()
+        for page in sorted(known.difference(seen)):
+            policy.forget(page)
+        self._known = set(seen)
+        return scan
 
     # -- taking
 
@@ -160,14 +137,14 @@ class Reclaimer:
             return False
         self._working = True
         try:
-            shared = self.sample()
+            shared = self.sample().mapped_by(self._frames)
             wanted = max(wanted, len(self._known) // _SHARE)
             return self._evict_some(wanted, shared)
         finally:
             self._working = False
             self._under_pressure()
 
-    def _evict_some(self, wanted: int, shared: dict[int, list[Page]]) -> bool:
+    def _evict_some(self, wanted: int, shared: dict[int, list[int]]) -> bool:
         """Evict until so many frames are free, or nothing more can go."""
         kept, freed = [], 0
         while freed < wanted and len(self._policy):
@@ -184,25 +161,26 @@ class Reclaimer:
             self._policy.admit(page)
         return freed > 0
 
-    def _evict(self, page: Page, shared: dict[int, list[Page]]) -> bool:
+    def _evict(self, page: int, shared: dict[int, list[int]]) -> bool:
         """Write a page to swap space and free its frame, if nothing but page tables has it.
 
         Raises
         ------
         SysError(ENOMEM) : there is no room for it; nothing has changed
         """
-        paddr = page[0].table.paddr_of(page[0].entry(page[1]))
+        owner, laddr = self._spaces[space_of(page)], laddr_of(page)
+        paddr = owner.table.paddr_of(owner.entry(laddr))
         mapped_by = shared.get(paddr, [page])
         if self._frames.references(paddr) != len(mapped_by):
             return False
-        if any(pages.is_held(laddr) for pages, laddr in mapped_by):
+        if any(self._spaces[space_of(key)].is_held(laddr_of(key)) for key in mapped_by):
             return False
         slot = self.swap.store(self._memory.read(paddr, PAGE_SIZE), len(mapped_by))
-        for pages, laddr in mapped_by:
-            pages.swap_out(laddr, slot)
-            self._known.pop((pages, laddr), None)
-            if (pages, laddr) != page:
-                self._policy.forget((pages, laddr))
+        for key in mapped_by:
+            self._spaces[space_of(key)].swap_out(laddr_of(key), slot)
+            self._known.discard(key)
+            if key != page:
+                self._policy.forget(key)
         self._counters.swap_outs += 1
         return True
 

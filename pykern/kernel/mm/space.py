@@ -94,6 +94,8 @@ class AddressSpace(PagedMemory):  # noqa: PLR0904 - one method per operation
 
     Attributes
     ----------
+    cpus : bit n is set while CPU n may be on it; who puts a thread on a CPU sets it, who finds that
+        it has left clears it
     locked : page number → frame that is kept in memory (mlock)
     """
 
@@ -117,6 +119,7 @@ class AddressSpace(PagedMemory):  # noqa: PLR0904 - one method per operation
         self._kernel_half, self._new_table = kernel_half, new_table
         self._on_unmap, self._on_release = on_unmap, on_release
         self._pagers: Counter[Pager] = Counter()
+        self.cpus = 0
         self.start_brk = self.end_brk = 0
         self.locked: dict[int, int] = {}
         self._users = 1

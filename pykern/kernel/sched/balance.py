@@ -91,12 +91,11 @@ class Balancer:
         mine = rq.current
         if mine is None:
             return
-        next_here = next(iter(rq.policy), mine)
-        if rq.policy.outranks(next_here, mine):
-            mine = next_here
+        rank = rq.policy.rank
+        highest_here = max(rank(mine), rank(next(iter(rq.policy), mine)))
         for other in others:
             thread = next(_movable(iter(other.policy), rq.bit), None)
-            if thread is not None and rq.policy.outranks(thread, mine):
+            if thread is not None and rank(thread) > highest_here:
                 self._run_queues.migrate(thread, rq.cpu)
                 return
 

@@ -36,19 +36,13 @@ def select_cpu(run_queues: RunQueues, thread: Schedulable) -> int:
         return last if last >= 0 and idle >> last & 1 else lowest_bit(idle)
     if not allowed & (allowed - 1):
         return lowest_bit(allowed)
-    return _least_loaded(_in_order(run_queues, allowed, last), thread).cpu
-
-
-def _least_loaded(queues: Iterator[RunQueue], thread: Schedulable) -> RunQueue:
-    best: RunQueue | None = None
-    for rq in queues:
-        current = rq.current
-        if current is not None and rq.policy.outranks(thread, current):
-            return rq
-        if best is None or rq.load < best.load:
-            best = rq
-    assert best is not None
-    return best
+    rank = run_queues.queues[0].policy.rank(thread)
+    if rank:  # most have none: they go before nobody
+        for rq in _in_order(run_queues, allowed, last):
+            if rq.current is not None and rank > rq.policy.rank(rq.current):
+                return rq.cpu
+    least = run_queues.least_loaded(allowed)
+    return last if last >= 0 and least >> last & 1 else lowest_bit(least)
 
 
 def _in_order(run_queues: RunQueues, allowed: int, last: int) -> Iterator[RunQueue]:

@@ -59,8 +59,8 @@ class Policy(Protocol):
     def preempts(self, woken: Schedulable, current: Schedulable, /) -> bool:
         """Return whether a thread just queued is to replace the running one at once."""
 
-    def outranks(self, a: Schedulable, b: Schedulable, /) -> bool:
-        """Return whether `a` goes before `b` wherever both are: for the choice of a CPU."""
+    def rank(self, thread: Schedulable, /) -> int:
+        """Return 0 or more: who has more goes first wherever both are. For the choice of a CPU."""
 
     def __len__(self) -> int:
         """Return how many threads are queued."""

@@ -20,6 +20,7 @@ class RunQueue:
     cpu, bit : its number, and the mask with that bit set
     policy : orders those that are queued
     current : the thread that runs; None: idle, or the last one has left and none is chosen yet
+    load : how many threads want this CPU, the running one among them
     loaded : whose context the CPU holds, None: that of the idle loop; lags behind `current`
     need_resched : `pick_next` is to be called as soon as preemption allows
     yielding : the running thread gives way of its own will
@@ -34,6 +35,7 @@ class RunQueue:
         "cpu",
         "current",
         "interrupts_to_tell",
+        "load",
         "loaded",
         "need_resched",
         "policy",
@@ -49,6 +51,7 @@ class RunQueue:
         self.policy = policy
         self.times = times
         self.current: Schedulable | None = None
+        self.load = 0
         self.loaded: Schedulable | None = None
         self.need_resched = False
         self.yielding = False
@@ -56,11 +59,6 @@ class RunQueue:
         self.switches_to_tell = 0
         self.interrupts_to_tell = 0
         self.charged_ns = now_ns
-
-    @property
-    def load(self) -> int:
-        """How many threads want this CPU."""
-        return len(self.policy) + (self.current is not None)
 
     def account(self, now_ns: int) -> None:
         """Charge the time since the last account to whoever had it."""

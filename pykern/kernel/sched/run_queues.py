@@ -32,6 +32,7 @@ class RunQueues:
         `tick` and `pick_next`, and by the kernel's loop before whatever else may wake a thread
     online : bit n is set while CPU n takes threads
     idle : bit n is set while CPU n has none, on line or not
+    by_load : masks of the CPUs that 0, 1, 2 and so on threads want
     waiting : bit n is set while threads are queued on CPU n
     on_resched_ipi : tells another CPU to look at `need_resched`
     on_transition : told of every change of state, after it: thread, old, new
@@ -58,6 +59,7 @@ class RunQueues:
         self.this_cpu = 0
         self.idle = (1 << cpus) - 1
         self.online = self.idle if online is None else online
+        self.by_load = [self.idle]
         self.waiting = 0
         self.on_resched_ipi: Callable[[int], None] = lambda _cpu: None
         self.on_transition: Callable[[Schedulable, State, State], None] | None = None
@@ -71,6 +73,19 @@ class RunQueues:
     def active(self) -> int:
         """How many threads run or could."""
         return sum(rq.load for rq in self.queues)
+
+    def count(self, rq: RunQueue, more: int) -> None:
+        """Take note that one thread more or less (-1) wants a CPU."""
+        by_load = self.by_load
+        by_load[rq.load] ^= rq.bit
+        rq.load += more
+        if rq.load == len(by_load):
+            by_load.append(0)
+        by_load[rq.load] |= rq.bit
+
+    def least_loaded(self, cpus: int) -> int:
+        """Return those of a mask of CPUs that fewest threads want."""
+        return next(mask & cpus for mask in self.by_load if mask & cpus)
 
     def narrate(self, *, switches: int = 0, interrupts: int = 0, cpu: int | None = None) -> None:
         """Tell the log of so many of the next switches of, and interrupts to, a CPU, or each."""
@@ -87,6 +102,7 @@ class RunQueues:
         if current is not None:
             rq.account(self.clock.now_ns)
         rq.policy.enqueue(thread, reason)
+        self.count(rq, 1)
         self.idle &= ~rq.bit
         self.waiting |= rq.bit
         if current is None or rq.policy.preempts(thread, current):
@@ -96,6 +112,7 @@ class RunQueues:
         """Take a runnable thread off its queue."""
         rq = self.queues[thread.cpu]
         rq.policy.dequeue(thread)
+        self.count(rq, -1)
         if not len(rq.policy):
             self.waiting &= ~rq.bit
 

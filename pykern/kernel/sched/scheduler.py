@@ -153,6 +153,7 @@ class Scheduler(RunQueues):
         self.transition(thread, state, now_ns)
         rq.policy.dequeue(thread)
         rq.current = None
+        self.count(rq, -1)
         rq.yielding = False
         self.resched(rq)
 
@@ -205,6 +206,7 @@ class Scheduler(RunQueues):
             rq.policy.enqueue(thread, _YIELD if rq.yielding else _PREEMPTED)
         else:
             rq.policy.dequeue(thread)
+            self.count(rq, -1)
             self.enqueue(thread, select_cpu(self, thread), Reason.MIGRATED)
         rq.yielding = False
 

@@ -222,6 +222,7 @@ def become(system: System, thread: UserThread, space: AddressSpace, start: Start
     process = thread.process
     old, process.space = process.space, space
     cpu = system.cpus[thread.cpu]
+    space.cpus |= 1 << cpu.number
     context = thread.context
     context.save(cpu.vcpu)
     context.cr3 = space.pml4

@@ -86,10 +86,16 @@ class Processes:
 
     def invalidate(self, space: AddressSpace, laddr: int, pages: int) -> None:
         """Let every processor that uses a space forget what it has cached of a range."""
-        for cpu in self._system.cpus:
+        cpus, left = self._system.cpus, space.cpus
+        while left:
+            bit = left & -left
+            left ^= bit
+            cpu = cpus[bit.bit_length() - 1]
             process = cpu.current.process
-            if process is not None and process.space is space:
-                cpu.vcpu.invalidate(laddr, pages << 12)
+            if process is None or process.space is not space:
+                space.cpus ^= bit  # when it comes back, its TLB begins empty
+                continue
+            cpu.vcpu.invalidate(laddr, pages << 12)
 
     def create(
         self, parent: Process | None, space: AddressSpace, files: FileTable, fs: FsContext

@@ -84,6 +84,8 @@ class Runner:
         if self.switch_ns:
             self.charge(self.switch_ns)
         cpu.current = thread
+        if thread.process is not None:
+            thread.process.space.cpus |= 1 << cpu.number
         if self.on_switch is not None:
             self.on_switch(cpu, thread)
         if thread.stack is not None:

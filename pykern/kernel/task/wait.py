@@ -20,7 +20,7 @@ from pykern.kernel.task.exit import (
 from pykern.kernel.task.sigaction import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pykern.kernel.task.process import Process
     from pykern.kernel.task.system import System
@@ -78,31 +78,37 @@ async def wait(
     Interrupted : a signal came first
     """
     while True:
-        children = list(_eligible(process, wanted, options))
-        if not children:
-            raise SysError(Errno.ECHILD)
-        for child in children:
-            status = _news(child, options)
+        for child in filter(_may_have_news, process.children.values()):
+            status = _news(child, options) if _is_eligible(child, wanted, options) else None
             if status is None:
                 continue
             if child.status is not None and not options & WNOWAIT:
                 system.processes.forget(child)
             return News(child.pid, child.credentials.user.real, status, child.cpu_ns)
-        if not options & WEXITED and all(child.status is not None for child in children):
-            raise SysError(Errno.ECHILD)  # nothing that is asked for can still come
+        if not _can_have_news(process, wanted, options):
+            raise SysError(Errno.ECHILD)
         if options & WNOHANG:
             return None
         await process.child_events.wait()
 
 
-def _eligible(
-    process: Process, wanted: Callable[[Process], bool], options: int
-) -> Iterator[Process]:
-    """Return the children that are meant: those that send SIGCHLD, or with WCLONE the others."""
-    for child in process.children.values():
-        cloned = child.exit_signal != Signal.SIGCHLD
-        if wanted(child) and (options & WALL or cloned == bool(options & WCLONE)):
-            yield child
+def _may_have_news(child: Process) -> bool:
+    """Say whether anything may be told of a child; of most of many there is nothing."""
+    return child.status is not None or child.stop_status is not None or child.continued
+
+
+def _can_have_news(process: Process, wanted: Callable[[Process], bool], options: int) -> bool:
+    """Say whether what is asked for can still come."""
+    return any(
+        (options & WEXITED or child.status is None) and _is_eligible(child, wanted, options)
+        for child in process.children.values()
+    )
+
+
+def _is_eligible(child: Process, wanted: Callable[[Process], bool], options: int) -> bool:
+    """Say whether a child is meant: it sends SIGCHLD, or with WCLONE something else."""
+    cloned = child.exit_signal != Signal.SIGCHLD
+    return wanted(child) and bool(options & WALL or cloned == bool(options & WCLONE))
 
 
 def _news(child: Process, options: int) -> int | None:

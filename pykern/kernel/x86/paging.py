@@ -319,6 +319,7 @@ class PageTable(TableReader):
                 # Rights are narrowed at the leaf; a user page needs US at every level.
                 entry = self._frames.alloc() | P | RW | flags & US
                 self.tables += 1
+                self._last_tables = None
                 self._write(table, index, [entry])
             elif flags & US and not entry & US:
                 raise KernelBug(f"user page {laddr:#x} under a supervisor entry {entry:#x}")
@@ -344,6 +345,7 @@ class PageTable(TableReader):
         """Replace a large page by a table of smaller ones; return the entry of that table."""
         smaller = self._frames.alloc()
         self.tables += 1
+        self._last_tables = None
         leaf = entry & ~PS if shift == 12 else entry
         self._write(smaller, 0, [leaf + (i << shift) for i in range(ENTRIES)])
         upper = smaller | P | RW | entry & US
@@ -364,8 +366,7 @@ class PageTable(TableReader):
     def _prune_under(self, table: int, depth: int, laddr: int, end: int, empty: list[int]) -> None:
         shift = SHIFTS[depth]
         first, last = laddr >> shift & (ENTRIES - 1), end - 1 >> shift & (ENTRIES - 1)
-        for index in range(first, last + 1):
-            entry = self._view(table)[index]
+        for index, entry in enumerate(self._view(table)[first : last + 1].tolist(), first):
             if not entry & P or entry & PS:
                 continue
             lower = entry & ADDRESS
@@ -389,6 +390,7 @@ class PageTable(TableReader):
         self._free_table(table)
 
     def _free_table(self, table: int) -> None:
+        self._last_tables = None
         self._views.pop(table, None)
         self._frames.free(table)
         self.tables -= 1

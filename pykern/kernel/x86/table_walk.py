@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pykern.kernel.core.units import PAGE_SIZE
 from pykern.kernel.x86.pte import (
     ADDRESS,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pykern.kernel.core.memory import PhysicalMemory
+    from pykern.kernel.core.page_entries import Entries
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class TableReader(UserEntries):
         # Tables of PTEs in the lower half, by laddr >> 21. The upper half may be changed through
         # another PageTable object that shares it.
         self._leaf_tables: dict[int, tuple[int, memoryview]] = {}
+        # The answer of `last_tables`, until a table comes or goes.
+        self._last_tables: list[tuple[int, Entries]] | None = None
 
     def entry(self, laddr: int) -> int:
         """Return the PTE of a 4 KiB page, or 0 where there is none or a larger page."""
@@ -188,6 +193,18 @@ class TableReader(UserEntries):
         last = self._view(self.root)[ENTRIES - 1]
         recursive = last & P and last & ADDRESS == self.root and not last & US
         return -(1 << SHIFTS[0]) & (1 << 64) - 1 if recursive else None
+
+    def last_tables(self) -> list[tuple[int, Entries]]:
+        """Return the tables of PTEs of the lower half: (laddr of the first page, entries).
+
+        Precondition: it holds no large pages.
+        """
+        if self._last_tables is None:
+            self._last_tables = [
+                (laddr, np.frombuffer(self._view(table), dtype=np.int64))
+                for laddr, table, *_ in self._spans(0, LOWER_END)
+            ]
+        return self._last_tables
 
     # -- inside
 

@@ -126,9 +126,9 @@ class Fair:
         lead = _WAKEUP_LEAD_NS * NICE_0_WEIGHT // weight_of(woken.nice)
         return woken.vruntime + lead < current.vruntime
 
-    def outranks(self, _a: Schedulable, _b: Schedulable) -> bool:
+    def rank(self, _thread: Schedulable) -> int:
         """Shares have no rank."""
-        return False
+        return 0
 
     def __len__(self) -> int:
         return len(self._queued)

@@ -123,9 +123,9 @@ class LevelPolicy:
         """Higher levels preempt at once."""
         return woken.level > current.level
 
-    def outranks(self, a: Schedulable, b: Schedulable) -> bool:
-        """Compare levels."""
-        return self.level_of(a) > self.level_of(b)
+    def rank(self, thread: Schedulable) -> int:
+        """Return its level."""
+        return self.level_of(thread)
 
     def holds(self, thread: Schedulable) -> bool:
         """Return whether a thread is queued here."""

@@ -92,11 +92,9 @@ class RealTime:
             return _is_realtime(woken)
         return self._of(woken).preempts(woken, current)
 
-    def outranks(self, a: Schedulable, b: Schedulable) -> bool:
-        """Compare kinds, then within the kind."""
-        if _is_realtime(a) != _is_realtime(b):
-            return _is_realtime(a)
-        return self._of(a).outranks(a, b)
+    def rank(self, thread: Schedulable) -> int:
+        """Return its real-time priority; all others have none."""
+        return self._realtime.rank(thread) if _is_realtime(thread) else 0
 
     def __len__(self) -> int:
         return len(self._realtime) + len(self._fair)

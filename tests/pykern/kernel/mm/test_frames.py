@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -258,6 +259,9 @@ class Frames(RuleBasedStateMachine):
         assert self.frames.free_bytes == (len(self.every) - len(self.model)) * PAGE_SIZE
         for paddr in self.every:
             assert self.frames.references(paddr) == self.model.get(paddr, 0)
+        every = sorted(self.every)
+        counts = self.frames.references_of(np.array(every, dtype=np.int64))
+        assert counts.tolist() == [self.model.get(paddr, 0) for paddr in every]
 
 
 TestFrames = Frames.TestCase

@@ -115,6 +115,14 @@ def test_what_is_used_stays(short):
     assert contents(short, space, 40) == list(range(40))
 
 
+def test_processes_that_are_gone_are_forgotten(short):
+    """However many there have been while memory was never short."""
+    for _ in range(60):
+        short.exit(filled(short, 20))
+    assert not short.pressure
+    assert len(short.reclaimer._known) <= 2 * MIB // PAGE_SIZE
+
+
 def test_a_full_swap_space_is_no_memory():
     """MEL-55: and nothing is lost by having tried."""
     world = ShortWorld(slots=10)

@@ -176,6 +176,9 @@ class Simulation:
                 assert rq.current.cpu == rq.cpu
                 places[rq.current].append("running")
             idle = rq.current is None and not queued
+            assert rq.load == len(queued) + (rq.current is not None)
+            masks = [load for load, mask in enumerate(self.scheduler.by_load) if mask & rq.bit]
+            assert masks == [rq.load]
             assert bool(self.scheduler.idle & rq.bit) <= idle
         expected = {State.RUNNABLE: ["queued"], State.RUNNING: ["running"]}
         for thread, found in places.items():

@@ -15,4 +15,4 @@ def test_time_goes_to_the_thread_or_to_idling():
     rq.account(180)
     assert (rq.times.idle_ns, rq.times.busy_ns, thread.cpu_ns) == (30, 50, 50)
     assert thread.slice_ns == -50
-    assert (rq.cpu, rq.bit, rq.load) == (2, 4, 1)
+    assert (rq.cpu, rq.bit, rq.load) == (2, 4, 0)

@@ -26,6 +26,16 @@ def test_masks_follow_the_queues(queues):
     assert (queues.waiting, queues.active) == (0, 0)
 
 
+def test_loads_are_counted(queues):
+    for tid, cpu in enumerate((0, 1, 1, 2, 2, 2), 1):
+        queues.enqueue(Thread(tid), cpu, Reason.NEW)
+    assert [rq.load for rq in queues.queues] == [1, 2, 3]
+    assert [queues.least_loaded(mask) for mask in (0b111, 0b110, 0b100)] == [1, 2, 4]
+    queues.migrate(next(iter(queues.queues[2].policy)), 0)
+    assert queues.least_loaded(0b111) == 0b111
+    assert queues.active == 6
+
+
 def test_a_first_queue_is_no_migration(queues):
     thread = Thread(1)
     queues.enqueue(thread, 0, Reason.NEW)
