@@ -90,3 +90,17 @@ def test_the_names_and_the_clock_of_the_system_can_be_set(kernel_image):
     files = {busybox: hosted.Path(busybox).read_bytes()}
     system = hosted.batch(kernel_image, [command], files, {}).run()
     assert hosted.results(system, 1)[0].stdout == b"box\nbox\nbox\n2001-02-03\n"
+
+
+def test_a_port_is_closed_by_its_owner(in_kernel):
+    """MEL-13, MEL-50: another process may send to it; what is read-only stays what it was."""
+    result = in_kernel("ports.c")
+    assert result.stdout.decode().splitlines() == [
+        "another closes it: EPERM",
+        "another sends: done",
+        "received where nothing may be written: EFAULT",
+        "received: done",
+        "hello, read only",
+        "closed: done",
+        "sent to nobody: ENOENT",
+    ]

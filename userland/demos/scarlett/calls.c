@@ -55,6 +55,15 @@ static int registers_are_kept(void)
            r10 == 10 && r12 == 12 && r13 == 13 && r14 == 14 && r15 == 15;
 }
 
+/* Where the next page would go. */
+static long page(void)
+{
+    long at = sys_mmap(NULL, PAGE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+
+    sys_munmap((char *)at, PAGE);
+    return at;
+}
+
 static void check_threads(void)
 {
     int number = 42;
@@ -68,8 +77,10 @@ static void check_threads(void)
     sys_sleep(20);
     check("both ran, the second not behind its exit", counter == 11);
     check("the argument came", told == number);
+    long room = page();
     check("priority 128 is refused", start_thread(&one, 128, "high") == -EINVAL);
     check("and nothing ran", (sys_sleep(20), counter == 11));
+    check("nor is a stack left", page() == room);
 }
 
 static void check_memory(void)

@@ -14,12 +14,15 @@ from pykern.kernel.abi import scarlett
 from pykern.kernel.core.bug import KernelBug
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.units import MIB
+from pykern.kernel.integration.programs import status_of
 from pykern.kernel.integration.scarlett import (
     VMM_PRESENT,
     VMM_USER,
     VMM_WRITE,
+    ScarlettStory,
 )
 from pykern.kernel.integration.story import Step
+from pykern.kernel.ipc.message import IpcMessage
 from pykern.kernel.x86 import layout
 from pykern.kernel.x86.guest_call import guest_call
 from pykern.kernel.x86.pte import RW, US
@@ -266,6 +269,32 @@ def test_the_call_that_sends_without_a_capability_is_refused(iso):
     log = booting.boot(iso, append="init=/bin/scarlett/calls").log
     assert "ok   a port of the kernel's is closed\n" in log
     assert "ok   what one has not, one cannot give\n" in log
+
+
+def test_nobody_answers_for_another(iso, monkeypatch):
+    """SCA-24: to reply to a call one must have been allowed to receive it."""
+    answers = []
+
+    async def main_(story):
+        kernel, messages = story.kernel, story.kernel.messages
+        port = messages.ipc_create_port()
+
+        async def call(_arg):
+            answers.append((await messages.ipc_call(port, IpcMessage(b"who?"))).data)
+
+        await kernel.usermode.prepare()
+        tid = story.threads.thread_create(call, None)
+        forger = await kernel.usermode.spawn(b"/bin/scarlett/forger")
+        assert await status_of(forger) == 0
+        request = await messages.ipc_receive(port)
+        messages.ipc_reply(request.msg_id, b"I")
+        await story.threads.thread_join(tid)
+        kernel.power_off()
+
+    monkeypatch.setattr(ScarlettStory, "main", main_)
+    done = booting.boot(iso)
+    assert done.outcome.status == ExitStatus.POWER_OFF, done.log
+    assert answers == [b"I"]
 
 
 def test_the_gate(booted):
