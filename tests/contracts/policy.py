@@ -162,7 +162,8 @@ class _Cpu:
     def outranked(self) -> bool:
         """Return whether somebody who waits is more urgent than who runs."""
         assert self.current is not None
-        return any(self.policy.outranks(thread, self.current) for thread in self.queued)
+        rank = self.policy.rank(self.current)
+        return any(self.policy.rank(thread) > rank for thread in self.queued)
 
     def preempt(self, number: int) -> None:
         self._put_back(Reason.PREEMPTED, number)
@@ -191,7 +192,7 @@ class _Cpu:
             self._enqueue(thread, reason)
             if self.current is not None:
                 goes_first = self.policy.preempts(thread, self.current)
-                assert goes_first or not self.policy.outranks(thread, self.current)
+                assert goes_first or self.policy.rank(thread) <= self.policy.rank(self.current)
 
     def remove(self, number: int) -> None:
         if self.queued:
