@@ -103,7 +103,7 @@ class PolicyContract:
             policy.enqueue(current, Reason.NEW)
             assert policy.pick_next() is current
             policy.enqueue(woken, Reason.WAKEUP)
-            if not policy.outranks(woken, current):
+            if policy.rank(woken) <= policy.rank(current):
                 continue
             assert policy.preempts(woken, current)
             assert policy.tick(current)
@@ -180,7 +180,9 @@ class _Cpu:
     def outranked(self) -> bool:
         """Return whether somebody who waits is more urgent than who runs."""
         assert self.current is not None
-        return any(self.policy.outranks(thread, self.current) for thread in self.queued)
+        return any(
+            self.policy.rank(thread) > self.policy.rank(self.current) for thread in self.queued
+        )
 
     def preempt(self, number: int) -> None:
         self._put_back(Reason.PREEMPTED, number)
@@ -209,7 +211,7 @@ class _Cpu:
             self._enqueue(thread, reason)
             if self.current is not None:
                 goes_first = self.policy.preempts(thread, self.current)
-                assert goes_first or not self.policy.outranks(thread, self.current)
+                assert goes_first or self.policy.rank(thread) <= self.policy.rank(self.current)
 
     def remove(self, number: int) -> None:
         if self.queued:

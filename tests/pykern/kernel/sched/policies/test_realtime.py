@@ -94,5 +94,5 @@ def test_kinds_preempt_by_rank_and_not_by_share(vruntime):
     urgent.sched_class, urgent.rt_priority, urgent.vruntime = SchedClass.FIFO, 1, vruntime
     assert policy.preempts(urgent, ordinary)
     assert not policy.preempts(ordinary, urgent)
-    assert policy.outranks(urgent, ordinary)
-    assert not policy.outranks(ordinary, urgent)
+    assert policy.rank(urgent) > policy.rank(ordinary)
+    assert policy.rank(ordinary) <= policy.rank(urgent)
