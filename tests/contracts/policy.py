@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,9 +24,11 @@ SLICE_NS = 10 * MS
 # One test method, inherited: each class has a policy of its own, so examples are not shared.
 _INHERITED = (HealthCheck.function_scoped_fixture, HealthCheck.differing_executors)
 
+MANY = 40
+"""Steps at least: with a few nobody runs while somebody else waits."""
 STEP = st.tuples(
     st.sampled_from(
-        ("new", "new", "pick", "sleep", "preempt", "give_way", "wake", "remove", "tick")
+        ("new", "new", "pick", "pick", "sleep", "preempt", "give_way", "wake", "remove", "tick")
     ),
     st.integers(0, 63),
 )
@@ -56,7 +59,7 @@ class PolicyContract:
     unfairness_ns = SLICE_NS
 
     @settings(suppress_health_check=_INHERITED)
-    @given(st.lists(STEP, max_size=80))
+    @given(st.lists(STEP, min_size=MANY, max_size=80))
     def test_no_thread_is_lost_or_doubled(self, factory, steps):
         cpu = _Cpu(factory())
         for kind, number in steps:
@@ -91,6 +94,21 @@ class PolicyContract:
     def test_a_rank_is_never_negative(self, factory):
         policy = factory()
         assert all(policy.rank(any_thread(number, number)) >= 0 for number in range(30))
+
+    @pytest.mark.parametrize("number", range(12))
+    def test_whoever_outranks_the_running_thread_gets_its_cpu(self, factory, number):
+        """MEL-11, SCA-06, RMP-10: when it wakes, or else at the next tick."""
+        for other in range(12):
+            policy, current, woken = factory(), any_thread(0, number), any_thread(1, other)
+            policy.enqueue(current, Reason.NEW)
+            assert policy.pick_next() is current
+            policy.enqueue(woken, Reason.WAKEUP)
+            if policy.rank(woken) <= policy.rank(current):
+                continue
+            assert policy.preempts(woken, current)
+            assert policy.tick(current)
+            policy.enqueue(current, Reason.PREEMPTED)
+            assert policy.pick_next() is woken
 
     def test_who_yields_goes_behind_its_equals(self, factory):
         policy = factory()
@@ -162,8 +180,9 @@ class _Cpu:
     def outranked(self) -> bool:
         """Return whether somebody who waits is more urgent than who runs."""
         assert self.current is not None
-        rank = self.policy.rank(self.current)
-        return any(self.policy.rank(thread) > rank for thread in self.queued)
+        return any(
+            self.policy.rank(thread) > self.policy.rank(self.current) for thread in self.queued
+        )
 
     def preempt(self, number: int) -> None:
         self._put_back(Reason.PREEMPTED, number)

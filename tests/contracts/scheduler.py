@@ -148,6 +148,14 @@ class Cpus(RuleBasedStateMachine):
             for thread in rq.policy:
                 assert rq.policy.rank(thread) <= rq.policy.rank(rq.current), (thread, rq.current)
 
+    @invariant()
+    def nobody_is_left_on_a_cpu_that_is_off_line(self):
+        for rq in self.scheduler.queues:
+            if rq.bit & self.scheduler.online or rq.preempt_count:
+                continue
+            assert rq.current is None, rq.current
+            assert not len(rq.policy), list(rq.policy)
+
     def teardown(self):
         """Nobody was lost: each runs once those before it have ended, and no CPU stays idle."""
         if not hasattr(self, "sim"):

@@ -172,12 +172,17 @@ class TableReader(UserEntries):
     def table_frames(self, *, upper: bool = False) -> list[int]:
         """Return the physical addresses of the PML4 and of all tables of one half below it.
 
-        Each is there once, also where the PML4 is among its own tables.
+        Each is there once, also where the PML4 is its own last entry; then the entry before leads
+        to a page directory, see `KernelSpace.map_image`.
         """
-        half = ENTRIES // 2
+        half, directory = ENTRIES // 2, []
         found = {self.root: None}
         level = self._view(self.root)[half if upper else 0 :][:half].tolist()
-        for _ in SHIFTS[:3]:
+        if upper and self.window is not None:
+            level, directory = level[:-2], level[-2:-1]
+        for shift in SHIFTS[:3]:
+            if shift == SHIFTS[1]:
+                level += directory
             below = {e & ADDRESS: None for e in level if e & P and not e & PS}
             new = [table for table in below if table not in found]
             found.update(dict.fromkeys(new))

@@ -6,6 +6,7 @@ import doctest
 import functools
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,7 +27,7 @@ from pykern.kernel.mm.vma import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE
 from pykern.kernel.sched.policies.mlfq import SLICES_NS, Feedback
 from pykern.kernel.x86 import vectors
 from pykern.kernel.x86.guest_call import guest_call
-from pykern.kernel.x86.paging import RECURSIVE_PML4, RW
+from pykern.kernel.x86.paging import NX, RECURSIVE_PML4, RW, PageTable
 from pykern.kernel.x86.trapframe import new_user_frame
 from pykern_c.machine import Machine
 from tests import booting, golden_log
@@ -218,6 +219,21 @@ def test_nothing_but_page_tables_is_writable_and_executable(booted):
         table.protect(section.laddr, PAGE_SIZE, page.flags)
     assert check_write_xor_execute(kernel) > 20
     space.release()
+
+
+def test_a_page_behind_the_entry_of_the_tables_is_looked_at_as_any_other():
+    """RMP-03, MYR-05: that it lies in the window does not make it a table."""
+    machine = Machine(4 * MIB)
+    table = PageTable(machine, FrameAllocator(machine, [(MIB, 3 * MIB)]))
+    table.make_recursive()
+    kernel = SimpleNamespace(machine=machine, table=table)
+    tables = check_write_xor_execute(kernel)
+    image = 0xFFFF_FFFF_8000_0000
+    table.map(image, 0x1000, PAGE_SIZE, RW, wx=True)
+    with pytest.raises(SelfTestError, match=f"{image:#x}-.* is writable and executable"):
+        check_write_xor_execute(kernel)
+    table.protect(image, PAGE_SIZE, RW | NX)
+    assert check_write_xor_execute(kernel) > tables
 
 
 def test_pages_of_three_sizes(booted):

@@ -95,3 +95,4 @@ def test_kinds_preempt_by_rank_and_not_by_share(vruntime):
     assert policy.preempts(urgent, ordinary)
     assert not policy.preempts(ordinary, urgent)
     assert policy.rank(urgent) > policy.rank(ordinary)
+    assert policy.rank(ordinary) <= policy.rank(urgent)
