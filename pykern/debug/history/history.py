@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pykern.debug.history.processes import Keeper
     from pykern.debug.history.reversible_target import ReversibleTarget
     from pykern.debug.history.timeline import Timeline
+    from pykern.debug.history.travel import Journey
 
 INTERVAL = 20_000_000
 """Instructions between two checkpoints: a fraction of a second of the host's."""
@@ -76,6 +77,9 @@ class History:
     keeps : whether a state can be kept here: gdb is waited for, between two parts of the run
     here : where the machine stands still; None: it runs
     destination : where `monitor goto` has said to go
+    backward : how gdb wants to go back; None: it does not
+    loading : what `monitor load` has said to go on from, whichever way gdb goes next
+    views : of the machine, by name, that can go back
     hostcalls : how many this process has seen
     outputs : what is shown
     work : what this copy has been woken for; None: it lives
@@ -94,7 +98,8 @@ class History:
         self.target = target
         self.listener = listener
         self.journal = Journal()
-        self.replay = Replay(target, self.journal)
+        self.views: dict[str, Any] = {target.view: target}
+        self.replay = Replay(self.views, self.journal)
         self.checkpoints = Checkpoints(bound)
         self.bookmarks: dict[str, Position] = {}
         self.saved = SavedStates()
@@ -102,6 +107,8 @@ class History:
         self.here: Position | None = None
         self.work: Work | None = None
         self.destination: Goal | None = None
+        self.backward: Callable[[Journey], Stop] | None = None
+        self.loading: Callable[[Journey], Stop] | None = None
         self.hostcalls = 0
         self._epochs = 0
         self._ends = False
@@ -116,7 +123,18 @@ class History:
     @property
     def is_watched(self) -> bool:
         """Whether there is a gdb that can go back."""
-        return self.listener.connected and self.listener.target is self.target
+        return self.listener.connected and self.listener.target is self.active
+
+    @property
+    def active(self) -> Any:
+        """The view that gdb has, if it can go back; else that of the processors."""
+        seen = self.listener.target
+        return next((view for view in self.views.values() if view is seen), self.target)
+
+    def loads(self) -> bool:
+        """Have the machine go on from a state that gdb has chosen; tell whether there is one."""
+        self.backward, self.loading = self.loading, None
+        return self.backward is not None
 
     # -- recording
 
@@ -126,7 +144,7 @@ class History:
             return
         if self.work is None and not self.is_watched:
             self.forget()
-        elif self.target.execution.alone:
+        elif self.active.execution.alone:
             self._spoil()
         elif self._effort() >= self._due:
             self.record()
@@ -241,14 +259,11 @@ class History:
     # -- being a copy
 
     def _wake(self, errand: Any, channel: Channel) -> None:
-        target = self.target
-        target.stopped = target.interrupted = self.keeps = False
-        target.request, target.backward, target.loading = "", None, None
-        self.here = self.destination = None
-        target.execution.forget()
-        target.fault_stops.forget()
-        if target.python is not None:
-            target.python.forget()
+        self.keeps = False
+        self.here = self.destination = self.backward = self.loading = None
+        for view in self.views.values():
+            view.wake()
+        self.replay.use(self.target)
         self.journal.entries = list(errand.entries)
         self.journal.end = self.position()
         self.outputs.leave_out(errand.shown)
@@ -261,7 +276,8 @@ class History:
         self.saved.unpack(life.saved, channels)
         connection = next(channels, None)
         self.listener.take_over(life.connection, connection)
-        self.target.set_settings(life.target)
+        self.active.set_settings(life.target)
+        self.replay.use(self.active)
         self.bookmarks = dict(life.bookmarks)
         for position, pid, size, channel in kept:
             self.checkpoints.add(Checkpoint(position, pid, Channel.of(channel), size))
@@ -279,7 +295,7 @@ class History:
         checkpoints = list(self.checkpoints)
         life = Life(
             connection,
-            self.target.settings(),
+            self.active.settings(),
             [(c.position, c.pid, c.size) for c in checkpoints],
             self.bookmarks,
             self.saved.pack(),

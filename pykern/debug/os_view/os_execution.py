@@ -318,13 +318,13 @@ class OsExecution(LandingRun):
         super()._find(stop, access)
         index = self._tasks.index_of(stop.thread)
         if access is not None and index is not None:
-            self._show_kernel(stop.thread, self._machine.vcpus[index])
+            self.show_kernel(stop.thread, self._machine.vcpus[index])
 
     def _stop(self, thread: ThreadId, vcpu: Vcpu, kind: StopKind = StopKind.SIGNAL) -> Stop:
-        self._show_kernel(thread, vcpu)
+        self.show_kernel(thread, vcpu)
         return Stop(thread, kind=kind)
 
-    def _show_kernel(self, thread: ThreadId, vcpu: Vcpu) -> None:
+    def show_kernel(self, thread: ThreadId, vcpu: Vcpu) -> None:
         """Have a program that is stopped in the kernel's own code shown there."""
         if vcpu.read_register("cpl") != _USER_CPL:
             self._registers.in_kernel.add(thread.tid)
