@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from tests.gdbstub.gdb import GDB
@@ -51,3 +49,75 @@ def test_breakpoints_back_and_forth(family):
     assert back == forward[1::-1]
     stop = family.go("continue")
     assert (stop.get("reason"), place(family)) == forward[1]
+
+
+def test_processes_that_are_not_there_yet(family):
+    """They vanish, and come again; bookmarks and saved states are the same in this view (I4)."""
+
+    def threads():
+        return {t["target-id"] for t in family.do("-thread-info")["threads"]}
+
+    family.type("break main")
+    family.go("continue")
+    family.type("delete")
+    early, before = place(family), threads()
+    family.type("monitor bookmark early")
+    family.type("monitor save early")
+    family.type("break finished")
+    stop = family.go("continue")
+    while stop.get("reason") != "breakpoint-hit":
+        stop = family.go("continue")
+    late, after = place(family), threads()
+    family.type("delete")
+    assert "reverse-continue" in family.type("monitor goto early")
+    family.go("reverse-continue")
+    assert place(family) == early
+    assert threads() == before
+    family.type("break work")
+    stop = family.go("continue")
+    while stop.get("reason") != "breakpoint-hit":
+        stop = family.go("continue")
+    assert "sibling" in str(executables(family)) or len(threads()) >= len(before)
+    family.type("delete")
+    family.type("monitor load early")
+    family.go("continue")
+    assert place(family) == early
+    assert threads() == before
+    assert late
+    assert after
+
+
+def test_a_watched_variable_of_a_program(family):
+    """From the end back to each write, in the program's own memory."""
+    family.type("break finished")
+    stop = family.go("continue")
+    while stop.get("reason") != "breakpoint-hit":
+        stop = family.go("continue")
+    family.type("delete")
+    assert family.value("total") == "1025"
+    family.type("watch total")
+    values = []
+    for _ in range(6):
+        stop = family.go("reverse-continue")
+        assert stop["reason"] == "watchpoint-trigger"
+        values.append(family.value("total"))
+    assert values == ["15", "10", "6", "3", "1", "0"]
+
+
+def test_what_gdb_writes_in_a_program_is_written_again(family):
+    family.type("break work")
+    family.go("continue")
+    family.type("set var total = 100")
+    there = []
+    for _ in range(2):
+        family.go("continue")
+        there.append((place(family), family.value("total")))
+    family.go("reverse-continue")
+    family.go("reverse-continue")
+    family.go("reverse-stepi")
+    assert family.value("total") == "0"
+    family.go("continue")
+    assert family.value("total") == "100"
+    for expected in there:
+        family.go("continue")
+        assert (place(family), family.value("total")) == expected

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pykern.debug.history.position import Position
     from pykern.debug.history.processes import Keeper
     from pykern.debug.history.reversible_target import ReversibleTarget
-    from pykern.debug.history.timeline import Timeline
     from pykern.debug.history.travel import Journey
 
 INTERVAL = 20_000_000
@@ -49,6 +48,27 @@ class Origin:
     machine: dict[str, Any]
     state_hash: Callable[[], str]
     program: str = ""
+
+
+@dataclass
+class Wishes:
+    """Where gdb wants to go.
+
+    Attributes
+    ----------
+    destination : where `monitor goto` has said to go
+    backward : how gdb wants to go back; None: it does not
+    loading : what `monitor load` has said to go on from, whichever way gdb goes next
+    """
+
+    destination: Goal | None = None
+    backward: Callable[[Journey], Stop] | None = None
+    loading: Callable[[Journey], Stop] | None = None
+
+    def loads(self) -> bool:
+        """Have the machine go on from a state that gdb has chosen; tell whether there is one."""
+        self.backward, self.loading = self.loading, None
+        return self.backward is not None
 
 
 class Woken(BaseException):
@@ -76,9 +96,7 @@ class History:
     saved : states that are kept, by name
     keeps : whether a state can be kept here: gdb is waited for, between two parts of the run
     here : where the machine stands still; None: it runs
-    destination : where `monitor goto` has said to go
-    backward : how gdb wants to go back; None: it does not
-    loading : what `monitor load` has said to go on from, whichever way gdb goes next
+    wishes : where gdb wants to go
     views : of the machine, by name, that can go back
     hostcalls : how many this process has seen
     outputs : what is shown
@@ -106,9 +124,7 @@ class History:
         self.keeps = False
         self.here: Position | None = None
         self.work: Work | None = None
-        self.destination: Goal | None = None
-        self.backward: Callable[[Journey], Stop] | None = None
-        self.loading: Callable[[Journey], Stop] | None = None
+        self.wishes = Wishes()
         self.hostcalls = 0
         self._epochs = 0
         self._ends = False
@@ -130,11 +146,6 @@ class History:
         """The view that gdb has, if it can go back; else that of the processors."""
         seen = self.listener.target
         return next((view for view in self.views.values() if view is seen), self.target)
-
-    def loads(self) -> bool:
-        """Have the machine go on from a state that gdb has chosen; tell whether there is one."""
-        self.backward, self.loading = self.loading, None
-        return self.backward is not None
 
     # -- recording
 
@@ -247,20 +258,11 @@ class History:
         self.saved.keep(name, Saved(Checkpoint(here, *made), self.journal.past))
         return here
 
-    def go_over(self, goal: Position, timeline: Timeline) -> None:
-        """Forget whatever does not lie on the way to a point of another timeline."""
-        mine = self.journal.timeline
-        for checkpoint in list(self.checkpoints):
-            if not mine.leads(checkpoint.position, goal, timeline):
-                self.checkpoints.discard(checkpoint)
-        marks = self.bookmarks.items()
-        self.bookmarks = {n: p for n, p in marks if mine.leads(p, goal, timeline)}
-
     # -- being a copy
 
     def _wake(self, errand: Any, channel: Channel) -> None:
         self.keeps = False
-        self.here = self.destination = self.backward = self.loading = None
+        self.here, self.wishes = None, Wishes()
         for view in self.views.values():
             view.wake()
         self.replay.use(self.target)
@@ -311,7 +313,7 @@ class History:
 
     def replay_on(self) -> None:
         """Aim at the point up to which there is a recording, or where gdb wants to go before."""
-        goal, end = self.destination, self.journal.end
+        goal, end = self.wishes.destination, self.journal.end
         ahead = goal is not None and self.here is not None and goal.ahead(self.here)
         self._ends = end is not None and not (ahead and goal is not None and goal.behind(end))
         machine = self.target.machine
@@ -323,7 +325,7 @@ class History:
     def arrived(self) -> bool:
         """Be where `replay_on` has aimed at; tell whether all is new from here on."""
         if not self._ends:
-            self.destination = None
+            self.wishes.destination = None
             return False
         self._present()
         return True

@@ -40,20 +40,20 @@ class Reversible(ABC):
     def reverse(self, thread: ThreadId, *, step: bool) -> None:
         """Go back when the machine's owner looks next."""
         history = self.history
-        if history.loads():
+        if history.wishes.loads():
             return
         if history.here is None or history.checkpoints.first is None:
             raise TargetError("there is no history")
-        goal, history.destination = history.destination, None
+        goal, history.wishes.destination = history.wishes.destination, None
         if goal is not None and not step and goal.behind(history.here):
-            history.backward = functools.partial(Journey.to, goal=goal)
+            history.wishes.backward = functools.partial(Journey.to, goal=goal)
         else:
             whose = self.whose(thread) if step else None
-            history.backward = functools.partial(Journey.back, thread=thread, whose=whose)
+            history.wishes.backward = functools.partial(Journey.back, thread=thread, whose=whose)
 
     def resume(self, actions: Any) -> None:
         """Go on; what processors do that run alone cannot be repeated, so history ends there."""
-        if self.history.loads():
+        if self.history.wishes.loads():
             return
         self.history.replay.use(self)
         super().resume(actions)  # type: ignore[misc]
@@ -69,7 +69,7 @@ class Reversible(ABC):
         """Forget breakpoints and let the machine go on."""
         self.history.replay.use(self)
         super().detach()  # type: ignore[misc]
-        self.history.loading = None
+        self.history.wishes.loading = None
         self._go_on()
 
     def _wrote(self, thread: ThreadId, registers: Mapping[str, int]) -> None:

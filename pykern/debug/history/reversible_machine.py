@@ -147,10 +147,10 @@ class ReversibleMachine(DebuggedMachine):
             return
         finally:
             self._history.keeps = False
-        backward = self._history.backward
+        backward = self._history.wishes.backward
         if backward is None:
             return
-        self._history.backward = None
+        self._history.wishes.backward = None
         self._report(backward(Journey(self._history, self._thread())))
 
     def _stop_of(self, ended: Exit) -> Stop | None:

@@ -1,4 +1,4 @@
-"""A system as gdb's target that can go back in time: its processes and threads are those there were."""
+"""A system as gdb's target that can go back in time: its processes are those that there were."""
 
 from __future__ import annotations
 
@@ -93,10 +93,9 @@ class ReversibleOsTarget(Reversible, OsTarget):
 
     def settings(self) -> dict[str, Any]:
         """Return what gdb has set."""
-        known = {process.pid for process in self.tasks.processes()}
         return {
             "breakpoints": self.execution.breakpoints,
-            "left": known - self._events.attended,
+            "attended": frozenset(self._events.attended),
             "threads": self._events.threads_too,
             "calls": self._catch.wanted,
             "passed": self._signals.passed,
@@ -106,9 +105,13 @@ class ReversibleOsTarget(Reversible, OsTarget):
         }
 
     def set_settings(self, settings: Mapping[str, Any]) -> None:
-        """Set it, and stand still among the processes that there are now."""
+        """Set it, and stand still among the processes that there are now.
+
+        Those that gdb knows no more are left alone: gdb would take a stop for theirs if it found
+        them again while it hears of it.
+        """
         self.halt()
-        self._events.attended -= settings["left"]
+        self._events.attended &= settings["attended"]
         self._events.threads_too = settings["threads"]
         self._signals.passed = settings["passed"]
         self.physical_memory = settings["physical"]

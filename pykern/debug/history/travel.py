@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _SHORT_NS = 20_000
 """An interval that is searched as a whole, instruction by instruction."""
+_MOST_WATCHED = 200_000
+"""Instructions that are searched as a whole for accesses: each may be one."""
 _CLOSEST_NS, _FACTOR = 7_000, 8
 """Where checkpoints are put before a point: this long before it, and so many times as long."""
 NOBODY = ThreadId(0, 0)
@@ -181,7 +183,8 @@ class Journey:
         watches = any(_watches(one) for one in breakpoints)
         upper = self._here
         while breakpoints and (start := self._start(upper)):
-            if self._is_long(start, upper) and (watches or upper is self._here):
+            many = watches and upper.total - start.position.total > _MOST_WATCHED
+            if self._is_long(start, upper) and (many or upper is self._here):
                 upper = self._divide(start, upper)
                 continue
             found = self._search(start, upper, breakpoints=breakpoints)
@@ -231,6 +234,16 @@ class Journey:
 
     # -- the way
 
+    def _forget_others(self, goal: Position, timeline: Timeline) -> None:
+        """Forget whatever does not lie on the way to a point of another timeline."""
+        history = self._history
+        mine = history.journal.timeline
+        for checkpoint in list(self._checkpoints):
+            if not mine.leads(checkpoint.position, goal, timeline):
+                self._checkpoints.discard(checkpoint)
+        marks = history.bookmarks.items()
+        history.bookmarks = {n: p for n, p in marks if mine.leads(p, goal, timeline)}
+
     def _repeat(self, recording: Recording, name: str) -> None:
         history, timeline = self._history, Timeline(recording.entries, 0)
         goal, known = recording.position, history.journal.timeline
@@ -254,7 +267,7 @@ class Journey:
         channel = start.wake(errand)
         answer, _ = self._answer(channel)
         assert isinstance(answer, Arrived)
-        self._history.go_over(goal, timeline)
+        self._forget_others(goal, timeline)
         text = f"{name}: {goal.now} ns, {goal.total} instructions\n"
         self._leave(channel, Stop(NOBODY, NO_SIGNAL, text=text), None)
 
