@@ -51,6 +51,24 @@ def test_breakpoints_back_and_forth(family):
     assert (stop.get("reason"), place(family)) == forward[1]
 
 
+def test_lines_and_functions_backwards(family):
+    """reverse-next passes a call as a whole, reverse-step goes into it from its end (I4)."""
+    family.type("break family.c:41")
+    family.go("continue")
+    family.type("delete")
+    totals = []
+    while family.value("total") != "6":
+        frame = family.go("reverse-next")["frame"]
+        assert (frame["func"], frame["line"]) in {("main", "39"), ("main", "40")}
+        totals.append(family.value("total"))
+    assert list(dict.fromkeys(totals)) in (["15", "10", "6"], ["10", "6"])
+    while family.go("reverse-step")["frame"]["func"] == "main":
+        continue
+    assert (family.value("total"), family.value("i")) == ("6", "3")
+    assert family.go("reverse-finish")["frame"]["func"] == "main"
+    assert family.value("total") == "3"
+
+
 def test_processes_that_are_not_there_yet(family):
     """They vanish, and come again; bookmarks and saved states are the same in this view (I4)."""
 

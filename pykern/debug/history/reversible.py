@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gdbstub import Stop, ThreadId
+    from gdbstub.tracer import Tracer
     from pykern.debug.history.errands import Whose
     from pykern.debug.history.history import History
     from pykern_c import Machine, Vcpu
+
+
+_TRAVELLED = b"tstop:%b:0" % b"the machine was brought to another time".hex().encode()
+"""Why a trace experiment has ended."""
 
 
 class Reversible(ABC):
@@ -33,6 +38,8 @@ class Reversible(ABC):
     machine: Machine
     physical_memory: bool
     stopped: bool
+    interrupted: bool
+    tracer: Tracer
     view = ""
 
     # -- gdbstub.Target, and going back
@@ -106,10 +113,10 @@ class Reversible(ABC):
     def wake(self) -> None:
         """Want nothing: this copy is to work."""
 
-    @abstractmethod
     def settings(self) -> dict[str, Any]:
         """Return what gdb has set."""
+        return {"tracer": self.tracer.pack()}
 
-    @abstractmethod
     def set_settings(self, settings: Mapping[str, Any]) -> None:
-        """Set it, and stand still."""
+        """Set it, and stand still; a trace experiment has ended, for time has gone another way."""
+        self.tracer.unpack(settings["tracer"], _TRAVELLED)

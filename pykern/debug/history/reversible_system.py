@@ -90,10 +90,12 @@ class ReversibleOsTarget(Reversible, OsTarget):
     def wake(self) -> None:
         """Want nothing: this copy is to work."""
         OsTarget.detach(self)
+        self.tracer.clear()
 
     def settings(self) -> dict[str, Any]:
         """Return what gdb has set."""
         return {
+            **super().settings(),
             "breakpoints": self.execution.breakpoints,
             "attended": frozenset(self._events.attended),
             "threads": self._events.threads_too,
@@ -110,6 +112,7 @@ class ReversibleOsTarget(Reversible, OsTarget):
         Those that gdb knows no more are left alone: gdb would take a stop for theirs if it found
         them again while it hears of it.
         """
+        super().set_settings(settings)
         self.halt()
         self._events.attended &= settings["attended"]
         self._events.threads_too = settings["threads"]

@@ -74,6 +74,7 @@ class ReversibleTarget(Reversible, MachineTarget):
         """Want nothing: this copy is to work."""
         self.stopped = self.interrupted = False
         self.request = ""
+        self.tracer.clear()
         self.execution.forget()
         self.fault_stops.forget()
         if self.python is not None:
@@ -84,7 +85,9 @@ class ReversibleTarget(Reversible, MachineTarget):
         settings = {name: getattr(self, name) for name in _SETTINGS}
         lines = () if self.python is None else tuple(self.python.lines())
         return {
+            **super().settings(),
             **settings,
+            "branches": {i: trace.most for i, trace in self.execution.branches.items()},
             "step_others": self.execution.step_others,
             "step_mode": self.execution.step_mode,
             "faults": frozenset(self.fault_stops.wanted),
@@ -94,6 +97,7 @@ class ReversibleTarget(Reversible, MachineTarget):
 
     def set_settings(self, settings: Mapping[str, Any]) -> None:
         """Set it, and stand still."""
+        super().set_settings(settings)
         for name in _SETTINGS:
             setattr(self, name, settings[name])
         self.execution.forget()
@@ -104,4 +108,6 @@ class ReversibleTarget(Reversible, MachineTarget):
         for line in settings["lines"]:
             assert self.python is not None
             self.python.insert(line)
+        for index, most in settings["branches"].items():
+            self.execution.trace_branches(index, most)
         self.stopped = True
