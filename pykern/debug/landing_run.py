@@ -72,6 +72,13 @@ class LandingRun(HookedRun):
         super()._find(stop, access)
         self.where.turn, self.where.access = self._index(stop), access
 
+    def _take_access(self) -> None:
+        """Make a stop of what has been done to watched memory, by whichever processor."""
+        before = self._found
+        super()._take_access()
+        if self._found is not before:
+            self.where.turn = self._accesses.by
+
     def _arrived(self, exit_: Exit | None) -> Exit | None:
         """Return what ends the run at a landing."""
         if not self._has_landed(exit_):

@@ -139,3 +139,20 @@ def test_what_gdb_writes_in_a_program_is_written_again(family):
     for expected in there:
         family.go("continue")
         assert (place(family), family.value("total")) == expected
+
+
+def test_what_the_hosted_kernel_has_written(family):
+    """waitpid puts a status into the program's memory: back to before the call (I4)."""
+    family.type("break finished")
+    stop = family.go("continue")
+    while stop.get("reason") != "breakpoint-hit":
+        stop = family.go("continue")
+    family.type("delete")
+    after = family.value("ended")
+    family.type("watch ended")
+    stop = family.go("reverse-continue")
+    assert stop["reason"] == "watchpoint-trigger"
+    assert family.value("ended") == "0" != after
+    stop = family.go("continue")
+    assert stop["reason"] == "watchpoint-trigger"
+    assert (stop["value"]["old"], stop["value"]["new"]) == ("0", after)

@@ -41,6 +41,7 @@ _MOST_WATCHED = 200_000
 """Instructions that are searched as a whole for accesses: each may be one."""
 _CLOSEST_NS, _FACTOR = 7_000, 8
 """Where checkpoints are put before a point: this long before it, and so many times as long."""
+_ACCESSES = frozenset((StopKind.WATCH, StopKind.RWATCH, StopKind.AWATCH))
 NOBODY = ThreadId(0, 0)
 """Stands for the thread that is found where a state was saved."""
 NO_SIGNAL = 0
@@ -136,8 +137,9 @@ class Journey:
             self._to_beginning()
             return
         position: Position | None = found.position
-        if found.position.access is not None:
-            # gdb wants to see the memory as it was before the access.
+        if found.stop.kind in _ACCESSES:
+            # gdb wants to see the memory as it was before the access, or before the hosted kernel
+            # was called that has written.
             assert found.position.vcpu is not None
             whose = Whose(vcpu=found.position.vcpu)
             position = self._last_instruction(found.position, whose)
