@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pykern.debug.history.outputs import Outputs
     from pykern.debug.history.position import Position
     from pykern.debug.history.processes import Keeper
+    from pykern.debug.history.reversible import Reversible
     from pykern.debug.history.reversible_target import ReversibleTarget
     from pykern.debug.history.travel import Journey
 
@@ -116,7 +117,7 @@ class History:
         self.target = target
         self.listener = listener
         self.journal = Journal()
-        self.views: dict[str, Any] = {target.view: target}
+        self.views: dict[str, Reversible] = {target.view: target}
         self.replay = Replay(self.views, self.journal)
         self.checkpoints = Checkpoints(bound)
         self.bookmarks: dict[str, Position] = {}
@@ -134,17 +135,19 @@ class History:
 
     def position(self) -> Position:
         """Return where the machine is."""
-        return self.target.execution.position(self.journal.cursor)
+        position: Position = self.target.execution.position(self.journal.cursor)
+        return position
 
     @property
     def is_watched(self) -> bool:
         """Whether there is a gdb that can go back."""
-        return self.listener.connected and self.listener.target is self.active
+        seen: Any = self.listener.target
+        return self.listener.connected and seen is self.active
 
     @property
-    def active(self) -> Any:
+    def active(self) -> Reversible:
         """The view that gdb has, if it can go back; else that of the processors."""
-        seen = self.listener.target
+        seen: Any = self.listener.target
         return next((view for view in self.views.values() if view is seen), self.target)
 
     # -- recording

@@ -162,7 +162,7 @@ class _Searching(Work):
     def __init__(self, history: History, channel: Channel, errand: Search) -> None:
         super().__init__(history, channel)
         self._found = Found()
-        view = history.views[errand.view]
+        view: Any = history.views[errand.view]
         history.replay.use(view)
         execution = view.execution
         execution.breakpoints = set(errand.breakpoints)
