@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.gdbstub.gdb import GDB
@@ -120,6 +122,10 @@ def test_a_watched_variable_of_a_program(family):
         assert stop["reason"] == "watchpoint-trigger"
         values.append(family.value("total"))
     assert values == ["15", "10", "6", "3", "1", "0"]
+    alive = re.search(r"^ +(\d+) .* sibling ", family.type("monitor ps"), re.MULTILINE)[1]
+    assert f"process {alive}" not in family.type("info inferiors")
+    family.type(f"monitor attach {alive}")
+    assert "sibling" in family.type("info threads")
 
 
 def test_what_gdb_writes_in_a_program_is_written_again(family):
