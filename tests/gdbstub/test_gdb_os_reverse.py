@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.gdbstub.gdb import GDB
+from tests.gdbstub.gdb import GDB, Gdb
 from tests.gdbstub.test_gdb_processes import at_first_process, boot, executables, initrd
 from tests.gdbstub.test_gdb_reverse import place
 
@@ -162,3 +162,31 @@ def test_what_the_hosted_kernel_has_written(family):
     stop = family.go("continue")
     assert stop["reason"] == "watchpoint-trigger"
     assert (stop["value"]["old"], stop["value"]["new"]) == ("0", after)
+
+
+def test_a_state_of_a_program_in_another_run(family, boot, tmp_path):
+    """What gdb wrote into a process is in the file, with the view it was written in (I4)."""
+    family.type("break work")
+    family.go("continue")
+    family.type("set var total = 100")
+    family.go("continue")
+    family.type("delete")
+    here = place(family), family.value("total")
+    path = tmp_path / "state.json"
+    assert "state" in family.type(f"monitor save {path}")
+    family.guest.process.kill()
+    family.guest.process.wait(20)
+    other = Gdb()
+    try:
+        other.type(f"target remote {boot('', '--load', str(path), wait=False).address}")
+        other.type("set schedule-multiple on")
+        pid = re.search(r"^\W+(\d+) +process 1 ", other.type("info inferiors"), re.MULTILINE)[1]
+        other.type(f"inferior {pid}")
+        assert (
+            (place(other)[1], other.value("total")) == (here[0][1], here[1]) == (here[0][1], "101")
+        )
+        other.type("break work")
+        other.go("reverse-continue")
+        assert other.value("total") in {"0", "100"}
+    finally:
+        other.close()
