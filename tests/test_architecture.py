@@ -115,7 +115,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     },
     **{
         f"pykern/debug/history/{name}.py": "tests/gdbstub/test_gdb_os_reverse.py"
-        for name in ("reversible", "reversible_system")
+        for name in ("reversible_system",)
     },
     "pykern/debug/landing_run.py": "tests/pykern/debug/history/test_reversible_machine.py",
     "pykern/debug/history/loading.py": "tests/gdbstub/test_gdb_saved.py",
