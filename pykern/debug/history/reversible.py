@@ -110,6 +110,18 @@ class Reversible(ABC):
         """Return a stop as it is to be told where the machine has been brought to."""
 
     @abstractmethod
+    def sought(self) -> frozenset[Any]:
+        """Return the breakpoints, for `seek` in a copy."""
+
+    @abstractmethod
+    def seek(self, sought: frozenset[Any]) -> None:
+        """Have breakpoints, in a copy that looks for the last stop."""
+
+    @abstractmethod
+    def renew(self) -> None:
+        """See to it that they are where they belong, before each part of the run."""
+
+    @abstractmethod
     def wake(self) -> None:
         """Want nothing: this copy is to work."""
 

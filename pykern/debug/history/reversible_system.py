@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gdbstub import Resume, Stop, ThreadId
+    from pykern.debug.points import Point
+    from pykern.kernel.task.process import Process
     from pykern_c import Vcpu
 
 _USER_CPL = 3
@@ -23,6 +25,8 @@ class ReversibleOsTarget(Reversible, OsTarget):
     """What gdb sees of the processes of a machine that has a past."""
 
     view = "os"
+    _sought: frozenset[tuple[Point, bytes | None]] = frozenset()
+    _roots: dict[int, int | None] | None = None
 
     def resume(self, actions: Resume) -> None:
         """Go on; a signal that gdb withholds or sends is none that the journal has."""
@@ -84,6 +88,45 @@ class ReversibleOsTarget(Reversible, OsTarget):
         if turn is not None and self.tasks.current_id(turn) == thread:
             self.execution.show_kernel(thread, self.machine.vcpus[turn])
         return replace(stop, thread=thread)
+
+    # -- breakpoints of programs that come and go while a copy looks for the last stop
+
+    def sought(self) -> frozenset[Any]:
+        """Return each breakpoint with the program that it is one of."""
+        return frozenset(
+            (point, self._program(point.owner)) for point in self.execution.breakpoints
+        )
+
+    def seek(self, sought: frozenset[Any]) -> None:
+        """Have those whose programs are executed."""
+        self._sought, self._roots = sought, None
+        self.renew()
+
+    def renew(self) -> None:
+        """Put them where their processes' memory is now; a process may have become another."""
+        pids = {point.owner for point, _ in self._sought}
+        roots = {pid: self._root(pid) for pid in pids}
+        if roots == self._roots:
+            return
+        self._roots = roots
+        self.execution.renew(
+            point for point, program in self._sought if self._program(point.owner) == program
+        )
+
+    def _process(self, pid: int) -> Process | None:
+        found = self.tasks.kernel.processes.by_pid.get(pid)
+        return found if found is not None and found.threads else None
+
+    def _root(self, pid: int) -> int | None:
+        process = self._process(pid)
+        return None if process is None else process.space.pml4
+
+    def _program(self, pid: int) -> bytes | None:
+        """Return the path of what a process executes; of the kernel's: none."""
+        process = self._process(pid)
+        if process is None or process.executable is None:
+            return None
+        return process.executable[0]
 
     # -- for the copy that takes this one's place
 

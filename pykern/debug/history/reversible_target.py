@@ -70,6 +70,17 @@ class ReversibleTarget(Reversible, MachineTarget):
 
     # -- for the copy that takes this one's place
 
+    def sought(self) -> frozenset[Any]:
+        """Return the breakpoints."""
+        return frozenset(self.execution.breakpoints)
+
+    def seek(self, sought: frozenset[Any]) -> None:
+        """Have them."""
+        self.execution.breakpoints = set(sought)
+
+    def renew(self) -> None:
+        """Do nothing: they belong to no program."""
+
     def wake(self) -> None:
         """Want nothing: this copy is to work."""
         self.stopped = self.interrupted = False

@@ -181,8 +181,9 @@ class Journey:
 
     def _last_stop(self) -> Found:
         """Return where a run would have stopped last."""
-        breakpoints = frozenset(self._history.active.execution.breakpoints)
-        watches = any(_watches(one) for one in breakpoints)
+        active = self._history.active
+        breakpoints = active.sought()
+        watches = any(_watches(one) for one in active.execution.breakpoints)
         upper = self._here
         while breakpoints and (start := self._start(upper)):
             many = watches and upper.total - start.position.total > _MOST_WATCHED

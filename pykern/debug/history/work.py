@@ -165,13 +165,19 @@ class _Searching(Work):
         view: Any = history.views[errand.view]
         history.replay.use(view)
         execution = view.execution
-        execution.breakpoints = set(errand.breakpoints)
+        view.seek(errand.breakpoints)
+        self._view = view
         execution.prepare({t.id: Action() for t in view.threads()})
         here = self._position()
         stop = None if here.vcpu is None else execution.stop_here(here.vcpu)
         if stop is not None:
             self._stopped(stop)
         history.replay.aim(AtPosition(self._machine, errand.end))
+
+    def run(self, until_ns: int | None) -> Exit | Stop | None:
+        """Go on, to the breakpoints of whatever there is by now."""
+        self._view.renew()
+        return super().run(until_ns)
 
     def _stopped(self, stop: Stop) -> None:
         self._found = Found(self._position(), stop)

@@ -149,6 +149,12 @@ class OsExecution(LandingRun):
         self._placed = frozenset(self._set)
         self._repeats.watch(wanted=bool(self._set) or self.tracing.tracer.running)
 
+    def renew(self, points: Iterable[Point]) -> None:
+        """Have these breakpoints, in the address spaces that their processes have now."""
+        self._set = set(points)
+        self._points.renew()
+        self._place_all()
+
     def repeats(self, vcpu: Vcpu) -> bool:
         """Tell whether the next instruction has faulted behind a hit."""
         return self._repeats.again(vcpu)
