@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdbstub import agent
 
@@ -29,6 +29,8 @@ _LARGEST_BLOCK = 0xFFFF
 TIMESTAMP = 1
 """Number of the trace state variable `$trace_timestamp`, which the target counts."""
 _WORD = (1 << 64) - 1
+_OF_TARGET = frozenset(("values", "_changed"))
+"""What a tracer shares with its target."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +254,20 @@ class Tracer:
         if self.running:
             self.why = why
             self._switch(running=False)
+
+    # -- for another process that goes on with the conversation
+
+    def pack(self) -> dict[str, Any]:
+        """Return definition and frames, which can be pickled."""
+        own = {name: value for name, value in vars(self).items() if name not in _OF_TARGET}
+        return {**own, "values": dict(self.values)}
+
+    def unpack(self, state: Mapping[str, Any], why: bytes) -> None:
+        """Have another one's; an experiment that ran has ended, for a reason as `stop` has it."""
+        self.values.clear()
+        self.values.update(state["values"])
+        vars(self).update({name: value for name, value in state.items() if name != "values"})
+        self.stop(why)
 
     def define(self, variable: Variable) -> None:
         """Have a trace state variable."""

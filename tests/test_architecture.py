@@ -113,6 +113,11 @@ TESTED_ELSEWHERE: dict[str, str] = {
         f"pykern/debug/history/{name}.py": "tests/pykern/debug/history/test_saved.py"
         for name in ("save_commands", "timeline")
     },
+    **{
+        f"pykern/debug/history/{name}.py": "tests/gdbstub/test_gdb_os_reverse.py"
+        for name in ("reversible_system",)
+    },
+    "pykern/debug/landing_run.py": "tests/pykern/debug/history/test_reversible_machine.py",
     "pykern/debug/history/loading.py": "tests/gdbstub/test_gdb_saved.py",
     **{
         f"pykern/debug/history/{name}.py": "tests/pykern/debug/history/test_processes.py"

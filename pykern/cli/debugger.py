@@ -24,6 +24,7 @@ from pykern.debug.history.console import RecordedConsole
 from pykern.debug.history.history import History, Origin
 from pykern.debug.history.outputs import Outputs
 from pykern.debug.history.reversible_machine import ReversibleMachine
+from pykern.debug.history.reversible_system import ReversibleOsTarget
 from pykern.debug.history.reversible_target import ReversibleTarget
 from pykern.debug.knowledge import Knowledge
 from pykern.debug.machine_target import MachineTarget
@@ -80,7 +81,8 @@ def attach(
     kind = ReversibleTarget if args.keeper else MachineTarget
     processors = kind(host.machine, host.task_name, executable, path)
     processors.knowledge = Knowledge(host.machine, host, *_names(executable, path))
-    processors.system = system = OsTarget(host, processors, with_sources)
+    system_kind = ReversibleOsTarget if args.keeper else OsTarget
+    processors.system = system = system_kind(host, processors, with_sources)
     processors.guest_file = system.guest_file
     views: dict[str, View] = {"cpu": processors, "os": system}
     doors = _doors(wanted_at, views, console, stack)
@@ -258,6 +260,9 @@ def _debugged(
         return DebuggedMachine(doorways.target, door, wait=args.wait_for_gdb)
     history = History(args.keeper, target, doorways, args.outputs, args.history, origin)
     target.history = history
+    system = target.system
+    assert isinstance(system, ReversibleOsTarget)
+    system.history, history.views[system.view] = history, system
     session.console = RecordedConsole(session.console, history.journal, target.machine)
     return ReversibleMachine(target, doorways, history, wait=args.wait_for_gdb)
 

@@ -24,10 +24,15 @@ class BranchTrace:
     Parameters
     ----------
     most : blocks that are kept, the newest ones
+
+    Attributes
+    ----------
+    most : as given
     """
 
     def __init__(self, vcpu: Vcpu, most: int) -> None:
         self._vcpu = vcpu
+        self.most = most
         self._blocks: deque[tuple[int, int]] = deque(maxlen=most)
         self._lengths: dict[tuple[bytes, int], int] = {}
         self._begin = self._last = self._next = linear_pc(vcpu)

@@ -16,25 +16,20 @@ from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
 from gdbstub.x86 import X86_64
 from pykern.debug.agent import Agent
 from pykern.debug.branches import BranchTrace
-from pykern.debug.history import landing as landings
-from pykern.debug.history.position import Position, retired
-from pykern.debug.hooked_run import OUR_STOP, HookedRun, place_of
+from pykern.debug.hooked_run import place_of
+from pykern.debug.landing_run import LandingRun
 from pykern.debug.points import Point
 from pykern.debug.registers import linear_pc
 from pykern.debug.some_processors import SomeProcessors
-from pykern_c.exits import Exit, ExitReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gdbstub import Action, Breakpoint, Resume
-    from pykern.debug.history.landing import Landing
     from pykern_c import Machine, Vcpu
 
 NO_INTERRUPTS_IN_STEPS = 7
 """What QEMU does unless told otherwise: single steps (1), interrupts (2) and timers (4) masked."""
-_OUR_STOPS = frozenset((OUR_STOP, landings.STOPPED))
-_LANDED = Exit(ExitReason.STOPPED, what=landings.STOPPED)
 _STOP_KINDS = {
     BreakpointKind.SOFTWARE: StopKind.SWBREAK,
     BreakpointKind.HARDWARE: StopKind.HWBREAK,
@@ -64,7 +59,7 @@ def thread_of(vcpu: int) -> ThreadId:
     return ThreadId(1, vcpu + 1)
 
 
-class Execution(HookedRun):
+class Execution(LandingRun):
     """Runs a machine, and tells where it has to stop.
 
     Parameters
@@ -79,10 +74,6 @@ class Execution(HookedRun):
     step_mode : as QEMU's `sstep`; without bit 1 a step may end at the handler of an interrupt
     non_stop : whether processors go on and stop one by one
     going : indexes of those that go on, in non-stop mode
-    passes : whether gdb lets one processor step that is about to, as it does at a breakpoint
-    landed : whether the last run has ended at that point
-    hidden : the stop that there was besides, at an access
-    landing : a point to stop at, whatever gdb wants; `run` returns its `landing.STOPPED` there
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -94,13 +85,8 @@ class Execution(HookedRun):
         self.breakpoints: set[Breakpoint] = set()
         self.branches: dict[int, BranchTrace] = {}
         self._steps: dict[int, _Step] = {}
-        self.passes = self.landed = self._in_hostcall = False
-        self.landing: Landing | None = None
-        self.hidden: Stop | None = None
-        self._turn: int | None = None
         self._lifted: frozenset[Breakpoint] = frozenset()
         self._placed: frozenset[Breakpoint] = frozenset()
-        self._access: tuple[int, bool] | None = None
 
     # -- before a run
 
@@ -166,7 +152,7 @@ class Execution(HookedRun):
         does differ only where the turn ends.
         """
         (index, action), *others = vcpus.items()
-        return not others and action.step and index == self._turn
+        return not others and action.step and index == self.where.turn
 
     def _lift(self, vcpus: Mapping[int, Action]) -> frozenset[Breakpoint]:
         """Return the breakpoints that gdb has taken out only to let one processor pass."""
@@ -192,10 +178,9 @@ class Execution(HookedRun):
         self._place(Point(0, wanted) for wanted in self.breakpoints | self._lifted)
         self._placed = frozenset(self.breakpoints)
 
-    def _find(self, stop: Stop, access: tuple[int, bool] | None) -> None:
-        """Take the first stop that something in the middle of an instruction is."""
-        super()._find(stop, access)
-        self._turn, self._access = stop.thread.tid - 1, access
+    def _index(self, stop: Stop) -> int:
+        """Return the processor that a stop is about."""
+        return stop.thread.tid - 1
 
     def _hook_steps(self) -> None:
         """Look at every instruction of a processor that steps, and no longer."""
@@ -230,60 +215,7 @@ class Execution(HookedRun):
             self._steps[vcpu.index] = _Step(-1, -1, within, there)
         self._hook_steps()
 
-    # -- the run
-
-    def _arrived(self, exit_: Exit | None) -> Exit | None:
-        """Return what ends the run at a landing."""
-        if not self._has_landed(exit_):
-            return None
-        hostcall = exit_ is not None and exit_.reason is ExitReason.HOSTCALL
-        return exit_ if hostcall else _LANDED
-
-    def _has_landed(self, exit_: Exit | None) -> bool:
-        """Tell whether to stop here whatever gdb wants, and note whose turn it is."""
-        self.landed = False
-        if exit_ is not None:
-            self._in_hostcall = exit_.reason is ExitReason.HOSTCALL
-        if exit_ is not None and self._found is None:
-            at_hook = exit_.reason is ExitReason.HOOK
-            self._turn, self._access = exit_.vcpu if at_hook else None, None
-        if self.landing is None or not self.landing.reached(exit_):
-            return False
-        self.hidden, self._found, self.landed = self._found, None, True
-        if exit_ is not None:
-            self._turn, self._access = self.landing.place
-        return True
-
-    @property
-    def alone(self) -> bool:
-        """Whether some processors run while the others stand still."""
-        return self._alone is not None
-
-    def stop_here(self, vcpu: int) -> Stop | None:
-        """Return the stop that gdb wants before a processor's next instruction."""
-        processor = self._machine.vcpus[vcpu]
-        return self._at_instruction(processor) or self._hooked(processor)
-
-    def position(self, entries: int) -> Position:
-        """Return where the machine stands, behind so many entries of the journal."""
-        pc = 0 if self._turn is None else linear_pc(self._machine.vcpus[self._turn])
-        now, counts = self._machine.now, retired(self._machine)
-        return Position(counts, now, entries, self._turn, pc, self._access, self._in_hostcall)
-
-    def between_turns(self) -> None:
-        """Note that no processor is in the middle of its turn."""
-        self._turn = self._access = None
-        self._in_hostcall = False
-
-    def _soon(self, until_ns: int | None) -> int | None:
-        """Return how far to go at once: at most to where a landing wants to look."""
-        near = None if self.landing is None else self.landing.approach()
-        if near is not None:
-            until_ns = near if until_ns is None else min(near, until_ns)
-        return super()._soon(until_ns)
-
-    def _is_ours(self, exit_: Exit) -> bool:
-        return exit_.reason is ExitReason.STOPPED and exit_.what in _OUR_STOPS
+    # -- whom it is about
 
     def _processor(self, index: int) -> ThreadId:
         """Return the thread that a processor is."""
@@ -325,10 +257,6 @@ class Execution(HookedRun):
         others_lifted = frozenset() if vcpu.index in self._steps else self._lifted
         wanted = self.breakpoints | others_lifted
         return [Point(0, one) for one in wanted if one.address == pc]
-
-    def _hooked(self, vcpu: Vcpu) -> Stop | None:
-        """Decide before a hooked instruction; on the way to a landing commands are repeated."""
-        return self._at_breakpoint(vcpu, silent=self.landing is not None)
 
     def _stop_for(self, vcpu: Vcpu, points: Iterable[Point]) -> Stop:
         """Return the stop of a processor at a breakpoint."""

@@ -73,6 +73,10 @@ class Points:
             for place, (_, conditions) in self._hooks.items()
         )
 
+    def renew(self) -> None:
+        """Have the next `place` look at the address spaces again."""
+        self._placed = None
+
     def place(self, points: Iterable[Point]) -> None:
         """Have the hooks that these need.
 

@@ -68,6 +68,7 @@ class Accesses:
     ----------
     server : the processor whose call the hosted kernel serves
     last : (address, whether a write) of the access of the last stop; None: no instruction's
+    by : index of the processor that it is about
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Accesses:
         self._thread, self._stop = thread, stop
         self.server: Vcpu = machine.vcpus[0]
         self.last: tuple[int, bool] | None = None
+        self.by = 0
         self._noted: list[_Access] = []
         self._values: dict[Point, bytes | None] = {}
 
@@ -145,6 +147,7 @@ class Accesses:
         told = [noted for noted, who in zip(told, threads, strict=True) if who == thread]
         first = told[0]
         self.last = None if first.write is None else (first.first, first.write)
+        self.by = first.vcpu.index
         seen = _addresses(told)
         return Stop(thread, kind=seen[0][0], address=seen[0][1], others=tuple(seen[1:]))
 

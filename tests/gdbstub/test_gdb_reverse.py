@@ -165,6 +165,21 @@ def test_the_run_is_the_one_that_nobody_looks_at(boot, gdb, tmp_path):
     assert len(alone.read_text().splitlines()) == 10
 
 
+def test_a_trace_experiment_stays_with_its_frames(attached):
+    """Its tracepoints and frames go along; it has ended, and says why (I4)."""
+    attached.type("trace sys_getpid")
+    attached.type("tstart")
+    attached.type("break sys_write")
+    attached.go("continue")
+    assert "Collected 1 trace frame" in attached.type("tstatus")
+    attached.go("reverse-stepi")
+    status = attached.type("tstatus")
+    assert "brought to another time" in status
+    assert "Collected 1 trace frame" in status
+    assert "Found trace frame 0" in attached.type("tfind 0")
+    assert "sys_getpid" in attached.value("$pc")
+
+
 # -- a race
 
 

@@ -56,7 +56,7 @@ def _goto(history: History, arguments: list[str]) -> str:
     if here is None or history.checkpoints.first is None:
         raise TargetError("there is no history")
     goal = _goal(history, here, text)
-    history.destination = goal
+    history.wishes.destination = goal
     way = "reverse-continue" if goal.behind(here) else "continue"
     return f"now type: {way}\n"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdbstub import Breakpoint, Stop
+    from gdbstub import Stop, ThreadId
     from pykern.debug.history.journal import Entry
     from pykern.debug.history.position import Position
     from pykern.debug.history.saved import Packed
@@ -50,6 +50,22 @@ NOWHERE = Goal()
 
 
 @dataclass(frozen=True)
+class Whose:
+    """Whose instructions are meant: a processor's, or a task's wherever it is executed.
+
+    Attributes
+    ----------
+    vcpu : index of the processor; None: it is a task
+    thread : the task
+    user : only what it executes in its program
+    """
+
+    vcpu: int | None = None
+    thread: ThreadId | None = None
+    user: bool = False
+
+
+@dataclass(frozen=True)
 class Travel:
     """Go to a point, and live there.
 
@@ -76,15 +92,17 @@ class Search:
     entries : the whole journal
     shown : how much has been shown of each output
     end : the point
+    view : of gdb
     breakpoints : where a run would stop
-    vcpu : any instruction of this processor is a stop; None: breakpoints are
+    whose : any of these instructions is a stop; None: breakpoints are
     """
 
     entries: list[Entry]
     shown: list[int]
     end: Position
-    breakpoints: frozenset[Breakpoint] = frozenset()
-    vcpu: int | None = None
+    view: str = "cpu"
+    breakpoints: frozenset[Any] = frozenset()
+    whose: Whose | None = None
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from pykern.debug.history.outputs import Outputs
     from pykern.debug.history.position import Position
     from pykern.debug.history.processes import Keeper
+    from pykern.debug.history.reversible import Reversible
     from pykern.debug.history.reversible_target import ReversibleTarget
-    from pykern.debug.history.timeline import Timeline
+    from pykern.debug.history.travel import Journey
 
 INTERVAL = 20_000_000
 """Instructions between two checkpoints: a fraction of a second of the host's."""
@@ -48,6 +49,27 @@ class Origin:
     machine: dict[str, Any]
     state_hash: Callable[[], str]
     program: str = ""
+
+
+@dataclass
+class Wishes:
+    """Where gdb wants to go.
+
+    Attributes
+    ----------
+    destination : where `monitor goto` has said to go
+    backward : how gdb wants to go back; None: it does not
+    loading : what `monitor load` has said to go on from, whichever way gdb goes next
+    """
+
+    destination: Goal | None = None
+    backward: Callable[[Journey], Stop] | None = None
+    loading: Callable[[Journey], Stop] | None = None
+
+    def loads(self) -> bool:
+        """Have the machine go on from a state that gdb has chosen; tell whether there is one."""
+        self.backward, self.loading = self.loading, None
+        return self.backward is not None
 
 
 class Woken(BaseException):
@@ -75,7 +97,8 @@ class History:
     saved : states that are kept, by name
     keeps : whether a state can be kept here: gdb is waited for, between two parts of the run
     here : where the machine stands still; None: it runs
-    destination : where `monitor goto` has said to go
+    wishes : where gdb wants to go
+    views : of the machine, by name, that can go back
     hostcalls : how many this process has seen
     outputs : what is shown
     work : what this copy has been woken for; None: it lives
@@ -94,14 +117,15 @@ class History:
         self.target = target
         self.listener = listener
         self.journal = Journal()
-        self.replay = Replay(target, self.journal)
+        self.views: dict[str, Reversible] = {target.view: target}
+        self.replay = Replay(self.views, self.journal)
         self.checkpoints = Checkpoints(bound)
         self.bookmarks: dict[str, Position] = {}
         self.saved = SavedStates()
         self.keeps = False
         self.here: Position | None = None
         self.work: Work | None = None
-        self.destination: Goal | None = None
+        self.wishes = Wishes()
         self.hostcalls = 0
         self._epochs = 0
         self._ends = False
@@ -111,12 +135,20 @@ class History:
 
     def position(self) -> Position:
         """Return where the machine is."""
-        return self.target.execution.position(self.journal.cursor)
+        position: Position = self.target.execution.position(self.journal.cursor)
+        return position
 
     @property
     def is_watched(self) -> bool:
         """Whether there is a gdb that can go back."""
-        return self.listener.connected and self.listener.target is self.target
+        seen: Any = self.listener.target
+        return self.listener.connected and seen is self.active
+
+    @property
+    def active(self) -> Reversible:
+        """The view that gdb has, if it can go back; else that of the processors."""
+        seen: Any = self.listener.target
+        return next((view for view in self.views.values() if view is seen), self.target)
 
     # -- recording
 
@@ -126,7 +158,7 @@ class History:
             return
         if self.work is None and not self.is_watched:
             self.forget()
-        elif self.target.execution.alone:
+        elif self.active.execution.alone:
             self._spoil()
         elif self._effort() >= self._due:
             self.record()
@@ -229,26 +261,14 @@ class History:
         self.saved.keep(name, Saved(Checkpoint(here, *made), self.journal.past))
         return here
 
-    def go_over(self, goal: Position, timeline: Timeline) -> None:
-        """Forget whatever does not lie on the way to a point of another timeline."""
-        mine = self.journal.timeline
-        for checkpoint in list(self.checkpoints):
-            if not mine.leads(checkpoint.position, goal, timeline):
-                self.checkpoints.discard(checkpoint)
-        marks = self.bookmarks.items()
-        self.bookmarks = {n: p for n, p in marks if mine.leads(p, goal, timeline)}
-
     # -- being a copy
 
     def _wake(self, errand: Any, channel: Channel) -> None:
-        target = self.target
-        target.stopped = target.interrupted = self.keeps = False
-        target.request, target.backward, target.loading = "", None, None
-        self.here = self.destination = None
-        target.execution.forget()
-        target.fault_stops.forget()
-        if target.python is not None:
-            target.python.forget()
+        self.keeps = False
+        self.here, self.wishes = None, Wishes()
+        for view in self.views.values():
+            view.wake()
+        self.replay.use(self.target)
         self.journal.entries = list(errand.entries)
         self.journal.end = self.position()
         self.outputs.leave_out(errand.shown)
@@ -261,7 +281,8 @@ class History:
         self.saved.unpack(life.saved, channels)
         connection = next(channels, None)
         self.listener.take_over(life.connection, connection)
-        self.target.set_settings(life.target)
+        self.active.set_settings(life.target)
+        self.replay.use(self.active)
         self.bookmarks = dict(life.bookmarks)
         for position, pid, size, channel in kept:
             self.checkpoints.add(Checkpoint(position, pid, Channel.of(channel), size))
@@ -279,7 +300,7 @@ class History:
         checkpoints = list(self.checkpoints)
         life = Life(
             connection,
-            self.target.settings(),
+            self.active.settings(),
             [(c.position, c.pid, c.size) for c in checkpoints],
             self.bookmarks,
             self.saved.pack(),
@@ -295,7 +316,7 @@ class History:
 
     def replay_on(self) -> None:
         """Aim at the point up to which there is a recording, or where gdb wants to go before."""
-        goal, end = self.destination, self.journal.end
+        goal, end = self.wishes.destination, self.journal.end
         ahead = goal is not None and self.here is not None and goal.ahead(self.here)
         self._ends = end is not None and not (ahead and goal is not None and goal.behind(end))
         machine = self.target.machine
@@ -307,7 +328,7 @@ class History:
     def arrived(self) -> bool:
         """Be where `replay_on` has aimed at; tell whether all is new from here on."""
         if not self._ends:
-            self.destination = None
+            self.wishes.destination = None
             return False
         self._present()
         return True

@@ -45,6 +45,7 @@ class Write:
     registers : new values by name
     address, data : new contents of memory
     physical : whether the address is physical
+    view : of the machine, that the thread is one of
     """
 
     position: Position
@@ -53,9 +54,16 @@ class Write:
     address: int = 0
     data: bytes = b""
     physical: bool = False
+    view: str = "cpu"
 
-    def apply(self, target: Any) -> None:
-        """Do it to a target."""
+    def apply(self, views: Mapping[str, Any]) -> None:
+        """Do it again.
+
+        Raises
+        ------
+        TargetError : it cannot be done
+        """
+        target = views[self.view]
         if self.registers:
             target.write_registers(self.thread, self.registers)
             return
@@ -79,10 +87,10 @@ class Evaluation:
     position: Position
     expression: str
 
-    def apply(self, target: Any) -> None:
+    def apply(self, views: Mapping[str, Any]) -> None:
         """Evaluate it again; if it has raised an error then, it does so now."""
         with contextlib.suppress(TargetError):
-            target.python.evaluate(self.expression)
+            views["cpu"].python.evaluate(self.expression)
 
 
 Change: TypeAlias = Write | Evaluation

@@ -16,6 +16,8 @@ from pykern.debug.registers import linear_pc
 from pykern_c.exits import ExitReason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pykern.debug.history.journal import Journal
     from pykern_c import Machine, Vcpu
     from pykern_c.exits import Exit
@@ -242,12 +244,12 @@ class AtCount(_Hooked):
 
 
 class LastInstruction:
-    """A landing that notes on its way where a processor was about to execute an instruction.
+    """A landing that notes on its way where somebody was about to execute an instruction.
 
     Parameters
     ----------
     end : where to land
-    vcpu : index of the processor
+    wanted : tells whether an instruction that a processor is about to execute is meant
     journal : which part of it has come in is noted as well
 
     Attributes
@@ -255,10 +257,12 @@ class LastInstruction:
     last : the last such point before the end
     """
 
-    def __init__(self, machine: Machine, end: Position, vcpu: int, journal: Journal) -> None:
+    def __init__(
+        self, machine: Machine, end: Position, wanted: Callable[[Vcpu], bool], journal: Journal
+    ) -> None:
         self._machine = machine
         self._end = AtPosition(machine, end)
-        self._vcpu = vcpu
+        self._wanted = wanted
         self._journal = journal
         self._hook: int | None = None
         self.last: Position | None = None
@@ -284,12 +288,12 @@ class LastInstruction:
         return self._end.approach()
 
     def _executes(self, vcpu: Vcpu) -> None:
-        machine, index = self._machine, vcpu.index
+        machine = self._machine
         if machine.retired >= self.position.total and self._is_end(vcpu):
             machine.stop(STOPPED)
-        elif index == self._vcpu:
+        elif self._wanted(vcpu):
             entries, pc = self._journal.cursor, linear_pc(vcpu)
-            self.last = Position(retired(machine), machine.now, entries, index, pc)
+            self.last = Position(retired(machine), machine.now, entries, vcpu.index, pc)
 
     def _is_end(self, vcpu: Vcpu) -> bool:
         """Tell whether this is the end, or behind it: no hook sees where a fault leads."""

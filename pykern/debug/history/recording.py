@@ -14,8 +14,9 @@ position    where the state is: {"retired": [instructions of each processor], "n
             "access": [address, whether a write] or null}
 state       hash of the state, 64 hexadecimal digits (`pykern.machine.state_hash`)
 journal     what came in, in order: {"position", "typed": hex digits}, or what gdb wrote:
-            {"position", "thread": [pid, tid], "registers": {name: value}} or
-            {"position", "thread", "address", "physical", "data": hex digits}
+            {"position", "view": "cpu" or "os", "thread": [pid, tid] in it,
+            "registers": {name: value}} or
+            {"position", "view", "thread", "address", "physical", "data": hex digits}
 sha256      of all the rest, encoded without blanks and with sorted keys
 =========== ==============================================================================
 """
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "pykern recording", 1
 _KEYS = ("program", "machine", "position", "state", "journal")
+_VIEWS = ("cpu", "os")
 _LAST = (1 << 64) - 1
 _LAST_OF_REGISTER = (1 << 512) - 1
 _HASH_DIGITS = 64
@@ -169,7 +171,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
             f"at {entry.position.now} ns gdb has evaluated {entry.expression!r}, and a file holds "
             "no program"
         )
-    where = {**where, "thread": list(entry.thread)}
+    where = {**where, "thread": list(entry.thread), "view": entry.view}
     if entry.registers:
         return {**where, "registers": dict(entry.registers)}
     return {
@@ -206,18 +208,21 @@ def _read_entry(value: Any, number: int) -> Entry:
         _wrong(f"entries of {what}", position.entries, str(number))
     if "typed" in found:
         return Input(position, _bytes(found["typed"], what))
-    found = _an_object(value, what, ("thread",))
+    found = _an_object(value, what, ("thread", "view"))
+    view = found["view"]
+    if view not in _VIEWS:
+        _wrong("view", view, " or ".join(_VIEWS))
     pair = [_a_number(one, "thread") for one in _a_list(found["thread"], "thread")]
     if len(pair) != 2:
         _wrong("thread", pair, "[pid, tid]")
     thread = ThreadId(*pair)
     if "registers" in found:
-        return Write(position, thread, _registers(found["registers"]))
+        return Write(position, thread, _registers(found["registers"]), view=view)
     found = _an_object(value, what, ("address", "physical", "data"))
     if not isinstance(found["physical"], bool):
         _wrong("physical", found["physical"], "true or false")
     address, data = _a_number(found["address"], "address"), _bytes(found["data"], what)
-    return Write(position, thread, address=address, data=data, physical=found["physical"])
+    return Write(position, thread, {}, address, data, found["physical"], view)
 
 
 def _registers(value: Any) -> dict[str, int]:

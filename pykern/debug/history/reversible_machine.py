@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from gdbstub import Stop, StopKind, ThreadId
 from pykern.debug.debugged_machine import DebuggedMachine
-from pykern.debug.execution import thread_of
 from pykern.debug.history.history import Woken
 from pykern.debug.history.landing import MissedError
 from pykern.debug.history.loading import Loading
+from pykern.debug.history.reversible import Reversible
 from pykern.debug.history.travel import Journey
 from pykern_c.exits import Exit, ExitReason
 
@@ -45,12 +45,11 @@ class ReversibleMachine(DebuggedMachine):
     ) -> None:
         super().__init__(target, listener, wait=wait)
         self._history = history
-        self._reversible = target
         self._final = False
 
     def load(self, recording: Recording) -> None:
         """Come to the state of a recording before anything else."""
-        self._reversible.stopped = False
+        self._target.stopped = False
         self._history.load(Loading(self._history, recording))
 
     def _advance(self, until_ns: int | None) -> Exit | Stop:
@@ -60,8 +59,8 @@ class ReversibleMachine(DebuggedMachine):
                 self._history.look()
             self._in_hostcall = False
             work = self._history.work
-            alone = self._reversible.execution.alone
-            if work is None and (alone or self._target is not self._reversible):
+            seen = self._target
+            if work is None and (not isinstance(seen, Reversible) or seen.execution.alone):
                 return self._unrecorded(until_ns)
             ended = self._live(until_ns) if work is None else work.run(until_ns)
             if isinstance(ended, Exit) and ended.reason is ExitReason.HOSTCALL:
@@ -72,10 +71,7 @@ class ReversibleMachine(DebuggedMachine):
     def _unrecorded(self, until_ns: int | None) -> Exit | Stop:
         """Run as gdb wants who cannot go back, or no run repeats: it is recorded nowhere."""
         self._history.here = None
-        if self._target is not self._reversible:
-            why = "gdb has debugged processes"
-        else:
-            why = "processors have run while others stood still"
+        why = "processors have run while others stood still"
         if self._history.journal.replaying:
             self._history.begin_here(why)
         elif self._listener.connected:
@@ -111,7 +107,7 @@ class ReversibleMachine(DebuggedMachine):
         A stop for a reason of its own comes first. In the middle of a step past a breakpoint gdb
         must not hear of the end at all: no release is ready for that.
         """
-        here, execution = self._history.position(), self._reversible.execution
+        here, execution = self._history.position(), self._target.execution
         kind = StopKind.REPLAY_END if self._history.arrived() else StopKind.SIGNAL
         if not self._listener.connected:
             return None
@@ -120,20 +116,20 @@ class ReversibleMachine(DebuggedMachine):
         stop = execution.stop_here(here.vcpu)
         if stop is not None or execution.passes:
             return stop
-        return Stop(thread_of(here.vcpu), kind=kind)
+        return Stop(self._history.active.stopped_on(here.vcpu), kind=kind)
 
     def _thread(self) -> ThreadId:
         session = self._history.listener.session
         return ThreadId(1, 1) if session is None else session.general
 
     def _stand_still(self) -> None:
-        if self._reversible.stopped and self._history.work is None:
+        if self._target.stopped and self._history.work is None:
             self._arrive()
         super()._stand_still()
         if self._target.request:
             # A reset from outside is in no journal.
             self._history.begin_here("the machine was reset, or ended, from outside")
-            self._reversible.execution.between_turns()
+            self._history.target.execution.between_turns()
             self._history.here = None
 
     def _wait(self) -> None:
@@ -151,10 +147,10 @@ class ReversibleMachine(DebuggedMachine):
             return
         finally:
             self._history.keeps = False
-        backward = self._reversible.backward
+        backward = self._history.wishes.backward
         if backward is None:
             return
-        self._reversible.backward = None
+        self._history.wishes.backward = None
         self._report(backward(Journey(self._history, self._thread())))
 
     def _stop_of(self, ended: Exit) -> Stop | None:

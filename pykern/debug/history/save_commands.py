@@ -35,12 +35,12 @@ def commands(target: ReversibleTarget, history: Callable[[], History]) -> dict[s
             raise TargetError("in non-stop mode no state can be gone back to")
         if _is_file(name):
             recording = _read(Path(name), history().origin.machine)
-            target.loading = functools.partial(
+            history().wishes.loading = functools.partial(
                 Journey.load_recording, recording=recording, name=name
             )
             return _NOW
         saved = history().saved.find(name)
-        target.loading = functools.partial(Journey.load, saved=saved, name=name)
+        history().wishes.loading = functools.partial(Journey.load, saved=saved, name=name)
         return _NOW
 
     def drop(name: str) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
 from gdbstub.target import SIGINT
-from pykern.debug.execution import thread_of
 from pykern.debug.history.channel import Channel, ChannelClosed
 from pykern.debug.history.checkpoints import Checkpoint
 from pykern.debug.history.errands import (
@@ -21,12 +20,15 @@ from pykern.debug.history.errands import (
     Goal,
     Search,
     Travel,
+    Whose,
 )
 from pykern.debug.history.journal import Input
 from pykern.debug.history.replay import same_place
 from pykern.debug.history.timeline import Timeline
+from pykern.debug.points import Point
 
 if TYPE_CHECKING:
+    from gdbstub import Breakpoint
     from pykern.debug.history.history import History
     from pykern.debug.history.journal import Change
     from pykern.debug.history.position import Position
@@ -35,8 +37,13 @@ if TYPE_CHECKING:
 
 _SHORT_NS = 20_000
 """An interval that is searched as a whole, instruction by instruction."""
+_MOST_WATCHED = 200_000
+"""Instructions that are searched as a whole for accesses: each may be one."""
 _CLOSEST_NS, _FACTOR = 7_000, 8
 """Where checkpoints are put before a point: this long before it, and so many times as long."""
+_ACCESSES = frozenset((StopKind.WATCH, StopKind.RWATCH, StopKind.AWATCH))
+NOBODY = ThreadId(0, 0)
+"""Stands for the thread that is found where a state was saved."""
 NO_SIGNAL = 0
 """gdb stops at that whatever it was about, even in the middle of a step past a breakpoint."""
 
@@ -52,6 +59,18 @@ class _Failed(Exception):  # noqa: N818
 def _is_left(start: Checkpoint, goal: Goal) -> bool:
     """Tell whether there is any way to go from a checkpoint."""
     return goal.position is None or start.position.before(goal.position)
+
+
+def _nothing_between(start: Position, end: Position, vcpu: int | None) -> bool:
+    """Tell whether nothing was executed between two points, by one processor or by all."""
+    if vcpu is None:
+        return start.total == end.total
+    return start.retired[vcpu] == end.retired[vcpu]
+
+
+def _watches(wanted: Breakpoint | Point) -> bool:
+    one = wanted.breakpoint if isinstance(wanted, Point) else wanted
+    return one.kind > BreakpointKind.HARDWARE
 
 
 class Journey:
@@ -70,9 +89,14 @@ class Journey:
         assert history.here is not None
         self._here: Position = history.here
 
-    def back(self, vcpu: int, *, step: bool) -> Stop:
-        """Go to a processor's previous instruction, or the last stop; return only if that fails."""
-        return self._try(lambda: self._step(vcpu) if step else self._go_on())
+    def back(self, thread: ThreadId, whose: Whose | None) -> Stop:
+        """Go to the previous instruction, or the last stop; return only if that fails.
+
+        Parameters
+        ----------
+        whose : the instruction that is meant, of a thread; None: a stop is
+        """
+        return self._try(lambda: self._go_on() if whose is None else self._step(whose, thread))
 
     def to(self, goal: Goal) -> Stop:
         """Go to a goal; return only if that fails."""
@@ -100,12 +124,12 @@ class Journey:
 
     # -- what is looked for
 
-    def _step(self, vcpu: int) -> None:
-        found = self._last_instruction(self._here, vcpu)
+    def _step(self, whose: Whose, thread: ThreadId) -> None:
+        found = self._last_instruction(self._here, whose)
         if found is None:
             self._to_beginning()
             return
-        self._travel(Goal(found), Stop(self._thread))
+        self._travel(Goal(found), Stop(thread))
 
     def _go_on(self) -> None:
         found = self._last_stop()
@@ -113,17 +137,19 @@ class Journey:
             self._to_beginning()
             return
         position: Position | None = found.position
-        if found.position.access is not None:
-            # gdb wants to see the memory as it was before the access.
+        if found.stop.kind in _ACCESSES:
+            # gdb wants to see the memory as it was before the access, or before the hosted kernel
+            # was called that has written.
             assert found.position.vcpu is not None
-            position = self._last_instruction(found.position, found.position.vcpu)
+            whose = Whose(vcpu=found.position.vcpu)
+            position = self._last_instruction(found.position, whose)
         if position is None:
             self._to_beginning()
             return
         self._travel(Goal(position), found.stop)
 
-    def _last_instruction(self, end: Position, vcpu: int) -> Position | None:
-        """Return where a processor was last about to execute an instruction before a point."""
+    def _last_instruction(self, end: Position, whose: Whose) -> Position | None:
+        """Return where somebody was last about to execute an instruction before a point."""
         upper = end
         while start := self._start(upper):
             change = self._last_change(start, upper)
@@ -133,12 +159,12 @@ class Journey:
                     self._put(start, [Goal(behind)])
                 else:
                     upper = change.position
-            elif start.position.retired[vcpu] == upper.retired[vcpu]:
+            elif _nothing_between(start.position, upper, whose.vcpu):
                 upper = start.position
             elif self._is_long(start, upper):
                 upper = self._divide(start, upper)
             else:
-                found = self._search(start, upper, vcpu=vcpu)
+                found = self._search(start, upper, whose=whose)
                 if found.position is not None:
                     return found.position
                 upper = start.position
@@ -155,11 +181,13 @@ class Journey:
 
     def _last_stop(self) -> Found:
         """Return where a run would have stopped last."""
-        breakpoints = frozenset(self._history.target.execution.breakpoints)
-        watches = any(b.kind > BreakpointKind.HARDWARE for b in breakpoints)
+        active = self._history.active
+        breakpoints = active.sought()
+        watches = any(_watches(one) for one in active.execution.breakpoints)
         upper = self._here
         while breakpoints and (start := self._start(upper)):
-            if self._is_long(start, upper) and (watches or upper is self._here):
+            many = watches and upper.total - start.position.total > _MOST_WATCHED
+            if self._is_long(start, upper) and (many or upper is self._here):
                 upper = self._divide(start, upper)
                 continue
             found = self._search(start, upper, breakpoints=breakpoints)
@@ -197,7 +225,8 @@ class Journey:
             self._checkpoints.add(new)
 
     def _search(self, start: Checkpoint, end: Position, **what: Any) -> Found:
-        channel = start.wake(Search(*self._recording(), end, **what))
+        view = self._history.active.view
+        channel = start.wake(Search(*self._recording(), end, view, **what))
         answer, _ = self._answer(channel)
         channel.close()
         assert isinstance(answer, Found)
@@ -207,6 +236,16 @@ class Journey:
         return self._history.journal.entries, self._history.outputs.shown()
 
     # -- the way
+
+    def _forget_others(self, goal: Position, timeline: Timeline) -> None:
+        """Forget whatever does not lie on the way to a point of another timeline."""
+        history = self._history
+        mine = history.journal.timeline
+        for checkpoint in list(self._checkpoints):
+            if not mine.leads(checkpoint.position, goal, timeline):
+                self._checkpoints.discard(checkpoint)
+        marks = history.bookmarks.items()
+        history.bookmarks = {n: p for n, p in marks if mine.leads(p, goal, timeline)}
 
     def _repeat(self, recording: Recording, name: str) -> None:
         history, timeline = self._history, Timeline(recording.entries, 0)
@@ -231,10 +270,9 @@ class Journey:
         channel = start.wake(errand)
         answer, _ = self._answer(channel)
         assert isinstance(answer, Arrived)
-        self._history.go_over(goal, timeline)
+        self._forget_others(goal, timeline)
         text = f"{name}: {goal.now} ns, {goal.total} instructions\n"
-        thread = self._thread if goal.vcpu is None else thread_of(goal.vcpu)
-        self._leave(channel, Stop(thread, NO_SIGNAL, text=text), None)
+        self._leave(channel, Stop(NOBODY, NO_SIGNAL, text=text), None)
 
     def _to_beginning(self) -> None:
         """Go to where history begins, unless the machine stands there."""
@@ -292,7 +330,7 @@ class Journey:
                     raise _Failed(answer.why)
                 return answer, files
             listener.poll()
-            if self._history.target.interrupted or not listener.connected:
-                self._history.target.interrupted = False
+            if self._history.active.interrupted or not listener.connected:
+                self._history.active.interrupted = False
                 channel.close()
                 raise _GivenUp

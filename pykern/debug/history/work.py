@@ -35,7 +35,7 @@ from pykern_c.exits import Exit, ExitReason
 if TYPE_CHECKING:
     from pykern.debug.history.history import History
     from pykern.debug.history.position import Position
-    from pykern_c import Machine
+    from pykern_c import Machine, Vcpu
 
 _LOOK_NS = 20_000_000
 """Virtual time between two looks whether anybody still wants the answer."""
@@ -143,7 +143,7 @@ class _Travelling(Work):
         self._history.live(life, files)
         self._channel.send(Done())
         self._channel.close()
-        return life.stop
+        return self._history.active.fit(life.stop)
 
 
 def landing_at(machine: Machine, goal: Goal) -> Landing:
@@ -162,14 +162,22 @@ class _Searching(Work):
     def __init__(self, history: History, channel: Channel, errand: Search) -> None:
         super().__init__(history, channel)
         self._found = Found()
-        execution = history.target.execution
-        execution.breakpoints |= errand.breakpoints
-        execution.prepare({t.id: Action() for t in history.target.threads()})
+        view: Any = history.views[errand.view]
+        history.replay.use(view)
+        execution = view.execution
+        view.seek(errand.breakpoints)
+        self._view = view
+        execution.prepare({t.id: Action() for t in view.threads()})
         here = self._position()
         stop = None if here.vcpu is None else execution.stop_here(here.vcpu)
         if stop is not None:
             self._stopped(stop)
         history.replay.aim(AtPosition(self._machine, errand.end))
+
+    def run(self, until_ns: int | None) -> Exit | Stop | None:
+        """Go on, to the breakpoints of whatever there is by now."""
+        self._view.renew()
+        return super().run(until_ns)
 
     def _stopped(self, stop: Stop) -> None:
         self._found = Found(self._position(), stop)
@@ -183,8 +191,13 @@ class _SearchingInstruction(Work):
 
     def __init__(self, history: History, channel: Channel, errand: Search) -> None:
         super().__init__(history, channel)
-        assert errand.vcpu is not None
-        self._landing = LastInstruction(self._machine, errand.end, errand.vcpu, history.journal)
+        view, whose = history.views[errand.view], errand.whose
+        assert whose is not None
+
+        def wanted(vcpu: Vcpu) -> bool:
+            return vcpu.index == whose.vcpu if whose.thread is None else view.executes(vcpu, whose)
+
+        self._landing = LastInstruction(self._machine, errand.end, wanted, history.journal)
         history.replay.aim(self._landing)
 
     def _arrived(self) -> NoReturn:
@@ -221,6 +234,6 @@ def begin(history: History, errand: Any, channel: Channel) -> Work:
         return _Travelling(history, channel, errand)
     if isinstance(errand, Divide):
         return _Dividing(history, channel, errand)
-    if errand.vcpu is None:
+    if errand.whose is None:
         return _Searching(history, channel, errand)
     return _SearchingInstruction(history, channel, errand)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from gdbstub import BreakpointKind, Stop, StopKind, ThreadId
 from gdbstub.x86 import X86_64
 from pykern.debug.agent import Agent
-from pykern.debug.hooked_run import HookedRun, place_of
+from pykern.debug.hooked_run import place_of
+from pykern.debug.landing_run import LandingRun, Whereabouts
 from pykern.debug.os_view.repeats import Repeats
 from pykern.debug.os_view.task_spaces import TaskSpaces
 from pykern.debug.os_view.tasks import KERNEL_PID, processor_id, task_id
@@ -62,7 +63,7 @@ class Step:
     returns_to: tuple[int, int] | None = None
 
 
-class OsExecution(HookedRun):
+class OsExecution(LandingRun):
     """Runs a machine for the OS view.
 
     Parameters
@@ -70,14 +71,23 @@ class OsExecution(HookedRun):
     tasks : what it executes
     registers : of tasks; told where a program was stopped inside of the kernel
     catch : stops at system calls
+    where : of the machine, which others run as well
     """
 
-    def __init__(self, tasks: Tasks, registers: TaskRegisters, catch: SyscallCatch) -> None:
-        super().__init__(tasks.machine, Agent(tasks.machine, X86_64, TaskSpaces(tasks)))
+    def __init__(
+        self,
+        tasks: Tasks,
+        registers: TaskRegisters,
+        catch: SyscallCatch,
+        where: Whereabouts | None = None,
+    ) -> None:
+        super().__init__(tasks.machine, Agent(tasks.machine, X86_64, TaskSpaces(tasks)), where)
         self._tasks = tasks
         self._registers = registers
         self._catch = catch
         self._set: set[Point] = set()
+        self._lifted: frozenset[Point] = frozenset()
+        self._placed: frozenset[Point] = frozenset()
         self._steps: dict[ThreadId, Step] = {}
         self._repeats = Repeats(tasks)
 
@@ -102,8 +112,18 @@ class OsExecution(HookedRun):
         self._set.clear()
         self._steps.clear()
         self._alone = None
+        self._lifted = self._placed = frozenset()
         self._place_all()
         self._hook_steps()
+
+    @property
+    def breakpoints(self) -> frozenset[Point]:
+        """What is set, and whose it is."""
+        return frozenset(self._set)
+
+    @breakpoints.setter
+    def breakpoints(self, points: Iterable[Point]) -> None:
+        self._set = set(points)
 
     # -- before a run
 
@@ -114,21 +134,46 @@ class OsExecution(HookedRun):
         ------
         TargetError : the core cannot watch so much
         """
+        self.passes = self._is_next(actions)
+        self._lifted = self._lift() if self.passes else frozenset()
         self._place_all()
         self._forget_stops()
-        self._alone = self._locked(actions)
+        self._alone = None if self.passes else self._locked(actions)
         self._steps = {t: self._step(t, action) for t, action in actions.items() if action.step}
         self._registers.forget_stops()
         self._hook_steps()
 
     def _place_all(self) -> None:
         """Have the hooks that the breakpoints need."""
-        self._place(self._set)
+        self._place(self._set | self._lifted)
+        self._placed = frozenset(self._set)
         self._repeats.watch(wanted=bool(self._set) or self.tracing.tracer.running)
+
+    def renew(self, points: Iterable[Point]) -> None:
+        """Have these breakpoints, in the address spaces that their processes have now."""
+        self._set = set(points)
+        self._points.renew()
+        self._place_all()
 
     def repeats(self, vcpu: Vcpu) -> bool:
         """Tell whether the next instruction has faulted behind a hit."""
         return self._repeats.again(vcpu)
+
+    def _is_next(self, actions: Resume) -> bool:
+        """Tell whether only the thread is to step whose turn it is: then nobody else runs."""
+        (thread, action), *others = actions.items()
+        if others or not action.step or self._alone is not None or self.where.turn is None:
+            return False
+        return self._tasks.index_of(thread) == self.where.turn
+
+    def _lift(self) -> frozenset[Point]:
+        """Return the breakpoints that gdb has taken out only to let one thread pass."""
+        assert self.where.turn is not None
+        pc = self._machine.vcpus[self.where.turn].read_register("rip")
+        gone = self._placed - self._set
+        return frozenset(
+            p for p in gone if p.breakpoint.kind in _STOP_KINDS and p.breakpoint.address == pc
+        )
 
     def _hook_steps(self) -> None:
         """Look at every instruction while something steps: a task may go to any processor."""
@@ -185,7 +230,7 @@ class OsExecution(HookedRun):
 
     def _hooked(self, vcpu: Vcpu) -> Stop | None:
         """Decide before a hooked instruction whether to stop."""
-        return self._at_breakpoint(vcpu) or self._catch.at_instruction(vcpu)
+        return super()._hooked(vcpu) or self._catch.at_instruction(vcpu)
 
     def _at_instruction(self, vcpu: Vcpu) -> Stop | None:
         """Decide before any instruction whether somebody's step ends at it."""
@@ -241,7 +286,8 @@ class OsExecution(HookedRun):
 
     def _meant(self, vcpu: Vcpu, pc: int) -> list[Point]:
         """Return the breakpoints of what a processor executes, and those of the kernel."""
-        here = [point for point in self._set if point.breakpoint.address == pc]
+        lifted = frozenset() if self._stepping(vcpu) else self._lifted
+        here = [point for point in self._set | lifted if point.breakpoint.address == pc]
         return [point for point in here if self._whom(vcpu, point.owner) is not None]
 
     def _whom(self, vcpu: Vcpu, owner: int) -> ThreadId | None:
@@ -268,18 +314,23 @@ class OsExecution(HookedRun):
         kind, thread = min((kind, thread) for kind, thread in found if thread is not None)
         return self._stop(thread, vcpu, _STOP_KINDS[kind])
 
+    def _index(self, stop: Stop) -> int:
+        """Return the processor that a stop is about; of one that is on none, who has served it."""
+        index = self._tasks.index_of(stop.thread)
+        return self._accesses.server.index if index is None else index
+
     def _find(self, stop: Stop, access: tuple[int, bool] | None) -> None:
         """Take a stop; who has touched memory in the kernel's code is shown there."""
         super()._find(stop, access)
         index = self._tasks.index_of(stop.thread)
         if access is not None and index is not None:
-            self._show_kernel(stop.thread, self._machine.vcpus[index])
+            self.show_kernel(stop.thread, self._machine.vcpus[index])
 
     def _stop(self, thread: ThreadId, vcpu: Vcpu, kind: StopKind = StopKind.SIGNAL) -> Stop:
-        self._show_kernel(thread, vcpu)
+        self.show_kernel(thread, vcpu)
         return Stop(thread, kind=kind)
 
-    def _show_kernel(self, thread: ThreadId, vcpu: Vcpu) -> None:
+    def show_kernel(self, thread: ThreadId, vcpu: Vcpu) -> None:
         """Have a program that is stopped in the kernel's own code shown there."""
         if vcpu.read_register("cpl") != _USER_CPL:
             self._registers.in_kernel.add(thread.tid)

@@ -75,7 +75,9 @@ class OsTarget:  # noqa: PLR0904 - one method per operation
         self._events = ProcessEvents(self.tasks)
         self._signals = SignalStops(self.tasks)
         self._catch = SyscallCatch(self.tasks, self._registers)
-        self.execution = OsExecution(self.tasks, self._registers, self._catch)
+        self.execution = OsExecution(
+            self.tasks, self._registers, self._catch, processors.execution.where
+        )
         self.tracer = self.execution.tracing.tracer
         self._monitor = OsMonitor(self)
         self._waiting: deque[Stop | Exited | ThreadExited] = deque()

@@ -95,6 +95,13 @@ class SignalStops:
                 self._tasks.kernel.signals.send_thread(task, SigInfo(number))
         self._asked = None
 
+    def changed_by(self, actions: Resume) -> bool:
+        """Tell whether `resume` would do other than deliver what gdb was asked about."""
+        wanted = {thread: from_gdb(a.signal) for thread, a in actions.items() if a.signal}
+        task, asked = self._asked or (None, 0)
+        number = 0 if task is None else wanted.pop(task_id(task), 0)
+        return number != asked or any(wanted.values())
+
     def deliver(self) -> None:
         """Deliver what gdb was asked about: it has gone."""
         self._asked, self._decided = None, 0

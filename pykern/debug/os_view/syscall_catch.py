@@ -50,6 +50,11 @@ class SyscallCatch:
         """
         self._wanted[pid] = None if numbers is None else frozenset(numbers)
 
+    @property
+    def wanted(self) -> dict[int, frozenset[int] | None]:
+        """The calls that stop each process; None: any."""
+        return dict(self._wanted)
+
     def forget(self, pid: int) -> None:
         """Stop a process at none: it is no more."""
         self._wanted.pop(pid, None)

@@ -47,3 +47,17 @@ def test_the_others_stand_still_while_one_steps_if_told_to():
     gdb = ScriptedGdb(target, [off, *["vCont;s:1;c"] * 6, "k"])
     DebuggedMachine(target, gdb, wait=True).run(10**6)
     assert counts(guest)[:2] == (2, 0)
+
+
+def test_time_goes_on_with_what_they_execute():
+    """A processor that waits for a timer in a loop comes to its end while others are held."""
+    machine, rung = long_mode_machine(COUNT, cpus=2), []
+    machine.events.at(machine.now + 5000, lambda: rung.append(machine.now))
+    some, start = SomeProcessors([machine.vcpus[1]]), machine.now
+    for _ in range(4):
+        assert not rung
+        some.turn()
+    assert machine.now - start == machine.vcpus[1].retired == 4096
+    some.turn()
+    assert rung == [start + 5120]
+    assert machine.vcpus[0].retired == 0
