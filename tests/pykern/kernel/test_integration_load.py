@@ -50,7 +50,7 @@ class Load:
 
 
 SOME = Load(cpus=8, memory=28 * MIB, processes=100, ports=16, pages=16, every=1)
-MANY = Load(cpus=64, memory=160 * MIB, processes=2000, ports=256, pages=16, every=4)
+MANY = Load(cpus=64, memory=148 * MIB, processes=2000, ports=256, pages=16, every=4)
 
 
 class Loaded(NamedTuple):

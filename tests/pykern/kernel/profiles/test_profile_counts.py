@@ -158,6 +158,7 @@ def without_faults(log: str) -> str:
 NOT_BY_THEMSELVES = {
     "init.c",
     "waiting.c",
+    "request.c",
     "counting.c",
     "restart.c",
     "greet.c",
