@@ -10,13 +10,21 @@ cdef struct Mapping:
     u8* page            # flags
 
 
+cdef struct HostMemory:
+    # What the machine and the buffers that show its memory share; the last of them gives it back.
+    # In C, and without a way from a buffer to the machine: numpy's arrays hide what they hold from
+    # the collector of cycles, and a machine that holds an array of its own memory would stay.
+    u64 users
+    u32 count
+    Mapping* mappings
+
+
 cdef class MemoryMap:
     cdef Platform* platform         # what the parts of the machine share
     cdef readonly tuple ram_ranges
     cdef public object write_seen   # called with (paddr, size) after write(); None: nobody
     cdef list mmio                  # (base, size, device), sorted by base
-    cdef Mapping* mappings          # in C: the collector of cycles would clear a list too early
-    cdef u32 mapping_count
+    cdef HostMemory* host_memory
 
     cdef object device_at(self, u64 paddr, u64* offset)
     cdef int _new_range(self, u64 base, u64 size, bint rom) except -1

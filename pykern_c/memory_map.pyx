@@ -30,14 +30,32 @@ cdef int _check_pages(u64 base, u64 size) except -1:
 
 @cython.final
 cdef class _Span:
-    """Guest memory as a buffer; while it is seen, the machine stays."""
+    """Guest memory as a buffer; while it is seen, the memory stays, though not the machine."""
 
-    cdef MemoryMap owner
+    cdef HostMemory* memory
     cdef u8* host
     cdef u64 size
 
+    def __dealloc__(self):
+        _leave(self.memory)
+
     def __getbuffer__(self, Py_buffer* buffer, int flags):
         PyBuffer_FillInfo(buffer, self, self.host, <Py_ssize_t>self.size, False, flags)
+
+
+cdef void _leave(HostMemory* memory) noexcept:
+    """Be one user less; the last one gives the memory back."""
+    cdef u32 i
+    if memory == NULL:
+        return
+    memory.users -= 1
+    if memory.users:
+        return
+    for i in range(memory.count):
+        munmap(memory.mappings[i].host, memory.mappings[i].size)
+        free(memory.mappings[i].page)
+    free(memory.mappings)
+    free(memory)
 
 
 cdef class MemoryMap:
@@ -49,18 +67,18 @@ cdef class MemoryMap:
         self.platform = <Platform*>calloc(1, sizeof(Platform))
         if self.platform == NULL:
             raise MemoryError("no memory for a machine")
+        self.host_memory = <HostMemory*>calloc(1, sizeof(HostMemory))
+        if self.host_memory == NULL:
+            raise MemoryError("no memory for a machine")
+        self.host_memory.users = 1
         self.platform.code = code_cache_new()
         if self.platform.code == NULL:
             raise MemoryError("no memory for the code cache")
 
     def __dealloc__(self):
-        cdef u32 i
+        _leave(self.host_memory)
         if self.platform == NULL:
             return
-        for i in range(self.mapping_count):
-            munmap(self.mappings[i].host, self.mappings[i].size)
-            free(self.mappings[i].page)
-        free(self.mappings)
         code_cache_free(self.platform.code)
         free(self.platform)
 
@@ -79,20 +97,21 @@ cdef class MemoryMap:
         cdef void* host = mmap(NULL, size, PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         cdef u8* page
+        cdef HostMemory* memory = self.host_memory
         cdef Mapping* more
         if host == MAP_FAILED:
             raise MemoryError(f"no address space for {size} bytes of guest memory")
         page = <u8*>calloc(size >> 12, 1)
-        more = <Mapping*>realloc(self.mappings, (self.mapping_count + 1) * sizeof(Mapping))
+        more = <Mapping*>realloc(memory.mappings, (memory.count + 1) * sizeof(Mapping))
         if page == NULL or more == NULL:
             munmap(host, size)
             free(page)
-            self.mappings = more if more != NULL else self.mappings
+            memory.mappings = more if more != NULL else memory.mappings
             raise MemoryError("no memory for page flags")
-        self.mappings = more
-        more += self.mapping_count
+        memory.mappings = more
+        more += memory.count
         more.host, more.size, more.page = host, size, page
-        self.mapping_count += 1
+        memory.count += 1
         return self._enter_range(base, size, <u8*>host, page, rom)
 
     cdef int _enter_range(self, u64 base, u64 size, u8* host, u8* page, bint rom) except -1:
@@ -177,7 +196,8 @@ cdef class MemoryMap:
         """Return a writable memoryview of guest RAM; it does not invalidate decoded code."""
         cdef RamRange* r = self._range(paddr, size)
         cdef _Span span = _Span.__new__(_Span)
-        span.owner, span.host, span.size = self, r.host + (paddr - r.base), size
+        span.memory, span.host, span.size = self.host_memory, r.host + (paddr - r.base), size
+        span.memory.users += 1
         return memoryview(span)
 
     def map_rom(self, u64 paddr, data):

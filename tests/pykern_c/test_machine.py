@@ -6,6 +6,7 @@ import gc
 import resource
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pykern_c.context import Context
@@ -40,11 +41,12 @@ def test_physical_memory_is_read_written_and_viewed() -> None:
         machine.read((1 << 20) - 1, 2)
 
 
-def test_memory_goes_back_to_the_host_with_the_last_view() -> None:
-    def address_space() -> int:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        return pages * resource.getpagesize()
+def address_space() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
 
+
+def test_memory_goes_back_to_the_host_with_the_last_view() -> None:
     gc.collect()
     before = address_space()
     machine = Machine(256 << 20)
@@ -54,6 +56,22 @@ def test_memory_goes_back_to_the_host_with_the_last_view() -> None:
     view[0] = 1
     assert address_space() - before > 200 << 20
     del view
+    gc.collect()
+    assert address_space() - before < 100 << 20
+
+
+def test_a_machine_is_collected_with_the_arrays_of_its_memory() -> None:
+    """The collector of cycles does not see what arrays of numpy hold."""
+
+    class Screen:
+        def __init__(self, machine: Machine) -> None:
+            self.memory = np.frombuffer(machine.view(0xB_8000, 4096), dtype=np.uint8)
+
+    gc.collect()
+    before = address_space()
+    machine = Machine(256 << 20)
+    machine.map_mmio(0xFEE0_0000, 4096, (machine, Screen(machine)))
+    del machine
     gc.collect()
     assert address_space() - before < 100 << 20
 

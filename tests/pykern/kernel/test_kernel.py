@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from pykern.exit_status import ExitStatus
@@ -51,6 +54,20 @@ def test_the_same_seed_gives_the_same_run(kernel_image):
 
     assert run(1) == run(1)
     assert run(1) != run(2)
+
+
+def test_nothing_of_a_machine_stays_when_it_is_let_go(system):
+    """One process may make thousands of them; this one's page tables were looked at as arrays."""
+
+    def left_of_a_run():
+        files = {"/sbin/init": hosted.compiled("waiting.c").read_bytes()}
+        made = system(files=files, command_line="swap=16M", timeout_ns=20_000_000).run()
+        assert made.kernel.frames.reclaimer.sample()
+        return weakref.ref(made.kernel), weakref.ref(made.computer.board)
+
+    left = left_of_a_run()
+    gc.collect()
+    assert [gone() for gone in left] == [None, None]
 
 
 def test_an_unknown_profile_is_named(system):
