@@ -489,6 +489,21 @@ cdef class Machine(MemoryMap):
         if self.window_open:
             self.window_done += ns
 
+    def skip(self, until_ns=None):
+        """Let time go on to the next timer or event without running anybody.
+
+        That is what `run` does where all processors wait; who steps some of them alone asks for it.
+        Nothing happens where nothing is planned.
+
+        Parameters
+        ----------
+        until_ns : virtual time beyond which not to go; None: as far as it takes
+        """
+        cdef u64 until = min(self._deadline(), FOREVER if until_ns is None else until_ns)
+        if until != FOREVER:
+            self.platform.clock.now = max(self.platform.clock.now, until)
+            self._time_passed()
+
     def run(self, until_ns=None):
         """Run all processors until virtual time `until_ns`, or until something happens.
 

@@ -114,7 +114,7 @@ class Execution(LandingRun):
                 self._machine.vcpus[index]
                 for index in sorted(vcpus, key=lambda i: (vcpus[i].step, i))
             ]
-            self._alone = SomeProcessors(chosen)
+            self._alone = SomeProcessors(self._machine, chosen)
         self._steps = _steps(self._machine, vcpus)
         self._hook_steps()
 
@@ -143,7 +143,8 @@ class Execution(LandingRun):
     def _choose_going(self) -> None:
         vcpus = self._machine.vcpus
         all_go = len(self.going) == len(vcpus)
-        self._alone = None if all_go else SomeProcessors([vcpus[i] for i in sorted(self.going)])
+        chosen = [vcpus[i] for i in sorted(self.going)]
+        self._alone = None if all_go else SomeProcessors(self._machine, chosen)
 
     def _is_next(self, vcpus: Mapping[int, Action]) -> bool:
         """Tell whether only the processor is to step whose turn it is: then nobody else runs.

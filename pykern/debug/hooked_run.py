@@ -227,7 +227,7 @@ class HookedRun(ABC):
     def _advance(self, until_ns: int | None) -> Exit:
         if self._alone is None:
             return self._machine.run(self._soon(until_ns))
-        return self._alone.turn()
+        return self._alone.turn(until_ns)
 
     def _soon(self, until_ns: int | None) -> int | None:
         """Return the time to look at the debugger: a machine may be slow, or a step never end."""

@@ -188,7 +188,7 @@ class OsExecution(LandingRun):
         index = self._tasks.index_of(thread)
         if index is None or len(self._tasks.list({thread.pid})) == 1:
             return None
-        return SomeProcessors([self._machine.vcpus[index]])
+        return SomeProcessors(self._machine, [self._machine.vcpus[index]])
 
     def _step(self, thread: ThreadId, action: Action) -> Step:
         task, index = self._tasks.find(thread), self._tasks.index_of(thread)

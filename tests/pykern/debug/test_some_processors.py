@@ -19,7 +19,7 @@ def counts(machine):
 
 def test_only_the_chosen_ones_move():
     machine = long_mode_machine(COUNT, cpus=3)
-    some = SomeProcessors([machine.vcpus[0], machine.vcpus[2]])
+    some = SomeProcessors(machine, [machine.vcpus[0], machine.vcpus[2]])
     assert [some.turn().reason for _ in range(2)] == [ExitReason.BUDGET] * 2
     assert machine.vcpus[0] in some
     assert machine.vcpus[1] not in some
@@ -53,11 +53,28 @@ def test_time_goes_on_with_what_they_execute():
     """A processor that waits for a timer in a loop comes to its end while others are held."""
     machine, rung = long_mode_machine(COUNT, cpus=2), []
     machine.events.at(machine.now + 5000, lambda: rung.append(machine.now))
-    some, start = SomeProcessors([machine.vcpus[1]]), machine.now
+    some, start = SomeProcessors(machine, [machine.vcpus[1]]), machine.now
     for _ in range(4):
         assert not rung
         some.turn()
     assert machine.now - start == machine.vcpus[1].retired == 4096
     some.turn()
     assert rung == [start + 5120]
+    assert machine.vcpus[0].retired == 0
+
+
+def test_time_goes_on_where_all_of_them_wait():
+    """The timer that ends the wait is one of the others' time as well."""
+    machine, rung = long_mode_machine("hlt", cpus=2), []
+    machine.events.at(machine.now + 5_000_000, lambda: rung.append(machine.now))
+    some, start = SomeProcessors(machine, [machine.vcpus[1]]), machine.now
+    while machine.vcpus[1].activity == "active":
+        some.turn(start)
+    assert machine.now < start + 5_000_000
+    some.turn(start + 1000)
+    assert machine.now == start + 1000
+    some.turn()
+    assert rung == [machine.now] == [start + 5_000_000]
+    some.turn()
+    assert machine.now == start + 5_000_000, "nothing is planned"
     assert machine.vcpus[0].retired == 0
