@@ -135,7 +135,18 @@ def _add_image_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--write-back",
         action="store_true",
-        help="with --firmware bios: when the run ends, write to FILE what the guest has written",
+        help="when the run ends, write to the files of --disk, and with --firmware bios to FILE, "
+        "what the guest has written",
+    )
+    group.add_argument(
+        "--disk",
+        "-hda",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a raw image in an IDE drive, /dev/sda; may be repeated, up to four; what the guest "
+        "writes stays in memory unless --write-back says otherwise",
     )
     group.add_argument(
         "--initrd",

@@ -212,5 +212,5 @@ def ide_function() -> PciFunction:
     """Return the IDE controller: both channels at the addresses of the PC/AT, no bus master."""
     function = PciFunction(0x8086, 0x7010, 0x010100)
     function.make_writable(0x40, b"\xff" * 5)  # IDETIM, SIDETIM
-    function.preset({register: _DECODE_ENABLE for register in _IDETIM})
+    function.preset(dict.fromkeys(_IDETIM, _DECODE_ENABLE))
     return function
