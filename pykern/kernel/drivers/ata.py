@@ -40,8 +40,8 @@ _FLUSH, _FLUSH_EXT, _SET_MULTIPLE, _IDENTIFY = 0xE7, 0xEA, 0xC6, 0xEC
 _EXTENDED = {_READ_EXT, _READ_MULTIPLE_EXT, _WRITE_EXT, _WRITE_MULTIPLE_EXT}
 _LBA28_END = 1 << 28
 _ANSWER_NS, _RESET_NS = 5_000_000_000, 2_000_000
-_PATIENCE = 1000
-"""Looks at the status before a drive that takes no data is given up."""
+_GLANCE_NS = 50_000
+"""Between two looks at a drive that is about to take the first block."""
 
 
 class Ports(NamedTuple):
@@ -139,14 +139,14 @@ class AtaChannel:
         self._issue(request)
         left = memoryview(request.out)
         if left:
-            left = await self._give(request, left)
+            left = self._give(request, left, await self._ready(request))
         while True:
             status = await self._answered(request)
             if status & (_ERR | _DF):
                 raise self._failure(request, status)
             self._answer = None
             if left:
-                left = await self._give(request, left)
+                left = self._give(request, left, status)
             elif not request.out and request.block:
                 self._take(request)
                 if len(request.data) >= request.count * SECTOR:
@@ -199,13 +199,21 @@ class AtaChannel:
         words = [read(port, 4) for _ in range(block * SECTOR // 4)]
         request.data += struct.pack(f"<{len(words)}I", *words)
 
-    async def _give(self, request: _Request, left: memoryview) -> memoryview:
+    async def _ready(self, request: _Request) -> int:
+        """Return the status once the drive takes the first block, which it does not announce.
+
+        That it takes none is announced.
+        """
+        deadline = self._now() + _ANSWER_NS
+        while self._now() < deadline:
+            status = self._processor().port_read(self.ports.control, 1)
+            if self._answer is not None or not status & _BSY:
+                return self._answer or status
+            await self._answers.wait(uninterruptible=True, deadline_ns=self._now() + _GLANCE_NS)
+        return await self._answered(request)
+
+    def _give(self, request: _Request, left: memoryview, status: int) -> memoryview:
         """Move a block to the drive, and return what is left."""
-        status = self._in(_STATUS) if len(left) == len(request.out) else _DRQ
-        for _ in range(_PATIENCE):
-            if not status & _BSY:
-                break
-            status = self._in(_STATUS)
         if not status & _DRQ:
             raise self._failure(request, status)
         size = min(request.block * SECTOR, len(left))

@@ -198,8 +198,9 @@ class DirectoryFile(File):
                 raise SysError(Errno.ENOENT)
             kind = self.inode.kind
             dots = [(b".", self.inode.ino), (b"..", self.inode.parent.ino)]
+            found = self.inode.entries()
             self._entries = [DirEntry(name, ino, kind) for name, ino in dots]
-            self._entries += self.inode.entries()
+            self._entries += found
         return self._entries
 
 

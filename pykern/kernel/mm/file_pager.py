@@ -134,7 +134,10 @@ class FilePager:
         paddr = self._pages.get(offset)
         if paddr is not None:
             return memory.read(paddr, PAGE_SIZE)
-        return self._content.read_at(offset, PAGE_SIZE).ljust(PAGE_SIZE, b"\0")
+        try:
+            return self._read(offset).ljust(PAGE_SIZE, b"\0")
+        except NotResident as error:
+            raise BusError(f"offset {offset:#x} of {self.name} is on a disk") from error
 
     async def load(self, offset: int) -> None:
         """Do nothing: what a file lies on asks for what it needs."""

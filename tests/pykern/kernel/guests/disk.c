@@ -1,5 +1,6 @@
 /* disk: uses /dev/sda, raw and mounted, and says what it finds. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -57,6 +58,11 @@ static void files(const char *device)
 {
     mkdir("/mnt", 0755);
     need(!mount(device, "/mnt", "vfat", 0, ""), "mount");
+    DIR *directory = opendir("/mnt");
+    need(directory != NULL, "opendir");
+    for (struct dirent *entry; (entry = readdir(directory));)
+        printf("entry: %s\n", entry->d_name);
+    closedir(directory);
     FILE *file = fopen("/mnt/from outside.txt", "r");
     need(file && fgets(buffer, sizeof buffer, file), "from outside.txt");
     printf("found: %s", buffer);
