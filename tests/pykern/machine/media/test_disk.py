@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def image(folder: Path, sectors: int = 4) -> Path:
     path = folder / "disk"
-    path.write_bytes(os.urandom(sectors * 512))
+    path.write_bytes(random.Random(sectors).randbytes(sectors * 512))
     return path
 
 
