@@ -164,7 +164,7 @@ class Disk:
             high = min(offset + size - number * SECTOR, SECTOR)
             part = self._known(number, low, high)
             if part is None:
-                self._miss(number, end)
+                raise self._miss(number, end)
             found.append(part)
         return b"".join(found)
 
@@ -178,11 +178,12 @@ class Disk:
         wanted = _mask(low, high)
         return bytes(part[low:high]) if known & wanted == wanted else None
 
-    def _miss(self, first: int, end: int) -> None:
+    def _miss(self, first: int, end: int) -> Exception:
+        """Return what to raise for a sector that is not in the cache."""
         if first in self._unreadable:
             self._unreadable.discard(first)
-            raise SysError(Errno.EIO, f"{self.name}: sector {first} cannot be read")
-        raise NotResident(_Missing(self, first, max(end - first, _READ_AHEAD)), first * SECTOR)
+            return SysError(Errno.EIO, f"{self.name}: sector {first} cannot be read")
+        return NotResident(_Missing(self, first, max(end - first, _READ_AHEAD)), first * SECTOR)
 
     def store(self, offset: int, data: bytes) -> int:
         """Take content, as `BlockDevice.store`."""

@@ -57,16 +57,17 @@ class BlockFile(File):
         """
         self.require_readable()
         with self:
-            while True:
-                try:
-                    data = self._device.load(offset, dst.remaining)
-                except NotResident as missing:
-                    loading = missing.pager.load(missing.offset)
-                else:
-                    break
-                await loading
+            data = await self._load(offset, dst.remaining)
         dst.put(data)
         return len(data)
+
+    async def _load(self, offset: int, size: int) -> bytes:
+        while True:
+            try:
+                return self._device.load(offset, size)
+            except NotResident as missing:
+                loading = missing.pager.load(missing.offset)
+            await loading
 
     async def write(self, src: Buffer) -> int:
         """Write to where the file stands."""
