@@ -28,7 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.machine.devices.ata_drive import BSY, FEATURES, AtaDrive
-from pykern.machine.devices.pci import PciFunction
+from pykern.machine.devices.pci import COMMAND, PciFunction
 from pykern.machine.devices.registers import SavedFields
 from pykern.machine.devices.timing import Timer
 
@@ -48,6 +48,7 @@ HOB, SRST, NIEN = 0x80, 0x04, 0x02
 EXECUTE_DIAGNOSTIC = 0x90
 _DECODE_ENABLE = 0x80  # IDETIM: the channel answers at its ports
 _IDETIM = (0x41, 0x43)
+_IO_SPACE = 1
 
 
 class AtaChannel(SavedFields):
@@ -212,5 +213,5 @@ def ide_function() -> PciFunction:
     """Return the IDE controller: both channels at the addresses of the PC/AT, no bus master."""
     function = PciFunction(0x8086, 0x7010, 0x010100)
     function.make_writable(0x40, b"\xff" * 5)  # IDETIM, SIDETIM
-    function.preset(dict.fromkeys(_IDETIM, _DECODE_ENABLE))
+    function.preset({COMMAND: _IO_SPACE, **dict.fromkeys(_IDETIM, _DECODE_ENABLE)})
     return function
