@@ -40,6 +40,11 @@ class Kernel:
     release: str
     image: Path
 
+    @property
+    def modules(self) -> Path:
+        """The folder of its modules."""
+        return self.image.parent.parent / "lib" / "modules" / self.release / "kernel"
+
 
 def fetch_kernel(directory: Path) -> Kernel:
     """Download and unpack the kernel package.

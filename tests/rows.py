@@ -69,7 +69,7 @@ OUTSIDE = {
 }
 """Row that no test in here can show → why."""
 PARTLY = {
-    "MEL-53": "disk and network: a later issue",
+    "MEL-53": "network: a later issue",
     "MIC-17": "no USB",
     "RMP-04": "page tables; no GIC",
     "RMP-09": "x86-64; no ARM processor to switch",

@@ -94,6 +94,7 @@ def _add_boot(commands: Subparsers) -> None:
     )
     parser.set_defaults(command=_command("pykern.cli.boot"), keeper=None)
     _add_image_options(parser)
+    _add_disk_options(parser)
     _add_machine_options(parser)
     _add_console_options(parser)
     _add_run_options(parser)
@@ -133,11 +134,6 @@ def _add_image_options(parser: argparse.ArgumentParser) -> None:
         "start the boot record of FILE",
     )
     group.add_argument(
-        "--write-back",
-        action="store_true",
-        help="with --firmware bios: when the run ends, write to FILE what the guest has written",
-    )
-    group.add_argument(
         "--initrd",
         "-initrd",
         action="append",
@@ -152,6 +148,26 @@ def _add_image_options(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         metavar="NAME",
         help="iso, linux, limine, multiboot, elf, bootsector; default: what FILE says",
+    )
+
+
+def _add_disk_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("disks")
+    group.add_argument(
+        "--write-back",
+        action="store_true",
+        help="when the run ends, write to the files of --disk, and with --firmware bios to FILE, "
+        "what the guest has written",
+    )
+    group.add_argument(
+        "--disk",
+        "-hda",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a raw image in an IDE drive, /dev/sda; may be repeated, up to four; what the guest "
+        "writes stays in memory unless --write-back says otherwise",
     )
 
 

@@ -23,6 +23,7 @@ from pykern.kernel.timeline import Timeline
 from pykern.machine.board import BoardOptions, FramebufferOptions
 from pykern.machine.computer import Computer, MachineConfig
 from pykern.machine.devices.framebuffer import BYTES_PER_PIXEL
+from pykern.machine.media import DiskImage, MediaError
 from pykern.machine.session import Outcome, Session
 from pykern.machine.state_hash import state_hash
 from pykern_c import Machine
@@ -62,7 +63,10 @@ def _run(
     console = stack.enter_context(opened_input(args.serial))
     debugger.show_once(args, serial, debugcon)
     board = BoardOptions(
-        com1=serial.write, debugcon=debugcon.write, framebuffer=_framebuffer(args, image)
+        com1=serial.write,
+        debugcon=debugcon.write,
+        framebuffer=_framebuffer(args, image),
+        disks=(disks := _disks(args)),
     )
     cpus = args.smp or PRESETS[args.preset or ("smp4" if image.is_default else "single")]
     if args.numa > cpus:
@@ -88,7 +92,7 @@ def _run(
     if debugged is not None:
         debugged.ended(outcome.status)
     if args.write_back:
-        _write_back(computer, image)
+        _write_back(computer, image, disks)
     if args.screenshot is not None:
         computer.display.render().save(args.screenshot, format="PNG")
     if args.metrics is not None:
@@ -96,8 +100,18 @@ def _run(
     return outcome
 
 
-def _write_back(computer: Computer, image: Image) -> None:
-    """Write the drive that holds the image to its file, if the guest has changed it."""
+def _disks(args: argparse.Namespace) -> list[DiskImage]:
+    """Return the disks of --disk."""
+    try:
+        return [DiskImage(path) for path in args.disk]
+    except MediaError as error:
+        raise UsageError(f"--disk {error}") from None
+
+
+def _write_back(computer: Computer, image: Image, disks: list[DiskImage]) -> None:
+    """Write the drives that the guest has changed to their files."""
+    for disk in disks:
+        disk.write_back()
     if computer.bios is None:
         return
     for drive in computer.bios.media.drives.values():

@@ -49,8 +49,9 @@ def read_image(args: argparse.Namespace) -> Image:
 
 
 def files(args: argparse.Namespace) -> list[Path]:
-    """Return the files that `read_image` reads: the image, and the modules beside it."""
-    return [_chosen(args)[0], *(Path(_split_module(text)[0]) for text in args.initrd)]
+    """Return the files that are read: the image, the modules beside it, the disks."""
+    modules = (Path(_split_module(text)[0]) for text in args.initrd)
+    return [_chosen(args)[0], *modules, *args.disk]
 
 
 def _chosen(args: argparse.Namespace) -> tuple[Path, str | None]:

@@ -23,6 +23,7 @@ _OPTIONS: dict[str, str] = {
     "cdrom": "--cdrom",
     "firmware": "--firmware",
     "initrd": "--initrd",
+    "disk": "--disk",
     "entry": "--entry",
     "append": "--append",
     "protocol": "--protocol",
@@ -36,7 +37,7 @@ _OPTIONS: dict[str, str] = {
     "no_reboot": "--no-reboot",
 }
 """Attribute of the arguments → option; the image is none, and stands last."""
-_FILES = ("image", "kernel", "cdrom", "firmware", "initrd")
+_FILES = ("image", "kernel", "cdrom", "firmware", "initrd", "disk")
 """They may lie elsewhere now; their contents are compared."""
 
 
@@ -67,8 +68,9 @@ def _text(name: str, value: Any) -> str | list[str]:
 
 
 def _digest(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return {"size": file.tell(), "sha256": digest.hexdigest()}
 
 
 def load(args: argparse.Namespace) -> Recording | None:

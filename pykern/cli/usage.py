@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pykern.cli import debugger
 from pykern.cli.boot_image import BUILT_IN_FIRMWARE
 from pykern.cli.errors import UsageError
+from pykern.machine.board import DRIVES_MOST
 
 if TYPE_CHECKING:
     import argparse
@@ -23,13 +24,27 @@ def check(args: argparse.Namespace) -> None:
     ------
     UsageError : says which, and what it needs
     """
-    if args.write_back and str(args.firmware) != BUILT_IN_FIRMWARE:
-        raise UsageError("--write-back needs --firmware bios: no other drive can be written to")
+    if args.write_back and not args.disk and str(args.firmware) != BUILT_IN_FIRMWARE:
+        raise UsageError("--write-back needs --disk or --firmware bios: nothing else is written to")
+    _check_disks(args)
     if args.gdb_observer is not None and not debugger.wanted(args):
         raise UsageError("--gdb-observer needs --gdb or --gdb-os: it looks at what that one does")
     for option, path in (("--screenshot", args.screenshot), ("--metrics", args.metrics)):
         if path is not None:
             _require_writable(option, path)
+
+
+def _check_disks(args: argparse.Namespace) -> None:
+    if len(args.disk) > DRIVES_MOST:
+        raise UsageError(f"--disk: {len(args.disk)} disks, expected at most {DRIVES_MOST}")
+    for number, path in enumerate(args.disk):
+        if any(
+            path.exists() and other.exists() and path.samefile(other)
+            for other in args.disk[:number]
+        ):
+            raise UsageError(f"--disk {path}: that file is another disk already")
+        if args.write_back and path.exists():
+            _require_writable("--disk", path)
 
 
 def _require_writable(option: str, path: Path) -> None:

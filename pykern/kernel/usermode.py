@@ -8,6 +8,7 @@ from pykern.kernel.binfmt import signature
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.log import Level
 from pykern.kernel.core.options import parsed
+from pykern.kernel.disks import Disks
 from pykern.kernel.drivers import keyboard
 from pykern.kernel.drivers.serial import COM1_IRQ
 from pykern.kernel.fs import entries
@@ -51,6 +52,7 @@ class UserMode:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self.jobs = Jobs(kernel)
+        self.disks = Disks(kernel)
 
     async def start(self) -> Process:
         """Make everything and start the first program.
@@ -82,6 +84,7 @@ class UserMode:
         kernel.mounts = Mounts(tmpfs.mount_tmpfs(b"", {}, kernel.vfs))
         fs = FsContext.at_root(kernel.vfs, kernel.mounts)
         self._make_console()
+        await self.disks.find()
         self._mount(fs)
         SystemFiles(kernel).register(fs)
         for module in kernel.boot.modules:

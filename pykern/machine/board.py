@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pykern.machine.devices.acpi_pm import AcpiPm, SmiCommand
+from pykern.machine.devices.ata import AtaChannel, ide_function, isa_bridge
 from pykern.machine.devices.coprocessor import Coprocessor
 from pykern.machine.devices.debug_exit import DebugExit
 from pykern.machine.devices.debugcon import Debugcon
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pykern.machine.device import Device, Events, State, StopReason
+    from pykern.machine.devices.ata_drive import Medium
     from pykern.machine.irq import Line
 
 __all__ = ["Board", "BoardOptions", "FramebufferOptions", "MachineLike"]
@@ -55,6 +57,8 @@ HPET_ROUTES = (20, 21, 22, 23)
 VGA_WINDOW = 0xA_0000
 
 COM1_IRQ, COM2_IRQ, KEYBOARD_IRQ, RTC_IRQ, MOUSE_IRQ, FERR_IRQ = 4, 3, 1, 8, 12, 13
+ATA_CHANNELS = (("ata0", 0x1F0, 0x3F6, 14), ("ata1", 0x170, 0x376, 15))
+DRIVES_MOST = 2 * len(ATA_CHANNELS)
 
 
 class IoApicLike(Protocol):
@@ -142,6 +146,7 @@ class BoardOptions:
     hpet_timers : comparators, 3 to 32
     pm_timer_bits : 24 or 32
     fw_cfg_files : further files of the firmware configuration device
+    disks : of the IDE controller, two on each channel; without any there is no controller
     """
 
     com1: Callable[[bytes], None] = _nowhere
@@ -152,6 +157,7 @@ class BoardOptions:
     hpet_timers: int = 3
     pm_timer_bits: int = 32
     fw_cfg_files: Mapping[str, bytes] = field(default_factory=dict)
+    disks: Sequence[Medium] = ()
 
 
 class Board:
@@ -174,6 +180,7 @@ class Board:
         self._create_interrupt_lines()
         self._create_timers()
         self._create_ports()
+        self._create_disks()
         self._create_display()
         self._create_firmware_devices()
         self.devices: dict[str, Device] = {
@@ -241,6 +248,22 @@ class Board:
         self.dma1 = Dma8237(step=1)
         self.dma2 = Dma8237(step=2)
         self.dma_pages = DmaPages()
+
+    def _create_disks(self) -> None:
+        disks = self.options.disks
+        if len(disks) > DRIVES_MOST:
+            raise ValueError(f"{len(disks)} disks, expected at most {DRIVES_MOST}")
+        if not disks:
+            return
+        self.pci.add(isa_bridge(), slot=1)
+        self.pci.add(ide_function(), slot=1, number=1)
+        for number, (name, _, _, irq) in enumerate(ATA_CHANNELS):
+            media = disks[2 * number : 2 * number + 2]
+            if media:
+                channel = AtaChannel(
+                    self.machine.events, irq=self.isa[irq], media=media, first=2 * number
+                )
+                setattr(self, name, channel)
 
     def _create_display(self) -> None:
         """Use RAM for display memory where there is RAM: then drawing makes no exits."""
@@ -352,6 +375,10 @@ class Board:
             (0xCF8, 8, self.pci, 0),  # RESET_CONTROL lies inside
         ):
             self.machine.map_ports(port, count, device, base=base)
+        for name, command_block, control, _ in ATA_CHANNELS:
+            if name in self.devices:
+                self.machine.map_ports(command_block, 8, self.devices[name])
+                self.machine.map_ports(control, 1, self.devices[name], base=8)
 
     def _map_memory(self) -> None:
         self.machine.map_mmio(HPET_BASE, 0x400, self.hpet)
@@ -382,7 +409,7 @@ class Board:
 # The 8259 comes last: the others drive their lines while they are loaded, and it sees edges.
 _DEVICES = (
     *("pit", "port61", "rtc", "hpet", "pm", "smi_command", "com1", "com2", "i8042", "port92"),
-    "coprocessor",
+    *("coprocessor", "ata0", "ata1"),
     *("pci", "dma1", "dma2", "dma_pages", "vga", "vga_memory", "framebuffer_memory"),
     *("debugcon", "debug_exit", "post", "fw_cfg", "pic"),
 )

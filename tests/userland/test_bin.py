@@ -13,7 +13,7 @@ from userland import build
 # Programs that are shown elsewhere, or have nothing to be compared with.
 OTHERWISE = {
     "clear", "dmesg", "free", "hello", "hostname", "init", "ipcping", "metrics", "mount", "nproc",
-    "pingpong", "poweroff", "ps", "reboot", "time", "top", "uptime",
+    "pingpong", "poweroff", "ps", "reboot", "time", "top", "umount", "uptime",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <syscall.h>
 #include <unistd.h>
@@ -29,6 +30,17 @@ int unlink(const char *path)
 int mkdir(const char *path, mode_t mode)
 {
     return syscall_result(sys_mkdir(path, mode));
+}
+
+int mount(const char *source, const char *target, const char *type, unsigned long flags,
+          const void *options)
+{
+    return syscall_result(sys_mount(source, target, type, flags, options));
+}
+
+int umount2(const char *target, int flags)
+{
+    return syscall_result(sys_umount2(target, flags));
 }
 
 int rmdir(const char *path)

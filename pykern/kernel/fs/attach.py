@@ -7,6 +7,7 @@ Linux mount(2), umount2(2).
 
 from __future__ import annotations
 
+from stat import S_ISBLK
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
@@ -16,9 +17,11 @@ from pykern.kernel.fs.path import walk
 from pykern.kernel.fs.types import types, volume_types
 
 if TYPE_CHECKING:
+    from pykern.kernel.fs.block import BlockDevice
     from pykern.kernel.fs.context import FsContext
     from pykern.kernel.fs.inode import FileSystem
     from pykern.kernel.fs.location import Location
+    from pykern.kernel.fs.types.registry import VolumeType
 
 __all__ = ["attach", "detach", "parse_options"]
 
@@ -42,7 +45,8 @@ def attach(
     ------
     SysError(EPERM) : the caller is not uid 0
     SysError(ENODEV) : no such type
-    SysError(ENOTBLK) : `source` of a volume is no file
+    SysError(ENOTBLK) : `source` of a volume is neither a file nor a block device
+    NotResident : what is on the device has to be read first
     SysError(EINVAL) : a wrong option, or to remount what is no mount
     SysError(EBUSY, ENOTDIR) : as `Mounts.mount`
     """
@@ -64,11 +68,14 @@ def attach(
 def _new(ctx: FsContext, source: bytes, type_name: str, options: dict[str, str]) -> FileSystem:
     """Return an instance of a type; a type of volume reads it from a file."""
     if type_name in volume_types:
-        content = walk(ctx, source).inode
+        content, make_volume = walk(ctx, source).inode, volume_types.get(type_name)
+        if S_ISBLK(content.mode):
+            return _on_device(ctx, ctx.vfs.devices.volume(content.rdev), make_volume, options)
         if not content.is_regular():
             raise SysError(Errno.ENOTBLK)
+        fs = make_volume(content, options, ctx.vfs)
         content.users += 1  # as a loop device has it open: it stays as long as the kernel
-        return volume_types.get(type_name)(content, options, ctx.vfs)
+        return fs
     try:
         make = types.get(type_name)
     except UnknownNameError as error:
@@ -76,8 +83,18 @@ def _new(ctx: FsContext, source: bytes, type_name: str, options: dict[str, str])
     return make(source, options, ctx.vfs)
 
 
-def detach(ctx: FsContext, path: bytes, flags: int) -> None:
-    """Unmount.
+def _on_device(
+    ctx: FsContext, device: BlockDevice, make: VolumeType, options: dict[str, str]
+) -> FileSystem:
+    """Return what a device holds: the same for all who mount it."""
+    if device.fs is None:
+        fs = make(device, options, ctx.vfs)
+        fs.device, device.fs = device, fs
+    return device.fs
+
+
+def detach(ctx: FsContext, path: bytes, flags: int) -> FileSystem:
+    """Unmount; return what was mounted, for it to be written back.
 
     Raises
     ------
@@ -91,6 +108,10 @@ def detach(ctx: FsContext, path: bytes, flags: int) -> None:
         raise SysError(Errno.EINVAL)
     at = walk(ctx, path, follow=not flags & UMOUNT_NOFOLLOW)
     ctx.mounts.umount(at, lazy=bool(flags & MNT_DETACH))
+    fs = at.mount.fs
+    if fs.device is not None and not at.mount.users and all(m.fs is not fs for m in ctx.mounts):
+        fs.device.fs = None
+    return fs
 
 
 def parse_options(text: str) -> dict[str, str]:

@@ -18,8 +18,9 @@ from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.fs.stat import makedev
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from pykern.kernel.fs.block import BlockDevice
     from pykern.kernel.fs.file import File
     from pykern.kernel.fs.location import Location
 
@@ -43,6 +44,7 @@ class DeviceTable:
     def __init__(self) -> None:
         self._openers: dict[tuple[int, int], Opener] = {}
         self._nodes: dict[bytes, DeviceNode] = {}
+        self._volumes: dict[int, BlockDevice] = {}
         self._added: list[Callable[[DeviceNode], None]] = []
         self._removed: list[Callable[[DeviceNode], None]] = []
 
@@ -75,6 +77,26 @@ class DeviceTable:
         self._nodes[node.name] = node
         for tell in self._added:
             tell(node)
+
+    def add_volume(self, number: tuple[int, int], device: BlockDevice) -> None:
+        """Let a block device be mounted."""
+        self._volumes[makedev(*number)] = device
+
+    @property
+    def volumes(self) -> Iterable[BlockDevice]:
+        """What can be mounted."""
+        return self._volumes.values()
+
+    def volume(self, rdev: int) -> BlockDevice:
+        """Return the block device of a number.
+
+        Raises
+        ------
+        SysError(ENXIO) : no driver has it
+        """
+        if rdev not in self._volumes:
+            raise SysError(Errno.ENXIO)
+        return self._volumes[rdev]
 
     def remove(self, name: str) -> None:
         """Forget a driver; who has it open keeps it.

@@ -225,7 +225,7 @@ class File:  # noqa: PLR0904 - one method per operation
         """
         raise SysError(Errno.EINVAL)
 
-    def sync(self) -> None:
+    async def sync(self) -> None:
         """Write back (fsync).
 
         Raises

@@ -21,6 +21,7 @@ from pykern.kernel.fs.stat import DirEntry, Stat, StatFs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from pykern.kernel.fs.block import BlockDevice
     from pykern.kernel.fs.file import File
     from pykern.kernel.fs.location import Location
     from pykern.kernel.fs.locks import Locks
@@ -50,6 +51,7 @@ class FileSystem:
     magic : `f_type` of statfs
     watching : watches of its files (inotify)
     moves : names that were changed while something was watched
+    device : what it was mounted from, if that is a block device
     """
 
     type_name = "none"
@@ -62,6 +64,15 @@ class FileSystem:
         self._last_ino = 0
         self.watching = 0
         self.moves = 0
+        self.device: BlockDevice | None = None
+
+    async def sync(self) -> None:
+        """Wait until all changes are on a disk, where there is one behind it.
+
+        Raises
+        ------
+        SysError(EIO) : some could not be written
+        """
 
     def next_ino(self) -> int:
         """Return an inode number that was not in use before."""

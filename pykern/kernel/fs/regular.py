@@ -23,15 +23,18 @@ from pykern.kernel.fs.flags import (
 )
 from pykern.kernel.fs.notify import IN_ACCESS, IN_MODIFY, tell
 from pykern.kernel.fs.stat import DirEntry
+from pykern.kernel.mm.pager import NotResident
 
 if TYPE_CHECKING:
     from pykern.kernel.fs.buffer import Buffer
 
 __all__ = ["DirectoryFile", "RegularFile", "dirent64"]
 
+_CHUNK = 1 << 20
+
 
 class RegularFile(File):
-    """A file with content and places in it; it never sleeps."""
+    """A file with content and places in it; it sleeps while content comes from a disk."""
 
     async def read(self, dst: Buffer) -> int:
         """Read from where the file stands; return the bytes, 0 at the end."""
@@ -49,13 +52,26 @@ class RegularFile(File):
         """
         _require_place(offset)
         self.require_readable()
-        data = self.inode.load(offset, dst.remaining)
+        try:
+            data = self.inode.load(offset, dst.remaining)
+        except NotResident as missing:
+            data = await self._load(missing, offset, min(dst.remaining, _CHUNK))
         dst.put(data)
         if not self.flags & O_NOATIME:
             self.inode.accessed()
         if data:
             tell(self.inode, IN_ACCESS)
         return len(data)
+
+    async def _load(self, missing: NotResident, offset: int, size: int) -> bytes:
+        """Return content once it has come from a disk, no more than can be there at once."""
+        with self:
+            while True:
+                await missing.pager.load(missing.offset)
+                try:
+                    return self.inode.load(offset, size)
+                except NotResident as more:
+                    missing = more
 
     async def write(self, src: Buffer) -> int:
         """Write to where the file stands, or to the end with O_APPEND; return the bytes."""
@@ -119,8 +135,9 @@ class RegularFile(File):
             raise SysError(Errno.EINVAL)
         self.inode.resize(size)
 
-    def sync(self) -> None:
-        """Nothing is behind memory."""
+    async def sync(self) -> None:
+        """Wait until what lies on a disk is there."""
+        await self.inode.fs.sync()
 
 
 class DirectoryFile(File):
@@ -171,8 +188,9 @@ class DirectoryFile(File):
         tell(self.inode, IN_ACCESS)
         return written
 
-    def sync(self) -> None:
-        """Nothing is behind memory."""
+    async def sync(self) -> None:
+        """Wait until what lies on a disk is there."""
+        await self.inode.fs.sync()
 
     def _listing(self) -> list[DirEntry]:
         if self._entries is None:
@@ -180,8 +198,9 @@ class DirectoryFile(File):
                 raise SysError(Errno.ENOENT)
             kind = self.inode.kind
             dots = [(b".", self.inode.ino), (b"..", self.inode.parent.ino)]
+            found = self.inode.entries()
             self._entries = [DirEntry(name, ino, kind) for name, ino in dots]
-            self._entries += self.inode.entries()
+            self._entries += found
         return self._entries
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.core.units import PAGE_SIZE, page_down, page_up
-from pykern.kernel.mm.pager import BusError
+from pykern.kernel.mm.pager import BusError, NotResident
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -106,7 +106,8 @@ class FilePager:
 
         Raises
         ------
-        BusError : the file ends before it
+        BusError : the file ends before it, or it cannot be read
+        NotResident : it is on a disk
         SysError(ENOMEM) : no frame is free
         """
         size = self._content.size
@@ -114,10 +115,17 @@ class FilePager:
             raise BusError(f"offset {offset:#x} of {self.name}, which has {size:#x} bytes")
         paddr = self._pages.get(offset)
         if paddr is None:
+            data = self._read(offset)
             paddr = self._frames.alloc()
-            self._memory.write(paddr, self._content.read_at(offset, PAGE_SIZE))
+            self._memory.write(paddr, data)
             self._pages[offset] = paddr
         return paddr
+
+    def _read(self, offset: int) -> bytes:
+        try:
+            return self._content.read_at(offset, PAGE_SIZE)
+        except SysError as error:
+            raise BusError(f"offset {offset:#x} of {self.name}: {error}") from error
 
     def peek(self, offset: int, memory: PhysicalMemory) -> bytes:
         """Return a page's contents, of the file itself where the page was not read yet."""
@@ -126,10 +134,13 @@ class FilePager:
         paddr = self._pages.get(offset)
         if paddr is not None:
             return memory.read(paddr, PAGE_SIZE)
-        return self._content.read_at(offset, PAGE_SIZE).ljust(PAGE_SIZE, b"\0")
+        try:
+            return self._read(offset).ljust(PAGE_SIZE, b"\0")
+        except NotResident as error:
+            raise BusError(f"offset {offset:#x} of {self.name} is on a disk") from error
 
     async def load(self, offset: int) -> None:
-        """Do nothing: `frame` never asks for it, files of this kernel are read at once."""
+        """Do nothing: what a file lies on asks for what it needs."""
 
     def dirtied(self, offset: int) -> None:
         """Take note that a mapping writes to a page; a hole of the file gets its storage now.
@@ -156,8 +167,16 @@ class FilePager:
             if page >= end or page + PAGE_SIZE <= offset or page >= offset + size:
                 continue
             data = self._memory.read(self._pages[page], end - page)
-            if data != self._content.read_at(page, len(data)):
+            if self._differs(page, data):
                 self._content.write_at(page, data)
+
+    def _differs(self, page: int, data: bytes) -> bool:
+        try:
+            return data != self._content.read_at(page, len(data))
+        except NotResident:
+            return True  # who cannot look must write: at the end of a process nobody waits
+        except SysError:
+            return True
 
     def written(self, offset: int, size: int) -> None:
         """Show in mappings what has been written to the file by other ways."""

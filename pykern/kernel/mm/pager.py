@@ -21,10 +21,23 @@ class BusError(Exception):
     """There is no page at this offset: the file has become shorter (SIGBUS)."""
 
 
+class Loader(Protocol):
+    """What brings something into memory: a pager, or a cache of what is on a disk."""
+
+    @property
+    def name(self) -> str:
+        """Of the file or device."""
+        ...
+
+    async def load(self, offset: int, /) -> None:
+        """Bring in what lies at `offset`; whoever wanted it asks again."""
+        ...
+
+
 class NotResident(Exception):  # noqa: N818 - a condition, not an error
     """A page has to be loaded first, which may sleep: await `pager.load(offset)`, try again."""
 
-    def __init__(self, pager: Pager, offset: int) -> None:
+    def __init__(self, pager: Loader, offset: int) -> None:
         super().__init__(f"page at offset {offset:#x} of {pager.name} is not in memory")
         self.pager, self.offset = pager, offset
 

@@ -32,7 +32,8 @@ def mount(
 
 
 @syscall
-def umount2(thread: UserThread, target: UserStr, flags: Int) -> int:
+async def umount2(thread: UserThread, target: UserStr, flags: Int) -> int:
     """Take a file system away from where it is seen."""
-    detach(thread.process.fs, thread.process.space.read_cstring(target), flags)
+    fs = detach(thread.process.fs, thread.process.space.read_cstring(target), flags)
+    await fs.sync()
     return 0

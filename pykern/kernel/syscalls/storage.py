@@ -1,4 +1,4 @@
-"""Space of files, and writing them back: all of it lies in memory."""
+"""Space of files, and writing them back: to a disk, where one is behind them."""
 
 from __future__ import annotations
 
@@ -42,30 +42,31 @@ def fallocate(thread: UserThread, fd: Fd, mode: Int, offset: Long, len_: Long) -
 
 
 @syscall
-def fsync(thread: UserThread, fd: Fd) -> int:
+async def fsync(thread: UserThread, fd: Fd) -> int:
     """Write a file back."""
-    thread.process.files.get(fd).sync()
+    await thread.process.files.get(fd).sync()
     return 0
 
 
 @syscall
-def fdatasync(thread: UserThread, fd: Fd) -> int:
+async def fdatasync(thread: UserThread, fd: Fd) -> int:
     """Write a file's content back."""
-    thread.process.files.get(fd).sync()
+    await thread.process.files.get(fd).sync()
     return 0
 
 
 @syscall
-def sync(thread: UserThread) -> int:
+async def sync(thread: UserThread) -> int:
     """Write everything back."""
-    del thread
+    for device in thread.process.fs.vfs.devices.volumes:
+        await device.write_out()
     return 0
 
 
 @syscall
-def syncfs(thread: UserThread, fd: Fd) -> int:
+async def syncfs(thread: UserThread, fd: Fd) -> int:
     """Write a file system back."""
-    thread.process.files.get(fd)
+    await thread.process.files.get(fd).inode.fs.sync()
     return 0
 
 

@@ -79,6 +79,12 @@ class PciFunction(SavedFields):
         """Let a guest write the bits of `mask` from `offset` on."""
         self._writable[offset : offset + len(mask)] = mask
 
+    def preset(self, values: dict[int, int]) -> None:
+        """Have bytes, by their registers, that reset gives other values than 0."""
+        for register, value in values.items():
+            self._initial[register] = value
+        self.reset()
+
     def reset(self) -> None:
         """Forget addresses and enables."""
         self._config = bytearray(self._initial)

@@ -19,8 +19,8 @@ def check(*words):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--write-back"], "--write-back needs --firmware bios"),
-        (["--write-back", "--firmware", "rom.bin"], "--write-back needs --firmware bios"),
+        (["--write-back"], "--write-back needs --disk or --firmware bios"),
+        (["--write-back", "--firmware", "rom.bin"], "--write-back needs --disk or --firmware bios"),
         (["--gdb-observer", ":1"], "--gdb-observer needs --gdb or --gdb-os"),
         (["--screenshot", "/none/a.png"], "--screenshot /none/a.png: there is no folder /none"),
         (["--metrics", "/none/a.json"], "--metrics /none/a.json: there is no folder /none"),

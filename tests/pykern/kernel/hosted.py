@@ -26,6 +26,7 @@ from pykern.kernel.host import KernelHost
 from pykern.machine.board import BoardOptions
 from pykern.machine.boot import PROTOCOLS, BootModule, BootOptions
 from pykern.machine.computer import Computer, Image, MachineConfig
+from pykern.machine.media import DiskImage
 from pykern.machine.session import Outcome, Session
 from pykern_c import Machine
 
@@ -145,6 +146,7 @@ def make(
     timeout_ns: int = 30 * NS_PER_S,
     typed: Sequence[tuple[int, bytes]] = (),
     seed: int = 0,
+    disks: Sequence[Path] = (),
 ) -> System:
     """Return a system with files in its root, ready to run.
 
@@ -153,9 +155,12 @@ def make(
     files : path → contents; all may be executed
     modules : path and contents of what is loaded beside them
     typed : (virtual time in ns, bytes), what arrives at the serial console
+    disks : images of its IDE drives
     """
     serial = bytearray()
-    config = MachineConfig(cpus, memory, seed=seed, board=BoardOptions(com1=serial.extend))
+    media = [DiskImage(path) for path in disks]
+    board = BoardOptions(com1=serial.extend, disks=media)
+    config = MachineConfig(cpus, memory, seed=seed, board=board)
     computer = Computer(config, Machine)
     members = [cpio.Member(path, data, 0o100755) for path, data in (files or {}).items()]
     boot_modules = [BootModule("/initrd", cpio.archive(members, 1)), *_modules(modules)]

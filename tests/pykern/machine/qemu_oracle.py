@@ -175,8 +175,8 @@ class Script:
         """Take an interrupt, if one waits; its vector goes into the result."""
         self._records.append((0x30, 0, 0, 0))
 
-    def on_qemu(self) -> bytes:
-        """Run it on QEMU's `pc` board."""
+    def on_qemu(self, *arguments: str) -> bytes:
+        """Run it on QEMU's `pc` board, with more of its arguments."""
         script = b"".join(struct.pack("<BBHI", *record) for record in self._records) + bytes(8)
         assert len(script) <= CODE, f"the script has {len(script)} bytes, expected at most {CODE}"
         with tempfile.TemporaryDirectory() as folder:
@@ -206,6 +206,7 @@ class Script:
                 "-device",
                 "isa-debug-exit,iobase=0xf4,iosize=4",
             ]
+            command += arguments
             done = subprocess.run(command, timeout=TIMEOUT_S, capture_output=True, check=False)
             assert done.returncode == 1, done.stderr.decode()
             return out.read_bytes()

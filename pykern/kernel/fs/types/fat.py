@@ -60,6 +60,16 @@ class FatFs(FileSystem):
         self.volume = volume
         self.root = FatDirectory(self, volume.root)
 
+    async def sync(self) -> None:
+        """Wait for the device; a volume in a file has none."""
+        if self.device is not None:
+            await self.device.sync()
+
+    def make_room(self) -> None:
+        """Let nobody write faster than the device."""
+        if self.device is not None:
+            self.device.make_room()
+
     def statfs(self) -> StatFs:
         """Return the clusters, and how many are free."""
         volume = self.volume
@@ -157,6 +167,11 @@ class FatFile(_Node):
     def read_at(self, offset: int, size: int) -> bytes:
         """Return content, less than `size` bytes at the end of the file."""
         return self.get(offset, max(0, min(size, self._size - offset)))
+
+    def store(self, offset: int, data: bytes) -> int:
+        """Store content as `write_at`, no faster than the device."""
+        self.fs.make_room()
+        return super().store(offset, data)
 
     def write_at(self, offset: int, data: bytes) -> int:
         """Store content and return how many bytes there was room for."""
@@ -302,8 +317,7 @@ class FatDirectory(_Node):
         self._remove(name)
         new_parent._adopt(entry, node)
         if isinstance(node, FatDirectory):
-            node.put(0, _dots(entry, new_parent._number))
-            node._loaded_again()
+            node._moved(_dots(entry, new_parent._number))
 
     def rewrite(self, entry: Entry) -> None:
         """Write the short entry of a file anew."""
@@ -321,9 +335,11 @@ class FatDirectory(_Node):
         """The cluster that `..` of a directory in it has: 0 for the root."""
         return 0 if self.record is None else self.chain[0]
 
-    def _loaded_again(self) -> None:
-        """Read the slots anew, whose first two have changed."""
-        self._slots = bytearray(self.get(0, self.size))
+    def _moved(self, dots: bytes) -> None:
+        """Write the first two slots anew."""
+        self.put(0, dots)
+        if self._loaded is not None:
+            self._slots[: len(dots)] = dots
 
     def _new_entry(self, name: bytes, attributes: int) -> Entry:
         check_name(name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pykern.kernel.core.registry import Registry
 
 if TYPE_CHECKING:
+    from pykern.kernel.fs.block import BlockDevice
     from pykern.kernel.fs.context import Vfs
     from pykern.kernel.fs.inode import FileSystem, Inode
 
@@ -20,6 +21,6 @@ FileSystemType = Callable[[bytes, Options, "Vfs"], "FileSystem"]
 types: Registry[FileSystemType] = Registry("file-system type")
 
 # Called with the file that holds the volume instead of its name.
-VolumeType = Callable[["Inode", Options, "Vfs"], "FileSystem"]
+VolumeType = Callable[["Inode | BlockDevice", Options, "Vfs"], "FileSystem"]
 
 volume_types: Registry[VolumeType] = Registry("type of volume")
