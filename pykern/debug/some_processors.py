@@ -1,8 +1,8 @@
 """Runs some processors of a machine while the others stand still, as gdb may ask for.
 
 It is not the run that there would be without a debugger, and cannot be. They take turns of equal
-length, one after the other in virtual time. Where all of them wait, time goes on to the next timer, as
-it does where all processors of a machine wait.
+length, one after the other in virtual time. Where all of them wait, time goes on to the next timer,
+as it does where all processors of a machine wait.
 """
 
 from __future__ import annotations
