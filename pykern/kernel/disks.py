@@ -69,7 +69,6 @@ class Disks:
         log = kernel.log.subsystem("ATA")
         try:
             await drive.identify()
-            record = await drive.read(0, 1)
         except SysError as error:
             log.error(f"{name}: {error}")
             return
@@ -77,7 +76,7 @@ class Disks:
         self.disks.append(disk)
         kernel.threads.spawn_kernel_thread(f"write/{name}", disk.write_behind())
         add_block_device(kernel.vfs.devices, name, (MAJOR, number), disk)
-        found = partitions(record, drive.sectors)
+        found = partitions(await self._record(disk, drive), drive.sectors)
         for part, (first, count) in found.items():
             device = Partition(disk, first, count)
             add_block_device(kernel.vfs.devices, f"{name}{part}", (MAJOR, number + part), device)
@@ -85,3 +84,11 @@ class Disks:
         log.log(
             f"{name}: {drive.model}, {drive.sectors} sectors of {SECTOR} bytes{parts}", Level.INFO
         )
+
+    async def _record(self, disk: Disk, drive: AtaDrive) -> bytes:
+        """Return the first sector; one that cannot be read says nothing of partitions."""
+        try:
+            return await drive.read(0, 1)
+        except SysError as error:
+            self._kernel.log.subsystem("ATA").error(f"{disk.name}: {error}")
+            return bytes(SECTOR)

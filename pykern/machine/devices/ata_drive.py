@@ -75,7 +75,7 @@ class AtaDrive(SavedFields):
     def __init__(self, medium: Medium | None, serial: str = "") -> None:
         self.medium = medium
         self._serial = serial
-        self._multiple = 0
+        self._multiple = MULTIPLE_MOST
         self.reset()
 
     def reset(self) -> None:

@@ -33,6 +33,7 @@ SECTIONS { . = 0x100000; .note : { *(.note.pvh) } .text : { *(.text) } }
 """
 LINK = {
     "bootsector": ["-m", "elf_i386", "-Ttext=0x7c00", "--oformat=binary"],
+    "disk": ["-m", "elf_i386", "-Ttext=0x7c00", "--oformat=binary"],
     "multiboot": ["-m", "elf_i386", "-Ttext=0x100000"],
     "pvh": ["-m", "elf_i386", "--no-warn-rwx-segments", "-T", "note.ld"],
     "elf64": ["--no-warn-rwx-segments", "-T", "high.ld"],
@@ -136,6 +137,25 @@ def test_reset_boots_again(build, boot):
     status, out, err = boot(build("elf64", again))
     assert (status, out) == (0, "\n\n\n")
     assert err.count("booting again") == 2
+
+
+def test_a_disk_is_read_and_its_file_written_if_that_is_wanted(build, boot, tmp_path):
+    """MEL-53: sector IO, by a program of 512 bytes."""
+    disk, kernel = tmp_path / "a.img", build("disk")
+    before = bytes(512) + b"sector 1".ljust(1024, b"-")
+    disk.write_bytes(before)
+    assert boot(kernel, "--disk", disk) == (33, "sector 1", "")
+    assert disk.read_bytes() == before
+    assert boot(kernel, "-hda", disk, "--write-back")[0] == 33
+    assert disk.read_bytes() == before[:1024] + b"W" * 512
+
+
+def test_a_file_that_is_no_disk(build, boot, tmp_path):
+    disk = tmp_path / "odd"
+    disk.write_bytes(b"odd")
+    status, _, said = boot(build("disk"), "--disk", disk)
+    assert status == ExitStatus.USAGE
+    assert f"--disk {disk}: 3 bytes, expected a multiple of 512 for a disk" in said
 
 
 def test_screenshot(build, boot, tmp_path):

@@ -52,6 +52,18 @@ def test_the_machine_is_the_one_that_was(written):
     assert args.history == 2 << 30
 
 
+def test_a_disk_that_has_changed(written, tmp_path):
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(512))
+    path = written("--disk", str(disk))
+    recording, args = loaded(path)
+    assert args.disk == [disk]
+    recorded.check_files(recording, recorded.describe(args), path)
+    disk.write_bytes(b"1" * 512)
+    with pytest.raises(UsageError, match=r"disk has changed: 512 bytes"):
+        recorded.check_files(recording, recorded.describe(args), path)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -25,6 +25,7 @@ def check(*words):
         (["--screenshot", "/none/a.png"], "--screenshot /none/a.png: there is no folder /none"),
         (["--metrics", "/none/a.json"], "--metrics /none/a.json: there is no folder /none"),
         (["--metrics", "/"], "--metrics /: that is a folder"),
+        (["--disk", "a"] * 5, "--disk: 5 disks, expected at most 4"),
     ],
 )
 def test_what_makes_no_sense(words, message):
@@ -36,6 +37,7 @@ def test_what_makes_no_sense(words, message):
     "words",
     [
         ["--write-back", "--firmware", "bios"],
+        ["--write-back", "--disk", "a", "--disk", "b"],
         ["--gdb-observer", ":1", "--gdb-os"],
         ["--gdb-observer", ":1", "-S"],
         ["--screenshot", "new.png", "--metrics", "new.json"],
@@ -45,6 +47,14 @@ def test_what_does(words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check(*words)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_disks_are_two_files(tmp_path):
+    """MEL-53: what one writes back the other would overwrite."""
+    (tmp_path / "disk").write_bytes(bytes(512))
+    (tmp_path / "link").symlink_to("disk")
+    with pytest.raises(UsageError, match="link: that file is another disk already"):
+        check("--disk", tmp_path / "disk", "--disk", tmp_path / "link")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="user 0 may write anything")

@@ -144,3 +144,23 @@ def test_more_than_memory(run_disk, tmp_path):
     assert "pread: 512" in made.log
     assert "fsync: 0" in made.log
     assert list(disk_of(made).changed) == [1000]
+
+
+def test_a_disk_without_a_first_sector_is_a_disk(run_disk, tmp_path):
+    """Where the table of partitions cannot be read there are none; all else goes on."""
+
+    def refuse_first(made):
+        drive = made.computer.board.ata0._drives[0]
+        locate = drive._locate
+
+        def refuse(**options):
+            locate(**options)
+            if not drive.error and not drive._lba:
+                drive._fail(0x40)
+
+        drive._locate = refuse
+
+    made = run_disk("broken", "/dev/sda", disks=[blank(tmp_path)], prepare=refuse_first)
+    assert "sda: EIO: command 0xc4 of drive 0, sector 0: status 0x41, error 0x40" in made.log
+    assert "sound: -1" in made.log
+    assert "pread: 512" in made.log
