@@ -122,9 +122,9 @@ async def replacement(kernel: Kernel) -> None:
     reclaimer.use(REPLACEMENTS.get(kernel.profile.replacement)())
     most = faults[BASELINE]
     for name, count in faults.items():
-        less = 100 - 100 * count // most
+        less = 100 * (most - count) // most
         kernel.log.subsystem("MM").log(f"{name}: {count} faults, {less} % fewer than {BASELINE}")
-    less = 100 - 100 * faults["lru"] // most
+    less = 100 * (most - faults["lru"]) // most
     expect(less >= _LEAST_REDUCTION, f"LRU has {less} % fewer faults, at least {_LEAST_REDUCTION}")
 
 
