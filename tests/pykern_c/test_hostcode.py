@@ -71,6 +71,7 @@ def test_it_goes_with_its_machine() -> None:
     def mappings() -> int:
         return Path("/proc/self/maps").read_text().count("pykern-code")
 
+    gc.collect()
     before = mappings()
     machine = long_mode_machine("nop\nnop\nhlt", translate_after=1)
     machine.run()

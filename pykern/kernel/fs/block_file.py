@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.fs.block import SECTOR
-from pykern.kernel.fs.file import File
+from pykern.kernel.fs.file import PlacedFile
 from pykern.kernel.fs.flags import SEEK_CUR, SEEK_END, SEEK_SET
 from pykern.kernel.mm.pager import NotResident
 
@@ -30,7 +30,7 @@ BLKBSZGET, BLKGETSIZE64 = 0x8008_1270, 0x8008_1272
 _BLOCK = 4096
 
 
-class BlockFile(File):
+class BlockFile(PlacedFile):
     """A block device as a file of fixed size.
 
     Parameters
@@ -41,12 +41,6 @@ class BlockFile(File):
     def __init__(self, location: Location, flags: int, device: BlockDevice) -> None:
         super().__init__(location, flags)
         self._device = device
-
-    async def read(self, dst: Buffer) -> int:
-        """Read from where the file stands."""
-        count = await self.pread(dst, self.offset)
-        self.offset += count
-        return count
 
     async def pread(self, dst: Buffer, offset: int) -> int:
         """Read from `offset`; 0 at the end.
@@ -68,12 +62,6 @@ class BlockFile(File):
             except NotResident as missing:
                 loading = missing.pager.load(missing.offset)
             await loading
-
-    async def write(self, src: Buffer) -> int:
-        """Write to where the file stands."""
-        count = await self.pwrite(src, self.offset)
-        self.offset += count
-        return count
 
     async def pwrite(self, src: Buffer, offset: int) -> int:
         """Write to `offset`.

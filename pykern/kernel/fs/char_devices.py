@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.wait import WaitQueue
-from pykern.kernel.fs.file import File
+from pykern.kernel.fs.file import File, PlacedFile
 from pykern.kernel.fs.flags import O_NONBLOCK, READABLE, SEEK_CUR, SEEK_END, SEEK_SET, WRITABLE
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ class FramebufferInfo:
         return (head + bytes(6 + 2) + self.pitch.to_bytes(4, "little")).ljust(80, b"\0")
 
 
-class MemoryFile(File):
+class MemoryFile(PlacedFile):
     """A device that is a piece of memory with an end.
 
     Parameters
@@ -298,18 +298,6 @@ class MemoryFile(File):
         super().__init__(location, flags)
         self._memory = memory
         self._info = info
-
-    async def read(self, dst: Buffer) -> int:
-        """Read from where the file stands."""
-        count = await self.pread(dst, self.offset)
-        self.offset += count
-        return count
-
-    async def write(self, src: Buffer) -> int:
-        """Write to where the file stands."""
-        count = await self.pwrite(src, self.offset)
-        self.offset += count
-        return count
 
     async def pread(self, dst: Buffer, offset: int) -> int:
         """Read from `offset`."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pykern.kernel.fs.location import Location
     from pykern.kernel.fs.stat import Stat
 
-__all__ = ["File", "IoctlArgument"]
+__all__ = ["File", "IoctlArgument", "PlacedFile"]
 
 
 class IoctlArgument(Protocol):
@@ -271,3 +271,19 @@ class File:  # noqa: PLR0904 - one method per operation
     def stat(self) -> Stat:
         """Return the attributes of what was opened."""
         return self.inode.stat()
+
+
+class PlacedFile(File):
+    """A file whose bytes have places: reading and writing go on where they ended."""
+
+    async def read(self, dst: Buffer) -> int:
+        """Read from where the file stands; return the bytes, 0 at the end."""
+        count = await self.pread(dst, self.offset)
+        self.offset += count
+        return count
+
+    async def write(self, src: Buffer) -> int:
+        """Write to where the file stands; return the bytes."""
+        count = await self.pwrite(src, self.offset)
+        self.offset += count
+        return count

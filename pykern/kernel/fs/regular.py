@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.fs.file import File
+from pykern.kernel.fs.file import File, PlacedFile
 from pykern.kernel.fs.flags import (
     FILE_SIZE_MAX,
     O_APPEND,
@@ -33,14 +33,8 @@ __all__ = ["DirectoryFile", "RegularFile", "dirent64"]
 _CHUNK = 1 << 20
 
 
-class RegularFile(File):
+class RegularFile(PlacedFile):
     """A file with content and places in it; it sleeps while content comes from a disk."""
-
-    async def read(self, dst: Buffer) -> int:
-        """Read from where the file stands; return the bytes, 0 at the end."""
-        count = await self.pread(dst, self.offset)
-        self.offset += count
-        return count
 
     async def pread(self, dst: Buffer, offset: int) -> int:
         """Read from `offset`; the file stays where it stands.

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pykern.kernel.frame_owners import KERNEL_OWNERS
 from pykern.report.data.checking import ReportError
 
 if TYPE_CHECKING:
@@ -15,20 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FREE", "OTHERS", "Memory", "memory"]
 
-FREE = "free"
+FREE = KERNEL_OWNERS[0]
 OTHERS = "other processes"
-_KERNEL = (
-    "firmware and loader",
-    "framebuffer",
-    "kernel image",
-    "kernel heap",
-    "kernel stacks",
-    "page tables",
-    "page cache",
-    "shared memory",
-    "shared after fork",
-    "kernel, other",
-)
+_KERNEL = KERNEL_OWNERS[1:]
 """Owners that are no processes, in the order in which they are drawn, free memory last."""
 
 

@@ -7,7 +7,7 @@ from stat import S_IFDIR, S_IFLNK, S_IFREG
 from typing import TYPE_CHECKING
 
 from pykern.kernel.core.errno import Errno, SysError
-from pykern.kernel.fs.file import File
+from pykern.kernel.fs.file import File, PlacedFile
 from pykern.kernel.fs.flags import SEEK_CUR, SEEK_SET
 from pykern.kernel.fs.inode import FileSystem, Inode
 from pykern.kernel.fs.stat import DirEntry
@@ -115,19 +115,13 @@ class ProcFile(Inode):
         return ProcText(location, flags, self)
 
 
-class ProcText(File):
+class ProcText(PlacedFile):
     """An open file of procfs: the content is that of the first read, and of each from 0."""
 
     def __init__(self, location: Location, flags: int, source: ProcFile) -> None:
         super().__init__(location, flags)
         self._source = source
         self._content: bytes | None = None
-
-    async def read(self, dst: Buffer) -> int:
-        """Read from where the file stands."""
-        count = await self.pread(dst, self.offset)
-        self.offset += count
-        return count
 
     async def pread(self, dst: Buffer, offset: int) -> int:
         """Read from `offset`.

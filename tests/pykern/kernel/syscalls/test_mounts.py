@@ -8,7 +8,7 @@ from pykern.kernel.core.errno import Errno
 from pykern.kernel.fs import entries
 from pykern.kernel.fs.path import walk
 from pykern.kernel.syscalls.mounts import mount, umount2
-from tests.pykern.kernel.fs.harness import Kernel, errno_of
+from tests.pykern.kernel.fs.harness import Kernel, errno_of, run
 from tests.pykern.kernel.syscalls.fake_thread import fake_thread
 
 SOURCE, TARGET, TYPE, DATA = 0x1000, 0x1100, 0x1200, 0x1300
@@ -28,7 +28,7 @@ def test_a_file_system_comes_and_goes(thread):
     assert mount(thread, SOURCE, TARGET, TYPE, 0, DATA) == 0
     place = walk(thread.process.fs, b"/mnt")
     assert (place.inode.mode, place.mount.source) == (0o040700, b"me")
-    assert umount2(thread, TARGET, 0) == 0
+    assert run(umount2(thread, TARGET, 0)) == 0
     assert errno_of(umount2, thread, TARGET, 0) == Errno.EINVAL
 
 
