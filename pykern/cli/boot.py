@@ -62,18 +62,17 @@ def _run(
     debugcon = stack.enter_context(opened_output(args.debugcon))
     console = stack.enter_context(opened_input(args.serial))
     debugger.show_once(args, serial, debugcon)
+    disks = _disks(args)
     board = BoardOptions(
         com1=serial.write,
         debugcon=debugcon.write,
         framebuffer=_framebuffer(args, image),
-        disks=(disks := _disks(args)),
+        disks=disks,
     )
-    cpus = args.smp or PRESETS[args.preset or ("smp4" if image.is_default else "single")]
-    if args.numa > cpus:
-        raise UsageError(f"--numa {args.numa} with {cpus} processors, expected one for each node")
-    config = MachineConfig(cpus, args.memory, args.cpu, args.seed, board, args.numa)
     traced = "mmio" in args.trace
-    computer = Computer(config, trace.tracing_machine(Machine, _note) if traced else Machine)
+    computer = Computer(
+        _config(args, image, board), trace.tracing_machine(Machine, _note) if traced else Machine
+    )
     host = KernelHost(computer.machine, _timeline(args, computer.machine, stack))
     _record_pages(args, host, stack)
     border = Border(args, host, console, _note)
@@ -91,13 +90,31 @@ def _run(
     border.ended()
     if debugged is not None:
         debugged.ended(outcome.status)
+    _write_results(args, image, computer, host, disks)
+    return outcome
+
+
+def _config(args: argparse.Namespace, image: Image, board: BoardOptions) -> MachineConfig:
+    cpus = args.smp or PRESETS[args.preset or ("smp4" if image.is_default else "single")]
+    if args.numa > cpus:
+        raise UsageError(f"--numa {args.numa} with {cpus} processors, expected one for each node")
+    return MachineConfig(cpus, args.memory, args.cpu, args.seed, board, args.numa)
+
+
+def _write_results(
+    args: argparse.Namespace,
+    image: Image,
+    computer: Computer,
+    host: KernelHost,
+    disks: list[DiskImage],
+) -> None:
+    """Write what is asked for of a run that has ended."""
     if args.write_back:
         _write_back(computer, image, disks)
     if args.screenshot is not None:
         computer.display.render().save(args.screenshot, format="PNG")
     if args.metrics is not None:
         _write_metrics(args.metrics, host)
-    return outcome
 
 
 def _disks(args: argparse.Namespace) -> list[DiskImage]:
