@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from pykern.machine.device import State
 
-__all__ = ["ABRT", "BSY", "DRDY", "DRQ", "DSC", "ERR", "IDNF", "AtaDrive", "Medium"]
+__all__ = ["ABRT", "BSY", "DRDY", "DRQ", "DSC", "ERR", "IDNF", "UNC", "AtaDrive", "Medium"]
 
 SECTOR = 512
 BSY, DRDY, DF, DSC, DRQ, ERR = 0x80, 0x40, 0x20, 0x10, 0x08, 0x01
-ABRT, IDNF = 0x04, 0x10
+ABRT, IDNF, UNC = 0x04, 0x10, 0x40
 FEATURES, COUNT, LBA_LOW, LBA_MID, LBA_HIGH, DEVICE = 1, 2, 3, 4, 5, 6
 LBA_MODE = 0x40
 _DIAGNOSTIC_PASSED = 0x01
@@ -44,7 +44,12 @@ class Medium(Protocol):
     changed: dict[int, bytes]
 
     def read(self, lba: int, count: int, /) -> bytes:
-        """Return sectors that there are."""
+        """Return sectors that there are.
+
+        Raises
+        ------
+        OSError : the host cannot read them
+        """
 
     def write(self, lba: int, data: bytes, /) -> None:
         """Store sectors that there are."""
@@ -212,7 +217,11 @@ class AtaDrive(SavedFields):
         if self._writing:
             self.buffer = bytearray(count * SECTOR)
         else:
-            self.buffer = bytearray(self.medium.read(self._lba, count))
+            try:
+                self.buffer = bytearray(self.medium.read(self._lba, count))
+            except OSError:
+                self._fail(UNC)
+                return
             self._advance(count)
         self.position = 0
         self.status |= DRQ | DSC

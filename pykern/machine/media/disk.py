@@ -6,6 +6,7 @@ The file is opened for reading alone, and never read as a whole: it may be large
 from __future__ import annotations
 
 import os
+import stat
 import weakref
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,12 @@ class DiskImage:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            # A pipe would wait for its writer.
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             weakref.finalize(self, os.close, self._fd)
+            mode = os.fstat(self._fd).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+                raise MediaError(f"{path}: neither a file nor a block device, expected a disk")
             size = os.lseek(self._fd, 0, os.SEEK_END)
         except OSError as error:
             raise MediaError(f"{path}: {error.strerror}") from None
@@ -51,7 +56,12 @@ class DiskImage:
         self.changed: dict[int, bytes] = {}
 
     def read(self, lba: int, count: int) -> bytes:
-        """Return sectors. Precondition: there are that many."""
+        """Return sectors. Precondition: there are that many.
+
+        Raises
+        ------
+        OSError : the host cannot read them
+        """
         data = os.pread(self._fd, count * SECTOR, lba * SECTOR).ljust(count * SECTOR, b"\0")
         changed = self.changed
         if not changed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pykern.machine.devices.ata_drive import ABRT, DRDY, DRQ, DSC, ERR, IDNF, AtaDrive
+from pykern.machine.devices.ata_drive import ABRT, DRDY, DRQ, DSC, ERR, IDNF, UNC, AtaDrive
 
 SECTORS = 1 << 30
 
@@ -115,3 +115,16 @@ def test_the_native_size() -> None:
     drive.finish()
     low, high = bytes(drive.task[3:6]), bytes(drive.older[3:6])
     assert int.from_bytes(low + high, "little") == SECTORS - 1
+
+
+def test_what_the_host_cannot_read_is_an_uncorrectable_error() -> None:
+    class Broken(Medium):
+        def read(self, lba: int, count: int) -> bytes:
+            raise OSError(lba, count)
+
+    drive = AtaDrive(Broken())
+    drive.task[2:7] = 1, 0, 0, 0, 0xE0
+    drive.begin(0x20)
+    drive.finish()
+    assert (drive.status, drive.error) == (DRDY | ERR, UNC)
+    assert drive.take(2) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from pykern.machine.media import DiskImage, MediaError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -50,3 +52,11 @@ def test_a_file_that_is_no_disk(size: int, tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="No such file"):
         DiskImage(tmp_path / "none")
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """A pipe without a writer is not waited for."""
+    make(tmp_path / "other")
+    with pytest.raises(MediaError, match="neither a file nor a block device"):
+        DiskImage(tmp_path / "other")
