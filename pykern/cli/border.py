@@ -20,7 +20,8 @@ from pykern.cli.migration_options import parse_place
 from pykern.config import NS_PER_SECOND
 from pykern.kernel.core.errno import Errno, SysError
 from pykern.kernel.core.wait import WaitQueue
-from pykern.kernel.migration import SocketLink
+from pykern.kernel.migration import BadMessage, SocketLink
+from pykern.kernel.migration.checkpoint import decode
 
 if TYPE_CHECKING:
     import argparse
@@ -259,10 +260,15 @@ def _when(departure: Departure) -> int:
 
 
 def _read(path: Path) -> bytes:
+    """Return a file with a process in it; one without is refused before there is a machine."""
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
+        decode(data)
     except OSError as error:
         raise UsageError(f"--restore {path}: {error.strerror}") from None
+    except BadMessage as error:
+        raise UsageError(f"--restore {path}: {error}") from None
+    return data
 
 
 def _told(address: Address, listener: socket.socket) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pykern.cli import debugger
@@ -12,7 +13,6 @@ from pykern.machine.board import DRIVES_MOST
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
 __all__ = ["check"]
 
@@ -32,6 +32,10 @@ def check(args: argparse.Namespace) -> None:
     for option, path in (("--screenshot", args.screenshot), ("--metrics", args.metrics)):
         if path is not None:
             _require_writable(option, path)
+    for one in args.checkpoint:
+        _require_writable("--checkpoint", Path(one.where))
+        if Path(one.where).exists():
+            raise UsageError(f"--checkpoint {one.where}: it is there, and is never overwritten")
 
 
 def _check_disks(args: argparse.Namespace) -> None:

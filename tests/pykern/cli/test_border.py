@@ -24,6 +24,7 @@ from pykern.cli.terminal import NoInput
 from pykern.kernel.core.errno import SysError
 from pykern.kernel.migration.wire import Type, pack, parse
 from tests import booting
+from tests.pykern.kernel.migration.test_checkpoint import FILE
 
 pytestmark = pytest.mark.slow
 
@@ -372,9 +373,12 @@ def test_what_has_not_come_to_pass_is_told(tmp_path):
     """A process that was to leave after the end of the run."""
     notes = []
     file = tmp_path / "kept"
-    file.write_bytes(b"")
+    file.write_bytes(FILE)
     border("--migrate", "x@7:tcp:1", "--restore", str(file), note=notes.append).ended()
     assert notes[0] == "pykern: x@7: the run ended before"
     assert str(file) in notes[1]
     with pytest.raises(UsageError, match=r"--restore .*: No such file"):
         border("--restore", str(tmp_path / "none"))
+    file.write_bytes(FILE[:-1])
+    with pytest.raises(UsageError, match=rf"--restore {file}: .* is not whole"):
+        border("--restore", str(file))

@@ -25,6 +25,8 @@ def check(*words):
         (["--screenshot", "/none/a.png"], "--screenshot /none/a.png: there is no folder /none"),
         (["--metrics", "/none/a.json"], "--metrics /none/a.json: there is no folder /none"),
         (["--metrics", "/"], "--metrics /: that is a folder"),
+        (["--checkpoint", "a@1:/none/a"], "--checkpoint /none/a: there is no folder /none"),
+        (["--checkpoint", f"a@1:{__file__}"], "it is there, and is never overwritten"),
         (["--disk", "a"] * 5, "--disk: 5 disks, expected at most 4"),
     ],
 )
