@@ -62,6 +62,8 @@ def _write(output: Path, sections: Sequence[Section]) -> list[Path]:
             raise UsageError("there is nothing to draw in these files")
         output.write_bytes(_stacked([section.png for section in pictures]))
         return [output]
+    if output.suffix and not output.is_dir():
+        raise UsageError(f"-o {output}: expected FILE.html, FILE.png or a folder")
     output.mkdir(parents=True, exist_ok=True)
     written = [output / "index.html"]
     written[0].write_text(page(sections), encoding="utf-8")

@@ -30,6 +30,13 @@ def run(tmp_path, capsys):
     return report
 
 
+def test_other_formats_are_not_folders(run, tmp_path):
+    status, out = run("t.json", "-o", "x.svg")
+    assert status == ExitStatus.USAGE
+    assert "x.svg: expected FILE.html, FILE.png or a folder" in out.err
+    assert not (tmp_path / "x.svg").exists()
+
+
 def test_a_folder(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, out = run("t.json", "m.json", "-o", "out")
