@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from stat import S_IFDIR, S_IFLNK, S_IFREG
 from typing import TYPE_CHECKING
@@ -23,20 +24,20 @@ __all__ = ["Maker", "ProcDirectory", "ProcFile", "ProcLink", "TableDirectory"]
 Maker = Callable[["ProcDirectory"], Inode]
 
 
-class ProcDirectory(Inode):
+class ProcDirectory(Inode, ABC):
     """A directory; a subclass tells which names it has."""
 
     def __init__(self, fs: FileSystem, ino: int, parent: Inode | None = None) -> None:
         super().__init__(fs, S_IFDIR | 0o555, ino=ino)
         self.parent = parent or self
 
+    @abstractmethod
     def names(self) -> Iterable[bytes]:
         """Return all names."""
-        raise NotImplementedError
 
+    @abstractmethod
     def child(self, name: bytes) -> Inode | None:
         """Return the file of a name; None: there is none."""
-        raise NotImplementedError
 
     def lookup(self, name: bytes) -> Inode:
         """Return the file of a name."""
