@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from images import cpio
 from tests.gdbstub.gdb import Gdb, Guest
+from tests.pykern.debug.debugged_system import program
+
+
+@pytest.fixture(scope="module")
+def initrd(request, tmp_path_factory):
+    """An archive with the PROGRAMS that a file of tests debugs: path → name."""
+    path = tmp_path_factory.mktemp("initrd") / "programs.cpio"
+    programs = request.module.PROGRAMS.items()
+    members = [cpio.Member(where, program(name), 0o100755) for where, name in programs]
+    path.write_bytes(cpio.archive(members, 0))
+    return path
 
 
 @pytest.fixture

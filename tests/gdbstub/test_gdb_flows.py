@@ -7,7 +7,6 @@ import subprocess
 
 import pytest
 
-from images import cpio
 from tests.gdbstub.gdb import GDB
 from tests.pykern.debug.debugged_system import program
 
@@ -16,14 +15,6 @@ pytestmark = [
     pytest.mark.skipif(GDB is None, reason="gdb is not installed"),
 ]
 PROGRAMS = {"/sbin/flows": "flows", "/bin/sibling": "sibling"}
-
-
-@pytest.fixture(scope="module")
-def initrd(tmp_path_factory):
-    path = tmp_path_factory.mktemp("initrd") / "programs.cpio"
-    members = [cpio.Member(where, program(name), 0o100755) for where, name in PROGRAMS.items()]
-    path.write_bytes(cpio.archive(members, 0))
-    return path
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from tests.gdbstub.gdb import GDB, Gdb
-from tests.gdbstub.test_gdb_processes import at_first_process, boot, executables, initrd
+from tests.gdbstub.test_gdb_processes import PROGRAMS, at_first_process, boot, executables
 from tests.gdbstub.test_gdb_reverse import place
 
-__all__ = ["boot", "initrd"]
+__all__ = ["PROGRAMS", "boot"]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(GDB is None, reason="gdb is not installed"),

@@ -7,24 +7,14 @@ import subprocess
 
 import pytest
 
-from images import cpio
 from tests.gdbstub.gdb import GDB, GdbError, Guest
-from tests.pykern.debug.debugged_system import SAME, program
+from tests.pykern.debug.debugged_system import SAME
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(GDB is None, reason="gdb is not installed"),
 ]
 PROGRAMS = {"/sbin/family": "family", "/sbin/crowd": "crowd", "/bin/sibling": "sibling"}
-
-
-@pytest.fixture(scope="module")
-def initrd(tmp_path_factory):
-    """An archive with the programs that are debugged."""
-    path = tmp_path_factory.mktemp("initrd") / "programs.cpio"
-    members = [cpio.Member(where, program(name), 0o100755) for where, name in PROGRAMS.items()]
-    path.write_bytes(cpio.archive(members, 0))
-    return path
 
 
 @pytest.fixture
