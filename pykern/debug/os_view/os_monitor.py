@@ -97,9 +97,7 @@ class OsMonitor:
         return self._target.tasks.process(thread.pid).space.maps()
 
     def _attach(self, _thread: ThreadId, arguments: list[str]) -> str:
-        if not arguments[0].isdecimal():
-            raise TargetError(f"{arguments[0]!r} is no process")
-        self._target.attach_process(int(arguments[0]))
+        self._target.attach_process(_pid(arguments[0]))
         return "now type: info threads\n"
 
     def _migrate(self, _thread: ThreadId, arguments: list[str]) -> str:
@@ -118,7 +116,7 @@ class OsMonitor:
     def _leaving(self, pid: str) -> str:
         """Return the number of a process that could leave, as far as can be seen now."""
         tasks = self._target.tasks
-        process = tasks.process(int(pid) if pid.isdecimal() else 0)
+        process = tasks.process(_pid(pid))
         try:
             tasks.kernel.migrations.check_leaving(process)
         except SysError as error:
@@ -127,6 +125,18 @@ class OsMonitor:
 
     def _journeys(self, _thread: ThreadId, _arguments: list[str]) -> str:
         return self._target.tasks.kernel.migrations.text() or "none\n"
+
+
+def _pid(text: str) -> int:
+    """Return the number of a process.
+
+    Raises
+    ------
+    TargetError : it is no number that a process may have
+    """
+    if not text.isdecimal() or len(text) > len(str(KERNEL_PID)):
+        raise TargetError(f"{text!r} is no process")
+    return int(text)
 
 
 def _option(given: list[str], known: str) -> bool:

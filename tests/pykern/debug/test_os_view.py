@@ -481,7 +481,8 @@ NUMBERS_TO_TRY = ("0", "1", "3", "ff", f"{KERNEL_PID:x}", "7fffffff", "fffffffff
 NAMES_TO_TRY = ("", "/", "/dev/console", "/proc/1/mem", "../..", "/bin/sibling/", "a" * 5000)
 WORDS_TO_TRY = (
     *("await 1", "attach", "attach x", "attach 9", "maps", "ps ps", "arch i386", "view moon"),
-    *("walk 0", ""),
+    *("walk 0", "", "attach " + "9" * 5000, "migrate x tcp:1", "migrate 0x3 tcp:1"),
+    *("checkpoint " + "9" * 5000 + " f", "migrate 3 nowhere", "checkpoint 1 f --zz"),
 )
 HOSTILE = (
     *(f"Hgp{a}.{b}" for a in NUMBERS_TO_TRY for b in NUMBERS_TO_TRY),
