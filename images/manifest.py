@@ -182,7 +182,7 @@ def load(path: Path) -> Manifest:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}, expected a manifest") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ImageError(f"{path}: {error}, expected TOML") from None
     return parse(data, str(path), path.parent)
 

@@ -127,6 +127,9 @@ def test_files_that_are_no_manifests(tmp_path):
     path.write_bytes(b"name = \xff")
     with pytest.raises(ImageError, match=r"x.toml: .*, expected TOML"):
         manifest.load(path)
+    path.write_text(f"name = {'9' * 5000}")
+    with pytest.raises(ImageError, match=r"x.toml: .*digits.*, expected TOML"):
+        manifest.load(path)
     path.write_text("name = ")
     with pytest.raises(ImageError, match=r"x.toml: Invalid value \(at end of document\), expected"):
         manifest.load(path)

@@ -70,9 +70,9 @@ def _goal(history: History, here: Position, text: str) -> Goal:
     """
     if text in history.bookmarks:
         return Goal(history.bookmarks[text])
-    if re.fullmatch(r"[+-]\d+", text):
+    if re.fullmatch(r"[+-]\d{1,19}", text):
         return Goal(count=max(0, here.total + int(text)))
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ns|us|ms|s)?", text)
+    match = re.fullmatch(r"(\d{1,19}(?:\.\d{1,9})?)(ns|us|ms|s)?", text)
     if match is None:
         raise TargetError(f"{text!r} is no bookmark, no +N or -N instructions, and no time")
     return Goal(time=int(Decimal(match[1]) * _UNITS[match[2] or "ns"]))

@@ -68,9 +68,10 @@ class PythonCommands:
         frames = self._stopped(vcpu)
         if arguments:
             text = arguments[0]
-            if not text.isdecimal() or int(text) >= len(frames):
+            numbers = {str(number): number for number in range(len(frames))}
+            if text not in numbers:
                 raise TargetError(f"frame {text!r}, expected 0 to {len(frames) - 1}")
-            self._source.selected = int(text)
+            self._source.selected = numbers[text]
         return "".join(
             f"{'*' if number == self._source.selected else ' '} #{number} {frame}\n"
             for number, frame in enumerate(frames)
@@ -83,7 +84,7 @@ class PythonCommands:
             found = filter(None, (self._asleep(thread) for thread in threads.values()))
             return "".join(found) or "no thread sleeps in a hosted function\n"
         text = arguments[0]
-        thread = threads.get(int(text)) if text.isdecimal() else None
+        thread = next((thread for tid, thread in threads.items() if str(tid) == text), None)
         if thread is None:
             raise TargetError(f"no thread {text!r}, expected {', '.join(map(str, threads))}")
         return (

@@ -20,6 +20,8 @@ UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*)?$")
 """An escape sequence whose end has not come yet."""
 
 _BRIGHT = 8
+_DIGITS = 9
+"""Of a parameter: no screen has so many columns."""
 DEFAULT_INK, DEFAULT_PAPER = 7, 0
 
 
@@ -68,7 +70,10 @@ class Pen:
 
 
 def numbers(parameters: str) -> list[int]:
-    """Return the parameters of a sequence; one that is left out is 0."""
+    """Return the parameters of a sequence; one that is left out is 0, a long one is cut."""
     if not parameters:
         return []
-    return [int(word) if word.isdecimal() else 0 for word in parameters.lstrip("<=>?").split(";")]
+    return [
+        int(word[:_DIGITS]) if word.isdecimal() else 0
+        for word in parameters.lstrip("<=>?").split(";")
+    ]

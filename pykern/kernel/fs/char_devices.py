@@ -36,6 +36,7 @@ __all__ = [
 
 # A read that has no end takes at most this much at once, bytes.
 CHUNK = 65536
+_LEVEL_DIGITS = 9
 
 
 class _Endless(File):
@@ -206,7 +207,7 @@ class KmsgFile(File):
         data = src.take(src.remaining)
         text = data.decode("utf-8", "surrogateescape").rstrip("\n")
         level, bracket, rest = text.removeprefix("<").partition(">")
-        if text.startswith("<") and bracket and level.isdecimal():
+        if text.startswith("<") and bracket and level.isdecimal() and len(level) <= _LEVEL_DIGITS:
             self._log.append(rest, level=int(level) & 7, facility=int(level) >> 3 or 1)
         else:
             self._log.append(text, level=4, facility=1)

@@ -168,8 +168,9 @@ class BootConfig:
         for entry in self.entries:
             if wanted in {entry.name, "/".join(entry.location)}:
                 return entry
-        if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(self.entries):
-            return self.entries[int(wanted) - 1]
+        by_number = {str(number): entry for number, entry in enumerate(self.entries, 1)}
+        if wanted in by_number:
+            return by_number[wanted]
         names = ", ".join("/".join(entry.location) for entry in self.entries)
         raise ConfigError(f"{self.name}: no entry {wanted!r}; there are {names}")
 

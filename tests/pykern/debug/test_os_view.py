@@ -480,7 +480,17 @@ def test_signal_numbers_are_translated():
 NUMBERS_TO_TRY = ("0", "1", "3", "ff", f"{KERNEL_PID:x}", "7fffffff", "ffffffffffffffff", "-1", "x")
 NAMES_TO_TRY = ("", "/", "/dev/console", "/proc/1/mem", "../..", "/bin/sibling/", "a" * 5000)
 WORDS_TO_TRY = (
-    *("await 1", "attach", "attach x", "attach 9", "maps", "ps ps", "arch i386", "view moon"),
+    *(
+        "await 1",
+        "await " + "9" * 5000,
+        "attach",
+        "attach x",
+        "attach 9",
+        "maps",
+        "ps ps",
+        "arch i386",
+        "view moon",
+    ),
     *("walk 0", "", "attach " + "9" * 5000, "migrate x tcp:1", "migrate 0x3 tcp:1"),
     *("checkpoint " + "9" * 5000 + " f", "migrate 3 nowhere", "checkpoint 1 f --zz"),
 )

@@ -25,9 +25,18 @@ def test_text_is_cut_into_runs_controls_and_sequences():
 
 
 @pytest.mark.parametrize(
-    ("text", "numbers_"), [("", []), ("5", [5]), (";3", [0, 3]), ("?25", [25]), ("1;x", [1, 0])]
+    ("text", "numbers_"),
+    [
+        ("", []),
+        ("5", [5]),
+        (";3", [0, 3]),
+        ("?25", [25]),
+        ("1;x", [1, 0]),
+        ("9" * 5000, [999_999_999]),
+    ],
 )
 def test_numbers_of_a_sequence(text, numbers_):
+    """A program may write any number of digits; Python makes no integer of more than 4,300."""
     assert numbers(text) == numbers_
 
 

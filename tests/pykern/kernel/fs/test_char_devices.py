@@ -71,6 +71,14 @@ def test_each_read_gives_one_record(kernel):
     assert kernel.log.text() == b"one\ntwo\\x1b\nfrom a program\n"
 
 
+def test_a_level_of_many_digits_is_text(kernel):
+    """Python makes no integer of more than 4,300 digits."""
+    file = kernel.open(b"/kmsg", O_RDWR)
+    message = b"<" + b"9" * 5000 + b">x"
+    write(file, message)
+    assert kernel.log.text() == message + b"\n"
+
+
 def test_records_that_were_lost_are_told(kernel):
     file = kernel.open(b"/kmsg")
     for number in range(5):

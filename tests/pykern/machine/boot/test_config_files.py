@@ -85,6 +85,8 @@ def test_entries_are_selected_by_name_path_or_number():
     assert config.select("inside").command_line == "x"
     with pytest.raises(ConfigError, match=r"c: no entry 'nope'; there are Kernels/pykern, else"):
         config.select("nope")
+    with pytest.raises(ConfigError, match=r"c: no entry '999"):
+        config.select("9" * 5000)
 
 
 @pytest.mark.parametrize(
